@@ -1,0 +1,3 @@
+"""snnc, the open compiler for spiking neural networks."""
+
+__version__ = "0.1.0"
