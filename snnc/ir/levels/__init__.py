@@ -1,1 +1,1 @@
-"""levels."""
+"""The levels that ship with the IR; importing a module registers its level."""

@@ -1,0 +1,53 @@
+"""What an engine is: it prepares a module once and runs batches of samples through it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from snnc.ir.graph import Module
+
+Array = NDArray[Any]
+
+
+@frozen
+class Result:
+    """What a run gives: outputs and probed values by name, `(samples, ticks, *shape)`, and a state.
+
+    Potentials are traced as `NAME.v` for the neuron whose first result is NAME. The state may be
+    given to the next `run` to go on where this one stopped.
+    """
+
+    outputs: Mapping[str, Array]
+    state: Any = None
+    trace: Mapping[str, Array] = field(factory=dict)
+
+
+class Program(Protocol):
+    """A module made ready to run."""
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        *,
+        ticks: int | None = None,
+        state: Any = None,
+        probe: Iterable[str] = (),
+    ) -> Result:
+        """Run `ticks` ticks (default: the length of the timed inputs) of a batch of samples.
+
+        A timed input is `(samples, ticks, *shape)`, a constant one `(samples, *shape)`. Outputs are
+        named by the values that the graph returns. `probe` names values (`NAME.v` for potentials)
+        or is ("all",).
+        """
+
+
+class Engine(Protocol):
+    """Turns modules of some levels into programs."""
+
+    name: str
+    levels: tuple[str, ...]
+
+    def prepare(self, module: Module) -> Program:
+        """Return a program; raises SnncError for a module it cannot run."""

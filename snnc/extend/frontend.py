@@ -1,0 +1,20 @@
+"""What a front end is: it turns a source into a module at level `snn` or `int`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from snnc.ir.graph import Module
+
+
+class Frontend(Protocol):
+    """Reads one kind of source, recognized by suffix or by the object itself."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def accepts(self, source: Any) -> bool:
+        """Whether a Python object (not a path) is of this kind."""
+
+    def read(self, source: Path | Any, options: Mapping[str, Any]) -> Module:
+        """Return the module; every op has a location; raises SnncError."""

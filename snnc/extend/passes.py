@@ -1,0 +1,70 @@
+"""What a pass is: a frozen class whose fields are its options and whose `run` maps modules.
+
+    @frozen
+    class Clean(Pass):
+        \"\"\"Drop what no output depends on.\"\"\"
+
+        name = "clean"
+        level = "any"
+        exactness = Exactness.EXACT
+
+        def run(self, module: Module, context: Context) -> Module: ...
+
+The driver verifies the module before and after, and `--check` executes the declared exactness.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from snnc.diagnostics import Diagnostics
+from snnc.ir.graph import Module
+
+
+class Exactness(Enum):
+    """What a pass promises about the values of every output, at every tick."""
+
+    EXACT = "exact"
+    DELAYED = "delayed"
+    APPROXIMATE = "approximate"
+
+
+def _no_engine(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("this context has no engine")
+
+
+@frozen
+class Context:
+    """What the driver hands to a pass.
+
+    `hardware` is a target's limits as plain data (empty without a target); `calibration` maps
+    graph inputs to arrays `(samples, ticks, *shape)`; `run(module, inputs, probe=...)` executes a
+    module and returns a `Result`; warnings go to `diagnostics`, figures for the manifest to `report`.
+    """
+
+    hardware: Mapping[str, Any] = field(factory=dict)
+    calibration: Mapping[str, Any] | None = None
+    run: Callable[..., Any] = _no_engine
+    diagnostics: Diagnostics = field(factory=Diagnostics)
+    report: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class Pass:
+    """Base of all passes. `level` is the level read (or `any`); `to` the one left, if another."""
+
+    name: ClassVar[str] = ""
+    level: ClassVar[str] = "any"
+    to: ClassVar[str] = ""
+    exactness: ClassVar[Exactness] = Exactness.EXACT
+
+    def run(self, module: Module, context: Context) -> Module:
+        """Return the new module; `module` is never changed."""
+        raise NotImplementedError(f"pass {self.name} has no run")
+
+
+def option(default: Any, *, help: str, choices: tuple[Any, ...] = ()) -> Any:
+    """Declare an option of a pass or target: an attrs field with a default, help and choices."""
+    return field(default=default, metadata={"help": help, "choices": choices}, kw_only=True)

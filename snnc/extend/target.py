@@ -1,0 +1,59 @@
+"""What a target is: hardware limits as data, passes down to its level, files out and in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from snnc.diagnostics import Diagnostics
+from snnc.extend.engine import Program
+from snnc.ir.graph import Module
+
+
+@frozen
+class Emitted:
+    """What `emit` reports: file names in order, and what the manifest says of the build.
+
+    `resources` (cores, axons, bits ...), `latency` in ticks per output, `relies_on` (unproven
+    properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON data.
+    """
+
+    files: tuple[str, ...]
+    resources: Mapping[str, Any] = field(factory=dict)
+    latency: Mapping[str, int] = field(factory=dict)
+    relies_on: tuple[str, ...] = ()
+    layout: Mapping[str, Any] = field(factory=dict)
+
+
+class Target(Protocol):
+    """A family of chips. `Options` is a frozen attrs class whose fields are made by `option`."""
+
+    name: str
+    level: str
+    doc: str
+    Options: type[Any]
+
+    def variants(self) -> tuple[str, ...]:
+        """Return the names of the variants, the default first."""
+
+    def hardware(self, variant: str, options: Any) -> Mapping[str, Any]:
+        """Return the limits as plain data, for passes and for `snnc targets --json`."""
+
+    def passes(self) -> Mapping[str, str]:
+        """Return the target's own passes: name -> `module:Class`."""
+
+    def pipeline(self, options: Any) -> str:
+        """Return the passes that lower an `int` (or `snn`) module to this target, as text."""
+
+    def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
+        """Write the placed module's files into an existing folder."""
+
+    def load(self, folder: Path) -> Module:
+        """Return the placed module that the files of a build say (disassembly)."""
+
+    def check(self, module: Module) -> Diagnostics:
+        """Judge a placed module by the rules of the chip, independently of the placer."""
+
+    def emulate(self, folder: Path) -> Program:
+        """Return a program that runs the files of a build; it never reads the IR they came from."""

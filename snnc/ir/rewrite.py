@@ -1,0 +1,98 @@
+"""Rebuilding a module op by op: what a pass is made of.
+
+`rebuild` walks the ops in text order and lets a function replace each; everything that reads a
+replaced value is renewed, names are kept, locations inherited, types inferred again.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from snnc.ir.build import Builder
+from snnc.ir.graph import Module, Op, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Replace = Callable[[Op, "Rebuild"], "Sequence[Value] | None"]
+
+
+class Rebuild(Builder):
+    """A builder that remembers which new value stands for each old one."""
+
+    def __init__(self, module: Module, level: str = "") -> None:
+        super().__init__(module.name, level or module.level, module.attrs, module.loc)
+        self.weights.update(module.weights)
+        self.module = module
+        self.now: dict[Value, Value] = {}
+        self._pending: dict[Value, Value] = {}
+        self.origin: dict[Op, Op] = {}
+
+    def __call__(self, old: Value) -> Value:
+        """Return the new value for an old one; a stand-in if its maker comes later in the text."""
+        if old in self.now:
+            return self.now[old]
+        if old not in self._pending:
+            self._pending[old] = self.forward(old.name, old.type, old.loc)
+        return self._pending[old]
+
+    def replace(self, old: Value, new: Value) -> None:
+        """Say that `new` stands for `old` from now on."""
+        self.now[old] = new
+        if old in self._pending:
+            self.bind(self._pending[old], new)
+
+    def copy(self, op: Op, **changes: object) -> "Sequence[Value]":
+        """Add `op` again over the new operands, with some attributes changed (None removes)."""
+        attrs = {**op.attrs, **changes}
+        operands = [self(o) if isinstance(o, Value) else o for o in op.operands]
+        kind = op.name if op.name.partition(".")[0] == self.level else op.kind
+        return self.emit(
+            kind, operands, attrs, loc=op.loc, names=[r.name for r in op.results]
+        ).results
+
+
+def rebuild(
+    module: Module,
+    function: Replace,
+    level: str = "",
+    inputs: Callable[[Value], Value] | None = None,
+) -> Module:
+    """Return the module with each op replaced by what `function(op, build)` returns.
+
+    `function` returns the new values for the op's results, or None to keep the op. It builds with
+    the given `Rebuild`, whose `loc` is the op's; a value replaced by another existing value simply
+    disappears. `inputs` may change the graph's inputs (their types).
+    """
+    build = Rebuild(module, level)
+    for value in module.graph.inputs:
+        changed = inputs(value) if inputs else value
+        build.replace(value, build.input(changed.name, changed.type, changed.loc))
+    for op in module.graph.ops:
+        build.loc = op.loc
+        first = len(build.ops)
+        results = function(op, build)
+        if results is None:
+            results = build.copy(op)
+        for made in build.ops[first:]:
+            build.origin[made] = op
+        for old, new in zip(op.results, results, strict=True):
+            build.replace(old, new)
+    build.loc = module.loc
+    outputs = tuple(build(o) for o in module.graph.outputs)
+    return build.finish(*outputs, graph=module.graph.name)
+
+
+def with_ops(
+    module: Module, ops: "Sequence[Op]", outputs: "Sequence[Value] | None" = None
+) -> Module:
+    """Return the module with other ops (and outputs), weights pruned to those used."""
+    kept = {s.name for op in ops for s in op.symbols}
+    graph = evolve(
+        module.graph,
+        ops=tuple(ops),
+        outputs=module.graph.outputs if outputs is None else tuple(outputs),
+    )
+    weights = {n: w for n, w in module.weights.items() if n in kept}
+    return evolve(module, graph=graph, weights=weights)

@@ -1,0 +1,175 @@
+"""Tensors that stand beside a program: read-only, addressed by a digest of their contents.
+
+Every tensor knows its element type, because sub-byte integers are held one per int8. A tensor may
+be lazy: a core's cut of an unrolled convolution is made when it is packed, and dropped again.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.diagnostics import UNKNOWN, Location, fail
+from snnc.ir.types import Element, Type
+
+Array = NDArray[Any]
+
+INLINE_LIMIT = 64
+"""Tensors up to this many elements may stand in the text."""
+
+
+class Tensor:
+    """A read-only array with its element type; `make` builds it on demand when it is lazy."""
+
+    def __init__(
+        self, type: Type, data: Array | None = None, make: Callable[[], Array] | None = None
+    ):
+        self.type = type
+        self._data = None if data is None else _frozen(type, data)
+        self._make = make
+        self._digest = ""
+
+    def array(self) -> Array:
+        """Return the values, shape `type.shape`, dtype `type.element.storage`, not writeable."""
+        if self._data is not None:
+            return self._data
+        assert self._make is not None
+        return _frozen(self.type, self._make())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over element, shape and little-endian values, as 64 hexadecimal digits."""
+        if not self._digest:
+            data = self.array()
+            hasher = hashlib.sha256(f"{self.type.element}{list(self.type.shape)}".encode())
+            hasher.update(np.ascontiguousarray(data, data.dtype.newbyteorder("<")).data)
+            self._digest = hasher.hexdigest()
+        return self._digest
+
+    @property
+    def inline(self) -> bool:
+        """Whether the values stand in the text."""
+        return self.type.size <= INLINE_LIMIT and len(self.type.shape) <= 2
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.type})"
+
+
+def _frozen(type: Type, data: Array) -> Array:
+    array = np.asarray(data)
+    if array.dtype != type.element.storage or not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array, dtype=type.element.storage)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def tensor(data: Array, element: Element, loc: Location = UNKNOWN, name: str = "tensor") -> Tensor:
+    """Return a tensor after checking that every value is exact in `element`.
+
+    Raises:
+        SnncError: `weight-range` for a value outside the element's range or a fraction in an
+            integer, `weight-not-finite` for NaN or infinity.
+    """
+    array = np.asarray(data)
+    check_values(array, element, loc, name)
+    return Tensor(Type(element, array.shape), array.astype(element.storage))
+
+
+def check_values(array: Array, element: Element, loc: Location, name: str) -> None:
+    """Raise unless an integer element holds each value exactly (finite, if it is a float)."""
+    if array.dtype.kind not in "biuf":
+        raise fail("weight-dtype", f"{name} has dtype {array.dtype}, not numbers", loc)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise fail(
+            "weight-not-finite",
+            f"{name}: {bad} of {array.size} values are NaN or infinite",
+            loc,
+            help="retrain or repair the checkpoint; no chip has a code for these",
+        )
+    if element.is_float or not array.size:
+        return
+    if array.dtype.kind == "f" and (array != np.round(array)).any():
+        raise fail("weight-range", f"{name} has fractions, but {element} holds integers", loc)
+    low, high = int(array.min()), int(array.max())
+    if low < element.low or high > element.high:
+        raise fail(
+            "weight-range",
+            f"{name} has values in {low}..{high}; {element} holds {element.low}..{element.high}",
+            loc,
+            help="use a wider element, or run quantize",
+        )
+
+
+def save_tensors(path: Path, tensors: Iterable[Tensor]) -> None:
+    """Write tensors into one .safetensors file, each once, keyed by digest, in order of digest."""
+    from safetensors.numpy import save
+
+    from snnc.ir.files import write_atomically
+
+    table = {t.digest: t.array() for t in tensors}
+    write_atomically(path, save({key: np.asarray(table[key]) for key in sorted(table)}))
+
+
+def load_safetensors(path: Path, loc: Location = UNKNOWN) -> Mapping[str, Array]:
+    """Return all arrays of a .safetensors file by key.
+
+    Raises:
+        SnncError: `weights-missing` or `weights-unreadable`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise fail(
+            "weights-missing",
+            f"there is no weights file {path.name!r}",
+            loc,
+            help="put it beside the network, or name it with --weights",
+        )
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise fail(
+            "weights-unreadable",
+            f"{path.name}: {error}",
+            loc,
+            help="the file is truncated or not a safetensors file",
+        ) from error
+
+
+def load_npz(path: Path, loc: Location = UNKNOWN) -> Mapping[str, Array]:
+    """Return all arrays of an .npz file by key, never unpickling.
+
+    Raises:
+        SnncError: `weights-missing` or `weights-unreadable`.
+    """
+    import zipfile
+    import zlib
+
+    if not path.is_file():
+        raise fail("weights-missing", f"there is no file {path.name!r}", loc)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
+        raise fail(
+            "weights-unreadable",
+            f"{path.name}: {error}",
+            loc,
+            help="the file is truncated, or holds Python objects",
+        ) from error
