@@ -1,0 +1,275 @@
+"""What one core is configured to do: register, neuron records, weight RAM, and its words.
+
+A `CoreImage` holds exactly the information of its configuration frames, packed as they are, and is
+legal by construction: whatever the chip has no meaning for is refused with a `SnncError`. Repeated
+copies of a record are not held; they follow from the register.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+import attrs
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import ArrayLike, NDArray
+
+from snnc.diagnostics import SnncError, fail
+from snnc.targets.paicore import frames
+from snnc.targets.paicore.frames import Ints, Kind, Words
+from snnc.targets.paicore.limits import LIMITS
+
+Coordinate = tuple[int, int]
+
+
+class Mode(Enum):
+    """What a core computes: (wide input, wide output, keeps its potential)."""
+
+    BANN = (0, 0, 0)
+    SNN = (0, 0, 1)
+    BANN_TO_ANN = (0, 1, 0)
+    SNN_WITH_VALUES = (0, 1, 1)
+    ANN_TO_SNN = (1, 0, 0)
+    ANN = (1, 1, 0)
+
+
+SUPPORTED_MODES = (Mode.BANN, Mode.SNN, Mode.BANN_TO_ANN, Mode.SNN_WITH_VALUES)
+
+
+@frozen(kw_only=True)
+class Register:
+    """The core register. Codes as on the chip; `dendrites` counts neurons times `repeat`.
+
+    `tick_start` = s > 0 starts the core at global step s (from 1), 0 never; `tick_count` = 0 lets
+    it work for ever.
+    """
+
+    weight_code: int = 0
+    lcn: int = 0
+    wide_input: int = 0
+    wide_output: int = 0
+    dendrites: int = 0
+    max_pool: int = 0
+    tick_start: int = 0
+    tick_count: int = 0
+    keep_potential: int = 1
+    target_lcn: int = 0
+    test_chip: Coordinate = LIMITS.output_chip
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight: 1, 2, 4 or 8."""
+        return 1 << self.weight_code
+
+    @property
+    def extension(self) -> int:
+        """Slots of the input buffer that one step reads (the axon extension L)."""
+        return 1 << self.lcn
+
+    @property
+    def repeat(self) -> int:
+        """Dendrites of a neuron, and with 1-bit input the copies of its record."""
+        return 1 << (self.lcn + self.weight_code)
+
+    @property
+    def neurons(self) -> int:
+        """Logical neurons of the core."""
+        return self.dendrites // self.repeat
+
+    @property
+    def mode(self) -> Mode:
+        """What the core computes; only legal registers have one."""
+        return Mode((self.wide_input, self.wide_output, self.keep_potential))
+
+    def payloads(self) -> Words:
+        """Return the three 30-bit payloads of the register's frames."""
+        fields = attrs.asdict(self) | {"test_chip": frames.linear(*self.test_chip)}
+        return frames.encode_register(fields).reshape(-1)
+
+    @classmethod
+    def from_payloads(cls, payloads: Words) -> "Register":
+        """Return the register of three payloads; it may still be illegal."""
+        fields = {k: int(v[0]) for k, v in frames.decode_register(payloads[None]).items()}
+        test_chip = frames.coordinate(fields.pop("test_chip"))
+        return cls(**fields, test_chip=test_chip)
+
+
+def check_register(register: Register) -> SnncError | None:
+    """Return what is wrong with a register, or None: `unsupported-mode` or `config-register`."""
+    modes = {mode.value: mode for mode in Mode}
+    mode = modes.get((register.wide_input, register.wide_output, register.keep_potential))
+    if mode is not None and mode not in SUPPORTED_MODES:
+        return fail(
+            "unsupported-mode",
+            f"the core is in mode {mode.name}, with 8-bit input; 1-bit input is supported",
+            help="use a network whose layers receive spikes",
+        )
+    problem = ""
+    if mode is None:
+        problem = "8-bit input that keeps its potential is no mode of the chip"
+    elif max(register.lcn, register.target_lcn) > LIMITS.max_lcn:
+        codes = f"lcn {register.lcn} and target lcn {register.target_lcn}"
+        problem = f"{codes} must be at most {LIMITS.max_lcn}"
+    elif register.max_pool:
+        problem = "max pooling needs 8-bit input"
+    elif register.dendrites > LIMITS.dendrites:
+        problem = f"{register.dendrites} dendrites exceed {LIMITS.dendrites}"
+    elif register.dendrites % register.repeat:
+        problem = f"{register.dendrites} dendrites are no multiple of {register.repeat} per neuron"
+    return fail("config-register", problem, help=_REWRITE) if problem else None
+
+
+_REWRITE = "write the configuration anew with `snnc compile`"
+_NO_RECORDS = np.zeros((0, frames.RECORD_WORDS), dtype=np.uint64)
+_NO_ROWS = np.zeros((0, LIMITS.weight_row_words), dtype=np.uint64)
+_SAME = attrs.cmp_using(eq=np.array_equal)
+
+
+@frozen(kw_only=True)
+class CoreImage:
+    """One configured core.
+
+    `records` are the packed neuron records, `uint64[neurons, 4]`; `rows` the packed weight RAM,
+    `uint64[512, 18]`, or no rows on a core without neurons. `segments` are the neuron counts of the
+    packages in which the records are sent.
+    """
+
+    chip: Coordinate
+    at: Coordinate
+    register: Register
+    seed: int = 0
+    records: Words = field(default=_NO_RECORDS, eq=_SAME, repr=False)
+    rows: Words = field(default=_NO_ROWS, eq=_SAME, repr=False)
+    segments: tuple[int, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if LIMITS.is_online(*self.at):
+            raise self._error(
+                "online-core",
+                "learning cores are not supported",
+                f"use cores with x or y below {LIMITS.online_from}",
+            )
+        problem = check_register(self.register)
+        if problem:
+            first = problem.diagnostics[0]
+            raise self._error(first.code, first.message, first.help)
+        count = self.register.neurons
+        if len(self.records) != count or sum(self.segments) != count or 0 in self.segments:
+            raise self._error(
+                "config-records",
+                f"the register says {count} neurons, there are {len(self.records)} records "
+                f"in segments {self.segments}",
+            )
+        self._check_records()
+        self._check_rows()
+
+    def _error(self, code: str, message: str, help: str = _REWRITE) -> SnncError:
+        return fail(code, f"chip {self.chip} core {self.at}: {message}", help=help)
+
+    def _check_records(self) -> None:
+        ranges = {
+            "truncation": LIMITS.max_truncation,
+            "reset_mode": LIMITS.max_reset_mode,
+            "axon": LIMITS.axons - 1,
+            "potential": 0,
+        }
+        for name, high in ranges.items():
+            values = frames.extract(frames.RECORD, name, self.records)
+            bad = np.flatnonzero(values > high)
+            if bad.size:
+                raise self._error(
+                    "config-records",
+                    f"neuron {bad[0]}: {name} has the bits {values[bad[0]]:#x}, at most {high} "
+                    "is legal",
+                )
+        if self.records.size and (self.records[:, -1] >> np.uint64(_LAST_WORD_BITS)).any():
+            raise self._error("config-stray-bits", "bits beyond the neuron record are set")
+
+    def _check_rows(self) -> None:
+        expected = LIMITS.weight_rows if self.register.dendrites else 0
+        if self.rows.shape != (expected, LIMITS.weight_row_words):
+            raise self._error(
+                "config-weights",
+                f"the weight RAM has shape {self.rows.shape}, expected {expected} rows",
+            )
+        if self.rows[self.register.dendrites :].any():
+            raise self._error(
+                "config-stray-bits",
+                f"weight bits beyond dendrite {self.register.dendrites - 1} are set",
+            )
+
+    @classmethod
+    def build(
+        cls,
+        chip: Coordinate,
+        at: Coordinate,
+        register: Register,
+        neurons: Mapping[str, ArrayLike],
+        weights: NDArray[np.int8],
+        *,
+        seed: int = 0,
+        segments: tuple[int, ...] = (),
+    ) -> "CoreImage":
+        """Return a working core.
+
+        `neurons` gives every field of `frames.RECORD`, scalar or per neuron; `weights` is
+        `int8[n, extension * 1152]` (neuron, axon). One segment unless `segments` says otherwise.
+        """
+        count = len(weights)
+        rows = frames.pack_weights(weights, register.weight_bits, register.extension)
+        records = frames.encode_records(neurons)
+        if len(records) == 1 < count:
+            records = np.repeat(records, count, axis=0)
+        return cls(
+            chip=chip,
+            at=at,
+            register=register,
+            seed=seed,
+            records=records,
+            rows=rows,
+            segments=segments or (count,),
+        )
+
+    @classmethod
+    def idle(
+        cls, chip: Coordinate, at: Coordinate, test_chip: Coordinate = LIMITS.output_chip
+    ) -> "CoreImage":
+        """Return a core that is reserved by a multicast group and does nothing."""
+        return cls(chip=chip, at=at, register=Register(test_chip=test_chip))
+
+    @property
+    def neurons(self) -> dict[str, Ints]:
+        """Every field of the neuron records, `int64[neurons]` each."""
+        return frames.decode_records(self.records)
+
+    @property
+    def weights(self) -> NDArray[np.int8]:
+        """The weights, `int8[neurons, extension * 1152]`."""
+        r = self.register
+        return frames.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension)
+
+
+_LAST_WORD_BITS = sum(f.width for f in frames.RECORD.fields) % 64
+
+
+def core_words(core: CoreImage) -> Words:
+    """Return the configuration words of a core in file order.
+
+    Seed (3), register (3), a package of records per segment with `repeat` copies of each record,
+    the weight RAM. An idle core has the first six only.
+    """
+    register = core.register
+    parts = [
+        frames.seed_words(core.chip, core.at, core.seed),
+        frames.plain_words(Kind.REGISTER, core.chip, core.at, register.payloads()),
+    ]
+    first = 0
+    for count in core.segments:
+        records = core.records[first : first + count]
+        body = np.repeat(records, register.repeat, axis=0).reshape(-1)
+        start = first * register.repeat
+        parts += [frames.package_word(Kind.NEURONS, core.chip, core.at, start, body.size), body]
+        first += count
+    if core.rows.size:
+        header = frames.package_word(Kind.WEIGHTS, core.chip, core.at, 0, core.rows.size)
+        parts += [header, core.rows.reshape(-1)]
+    return np.concatenate(parts)
