@@ -240,9 +240,14 @@ def infer(
             raise fail("missing-attribute", f"{spec.name} needs {attr.name}: {attr.doc}", loc)
     result = spec.infer(Call(spec.name, named, spec.filled(attrs), loc))
     for key, value in attrs.items():
-        if isinstance(value, Symbol):
+        if isinstance(value, Symbol) and _is_param(spec, key):
             _check_param(spec, key, symbol_type(weights, value, loc), result[0].shape, loc)
     return result
+
+
+def _is_param(spec: OpSpec, name: str) -> bool:
+    declared = spec.attr(name)
+    return declared is not None and declared.kind == "param"
 
 
 def _check_param(
@@ -293,7 +298,7 @@ def _convert(kind: str, value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind == "param" and isinstance(value, Symbol):
+    if kind in ("param", "symbol") and isinstance(value, Symbol):
         return value
     if kind in ("param", "number", "float") and (whole or isinstance(value, float)):
         finite = value == value and value not in (float("inf"), float("-inf"))

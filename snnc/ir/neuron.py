@@ -6,7 +6,11 @@ compared on every value. The float neuron's order is fixed and listed in its dec
 
 from enum import Enum
 
-from snnc.ir.graph import Op
+import numpy as np
+
+from snnc.ir.graph import Module, Op
+from snnc.ir.opset import Symbol
+from snnc.ir.weights import Array
 
 
 class Step(Enum):
@@ -38,3 +42,20 @@ def steps(op: Op) -> tuple[Step, ...]:
         Step.RESET,
         *floor,
     )
+
+
+def param(module: Module, op: Op, name: str) -> Array | None:
+    """Return a neuron parameter as an array that broadcasts to the neurons' shape, or None.
+
+    Integers come as int64, real numbers in float64; one value per channel (axis 0) is given the
+    axes that it needs. `reset_by` is the threshold where it is absent.
+    """
+    value = op[name]
+    if value is None:
+        return param(module, op, "threshold") if name == "reset_by" else None
+    shape = op.result.type.shape
+    array = module.tensor(value) if isinstance(value, Symbol) else np.asarray(value)
+    array = array.astype(np.float64 if module.level == "snn" else np.int64)
+    if array.shape == shape[:1] and len(shape) > 1:
+        return array.reshape(-1, *[1] * (len(shape) - 1))
+    return array.reshape(()) if array.shape == (1,) else array

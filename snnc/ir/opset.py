@@ -56,7 +56,7 @@ ABSENT = None
 
 @frozen
 class AttrSpec:
-    """An attribute: `kind` is one of bool, int, float, str, word, ints, param, dict.
+    """An attribute: `kind` is one of bool, int, float, str, word, ints, list, symbol, param, dict.
 
     `param` is a number, or a symbol with one value for all, per channel (axis 0) or per neuron.
     """
