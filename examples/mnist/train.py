@@ -48,7 +48,9 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     },
 }
 EPOCHS = {"mnist_mlp": 24, "mnist_conv": 16}
-SHIFT = {"mnist_mlp": 1, "mnist_conv": 2}
+LEARNING_RATE = {"mnist_mlp": 2e-3, "mnist_conv": 1e-2}
+WARM_UP = 50
+SHIFT = 1
 
 
 class IntegrateAndFire(torch.autograd.Function):
@@ -74,7 +76,7 @@ class IntegrateAndFire(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (before_reset,) = ctx.saved_tensors
-        gradient = gradients[0] / before_reset.sub_(1.0).square_().mul_(4.0).add_(1.0)
+        gradient: Tensor = gradients[0] / before_reset.sub_(1.0).square_().mul_(4.0).add_(1.0)
         for tick in range(gradient.shape[0] - 2, -1, -1):
             gradient[tick] += gradient[tick + 1]
         return gradient
@@ -93,14 +95,16 @@ def mlp(weights: Weights, trains: Tensor) -> Tensor:
 
 
 def conv(weights: Weights, trains: Tensor) -> Tensor:
-    """Output spikes (ticks, samples, 10) of the convolutional network; pooling sums 2 x 2 spikes."""
+    """Output spikes (ticks, samples, 10) of the convolutional network; pooling sums spikes."""
     lead = trains.shape[:2]
-    first = conv2d(trains.flatten(0, 1).unsqueeze(1), weights["conv1.weight"], stride=2)
-    spikes = fire(first.unflatten(0, lead)).flatten(0, 1)
-    second = conv2d(spikes, weights["conv2.weight"], padding=1)
-    spikes = fire(second.unflatten(0, lead)).flatten(0, 1)
-    pooled = avg_pool2d(spikes, 2, divisor_override=1)
-    return fire(linear(pooled.flatten(1), weights["fc.weight"]).unflatten(0, lead))
+
+    def layer(current: Tensor) -> Tensor:
+        return fire(current.reshape(*lead, *current.shape[1:])).flatten(0, 1)
+
+    spikes = layer(conv2d(trains.flatten(0, 1).unsqueeze(1), weights["conv1.weight"], stride=2))
+    spikes = layer(conv2d(spikes, weights["conv2.weight"], padding=1))
+    pooled = avg_pool2d(spikes, 2, divisor_override=1).flatten(1)
+    return layer(linear(pooled, weights["fc.weight"])).reshape(*lead, 10)
 
 
 FORWARD: dict[str, Callable[[Weights, Tensor], Tensor]] = {"mnist_mlp": mlp, "mnist_conv": conv}
@@ -129,9 +133,9 @@ def images(data: Path, part: str) -> tuple[Images, Images]:
     return read("images-idx3", 16).reshape(-1, 28, 28), read("labels-idx1", 8)
 
 
-def shifted(batch: Tensor, by: int, generator: torch.Generator) -> Tensor:
-    """`batch` (samples, 28, 28), each image moved by up to `by` pixels, zeros moving in."""
-    size = batch.shape[1]
+def shifted(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """`batch` (samples, 28, 28), each image moved by up to SHIFT pixels, zeros moving in."""
+    by, size = SHIFT, batch.shape[1]
     offset = torch.randint(0, 2 * by + 1, (2, len(batch), 1), generator=generator)
     rows, columns = torch.arange(size) + offset
     sample = torch.arange(len(batch))[:, None, None]
@@ -139,20 +143,24 @@ def shifted(batch: Tensor, by: int, generator: torch.Generator) -> Tensor:
 
 
 def batches(
-    pictures: Tensor, labels: Tensor, shift: int, generator: torch.Generator
+    pictures: Tensor, labels: Tensor, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in random order: trains (ticks, BATCH, 28, 28) and labels (BATCH,)."""
-    for index in torch.randperm(len(pictures), generator=generator).split(BATCH):
-        rate = shifted(pictures[index].float() / 255, shift, generator)
+    for index in torch.split(torch.randperm(len(pictures), generator=generator), BATCH):
+        rate = shifted(pictures[index].float() / 255, generator)
         draws = torch.rand((TICKS, *rate.shape), generator=generator)
         yield (draws < rate).float(), labels[index]
 
 
 def initial(name: str, generator: torch.Generator) -> Weights:
-    """Normal weights of variance 3 / fan-in: the inputs are sparse, and the hidden layers must fire."""
+    """Normal weights of variance 3 / fan-in, of 0.3 / fan-in before the outputs.
+
+    Spikes are sparse, so hidden neurons need large weights to fire at all; outputs that fire from
+    the start send gradients back that silence the hidden layers.
+    """
     weights = {}
     for key, shape in SHAPES[name].items():
-        deviation = math.sqrt(3 / math.prod(shape[1:]))
+        deviation = math.sqrt((0.3 if shape[0] == 10 else 3.0) / math.prod(shape[1:]))
         weights[key] = (torch.randn(shape, generator=generator) * deviation).requires_grad_()
     return weights
 
@@ -160,21 +168,24 @@ def initial(name: str, generator: torch.Generator) -> Weights:
 def train(name: str, data: Path, out: Path, epochs: int, seed: int) -> None:
     """Train `name` and write its weights to `out` after each epoch; the last ones count.
 
-    AdamW, learning rate on a half cosine from 2e-3 to 0. In the last third of the epochs every
-    other step sees the weights at 4 bits (straight-through), so that both the float network and
-    its quantized form end up good. The test images are not looked at.
+    AdamW; the learning rate rises over 50 steps and falls to 0 on a half cosine. In the last third
+    of the epochs every other step sees the weights at 4 bits (straight-through), so that both the
+    float network and its quantized form end up good. The test images are not looked at.
     """
     generator = torch.Generator().manual_seed(seed)
     pictures, labels = (torch.from_numpy(a.copy()) for a in images(data, "train"))
     labels = labels.long()
     weights = initial(name, generator)
-    optimizer = torch.optim.AdamW(weights.values(), lr=2e-3, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(weights.values(), LEARNING_RATE[name], weight_decay=0.02)
     total = epochs * math.ceil(len(pictures) / BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda at: min(1, (at + 1) / WARM_UP) * (1 + math.cos(math.pi * at / total)) / 2,
+    )
     step = 0
     for epoch in range(epochs):
         begin, loss_sum, right = time.perf_counter(), 0.0, 0
-        for trains, wanted in batches(pictures, labels, SHIFT[name], generator):
+        for trains, wanted in batches(pictures, labels, generator):
             seen = weights
             if 3 * step >= 2 * total and step % 2:
                 seen = {k: w + (quantized(w, 4) - w).detach() for k, w in weights.items()}
@@ -211,18 +222,17 @@ def encode(pictures: Images, generator: np.random.PCG64) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(name: str, weights: Weights, data: Path, seed: int) -> tuple[float, list[float]]:
-    """Share of the 10,000 test images recognized, and spikes per neuron and tick by output."""
+def accuracy(name: str, weights: Weights, data: Path, seed: int) -> float:
+    """Share of the 10,000 test images that are recognized."""
     pictures, labels = images(data, "t10k")
     generator = np.random.PCG64(seed)
-    right, rates = 0, np.zeros(10)
+    right = 0
     for at in range(0, len(pictures), BATCH):
         spikes = FORWARD[name](weights, encode(pictures[at : at + BATCH], generator))
         counts = spikes.sum(0).numpy()
         # numpy's argmax gives the lowest index among equals; torch's promises no order.
         right += int((counts.argmax(1) == labels[at : at + BATCH]).sum())
-        rates += counts.sum(0)
-    return right / len(labels), list(rates / (len(labels) * TICKS))
+    return right / len(labels)
 
 
 def evaluate(name: str, data: Path, file: Path, seeds: int) -> None:
@@ -234,7 +244,7 @@ def evaluate(name: str, data: Path, file: Path, seeds: int) -> None:
         seen = stored
         if isinstance(form, int):
             seen = {key: quantized(weight, form) for key, weight in stored.items()}
-        shares = [accuracy(name, seen, data, seed)[0] for seed in range(seeds)]
+        shares = [accuracy(name, seen, data, seed) for seed in range(seeds)]
         label = form if isinstance(form, str) else f"{form} bits"
         print(f"{label}: " + ", ".join(f"{100 * share:.2f} %" for share in shares), flush=True)
 
