@@ -300,14 +300,14 @@ def play(
 ) -> Played:
     """Run input values through the system as a host does, in bursts.
 
-    `values` are arrays `(samples, ticks or fewer, elements)` of 0 and 1 by input name; the outputs
-    are `(samples, ticks, elements)` by output name. Samples are run `chunk` at a time, by default
-    as many as keep the buffers within 256 MiB.
+    `values` are arrays `(samples, ticks, elements)` of 0 and 1 by input name, the outputs likewise
+    by output name. Samples are run `chunk` at a time, by default as many as keep the buffers within
+    about 256 MiB.
 
     Raises:
         SnncError: whatever `Machine` and `Wiring` refuse.
     """
-    samples = max((len(v) for v in values.values()), default=1)
+    samples = _sample_count(values, ticks)
     size = chunk or max(1, _CHUNK_BYTES // _sample_bytes(image, wiring, ticks))
     parts = [
         _play_chunk(
@@ -316,12 +316,26 @@ def play(
             {name: array[begin : begin + size] for name, array in values.items()},
             ticks,
         )
-        for begin in range(0, samples, size)
+        for begin in range(0, max(samples, 1), size)
     ]
     return Played(
         {name: np.concatenate([p.outputs[name] for p in parts]) for name in parts[0].outputs},
         {place: _join([p.traces[place] for p in parts]) for place in parts[0].traces},
     )
+
+
+def _sample_count(values: Mapping[str, Bytes], ticks: int) -> int:
+    """Return the samples of all inputs; one where there is no input."""
+    shapes = {name: array.shape[:2] for name, array in values.items()}
+    counts = {shape[:1] for shape in shapes.values()} or {(1,)}
+    if len(counts) > 1 or any(shape[1:] != (ticks,) for shape in shapes.values()):
+        raise fail(
+            "input-shape",
+            f"inputs have these samples and ticks: {shapes}; expected {ticks} ticks and the same "
+            "samples",
+            help="give every input as many samples, and the ticks of the run",
+        )
+    return int(counts.pop()[0])
 
 
 def _join(traces: Sequence[Trace]) -> Trace:
@@ -334,7 +348,7 @@ def _sample_bytes(image: ChipImage, wiring: Wiring, ticks: int) -> int:
     steps = min(ticks, wiring.burst_steps)
     rows = sum(c.register.extension for c in image.cores if c.register.dendrites) * LIMITS.axons
     elements = sum(len(port.axons) for port in wiring.inputs)
-    return steps * (rows + elements * _FRAME_BYTES) + len(image.cores) * _CORE_BYTES
+    return steps * (rows + elements * _FRAME_BYTES) + (1 + len(image.cores)) * _CORE_BYTES
 
 
 def _play_chunk(

@@ -188,10 +188,11 @@ def _encode_port(port: InputPort, values: Bytes, done: int, steps: int) -> tuple
         )
     begin = max(done, port.first)
     cut = values[:, begin : done + steps]
-    if cut.size and (cut.min() < 0 or cut.max() > 1):
+    if cut.dtype.kind not in "biu" or cut.max(initial=0) > 1 or cut.min(initial=0) < 0:
         raise fail(
             "input-value",
-            f"input {port.name!r} has values {cut.min()}..{cut.max()}, a spike is 0 or 1",
+            f"input {port.name!r} has values {cut.min()}..{cut.max()} of type {cut.dtype}, "
+            "a spike is the integer 0 or 1",
             help="encode the values as spikes first",
         )
     samples, ticks, elements = np.nonzero(cut)

@@ -1,0 +1,472 @@
+"""The emulator against recorded sequences, a hand-written neuron, and the rules of the buffer."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snnc.diagnostics import SnncError
+from snnc.targets.paicore import emulate, frames
+from snnc.targets.paicore.emulate import Machine, Semantics, play
+from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
+from snnc.targets.paicore.image import ChipImage, CoreImage
+from snnc.targets.paicore.neuron import truncate
+
+MAX = 2**29 - 1
+HARD, SOFT, NONE = 0, 1, 2
+RESET, SATURATE = 0, 1
+OUT = (1, 0)
+
+
+def spikes(core, axon, slot, mask=(0, 0)):
+    return frames.spike_words((0, 0), core, mask, axon, slot)
+
+
+def run_core(core, sums, semantics=None):
+    """Feed a core whose axon t carries the weight of step t; return outputs and potentials."""
+    machine = Machine(ChipImage((core,)), semantics=semantics, record=True)
+    machine.inject(spikes((0, 0), np.arange(len(sums)), np.arange(len(sums))))
+    machine.step(len(sums))
+    trace = machine.trace()[(0, 0), (0, 0)]
+    return list(
+        zip(trace.outputs[0, :, 0].tolist(), trace.potentials[0, :, 0].tolist(), strict=True)
+    )
+
+
+def received(output):
+    """(step, axon, slot, data) of each frame."""
+    fields = frames.decode(frames.SPIKE, output.words[:, None])
+    return list(
+        zip(
+            output.steps.tolist(),
+            *(fields[name].tolist() for name in ("axon", "slot", "data")),
+            strict=True,
+        )
+    )
+
+
+def test_the_system_with_wide_axons_gives_the_recorded_frames(wide_image):
+    i = np.arange(1200)
+    values = ((i * i + np.arange(4)[:, None]) % 3 == 0).astype(np.uint8)[None]
+    port = InputPort(
+        name="x",
+        chip=(0, 0),
+        core=(0, 0),
+        mask=(1, 1),
+        extension=2,
+        ticks=i // 1152,
+        axons=i % 1152,
+    )
+    samples, words = Wiring((port,), ()).encode({"x": values}, 0, 4)
+    machine = Machine(wide_image)
+    machine.inject(words, samples)
+    output = machine.step(4)
+    assert np.bincount(output.steps).tolist() == [0, 36, 36, 12, 36]
+    ordered = np.sort(output.words)
+    first = [f"{int(w):016X}" for w in ordered[:3]]
+    assert first == ["8080000000030001", "8080000000030101", "8080000000030301"]
+    assert (
+        hashlib.sha256(ordered.astype("<u8").tobytes()).hexdigest()
+        == "53ebe88206a5bc553e3da6643eaa669cdec995dc00445aecbb2279f79e74cdca"
+    )
+
+
+def test_the_tiny_system_fires_when_its_layers_do(tiny_image):
+    machine = Machine(tiny_image)
+    machine.inject(spikes((0, 0), [1, 2] * 8, np.repeat(np.arange(8), 2)))
+    assert received(machine.step(9)) == [(7, 0, 5, 1)]
+
+
+SEQUENCES = {
+    "hard": (
+        {"threshold": 3, "floor": SATURATE},
+        [1, 1, 1, 5, -4, 2, 2],
+        [(0, 1), (0, 2), (1, 0), (1, 0), (0, -4), (0, -2), (0, 0)],
+    ),
+    "soft": (
+        {"threshold": 3, "reset_mode": SOFT, "floor": SATURATE},
+        [1, 1, 1, 5, -4, 2, 2, 0, 0],
+        [(0, 1), (0, 2), (1, 0), (1, 2), (0, -2), (0, 0), (0, 2), (0, 2), (0, 2)],
+    ),
+    "soft, floor": (
+        {"threshold": 3, "reset_mode": SOFT, "negative_threshold": 2, "floor": SATURATE},
+        [-2, -1, -5, 4, 1, 0],
+        [(0, -2), (0, -2), (0, -2), (0, 2), (1, 0), (0, 0)],
+    ),
+    "soft, leak before": (
+        {"threshold": 5, "reset_mode": SOFT, "leak": -1, "floor": SATURATE},
+        [3, 3, 3, 0, 0, 10],
+        [(0, 2), (0, 4), (1, 1), (0, 0), (0, -1), (1, 3)],
+    ),
+    "hard, leak after": (
+        {"threshold": 5, "leak": -1, "leak_after": 1, "floor": SATURATE},
+        [3, 3, 3, 0],
+        [(0, 2), (1, 0), (0, 2), (0, 1)],
+    ),
+    "reversal leak away from zero": (
+        {"threshold": 100, "negative_threshold": 100, "leak": 2, "leak_reversal": 1},
+        [-5, 0, 0, 0, 1, 0],
+        [(0, -7), (0, -9), (0, -11), (0, -13), (0, -14), (0, -16)],
+    ),
+    "reversal leak toward zero": (
+        {"threshold": 100, "negative_threshold": 100, "leak": -2, "leak_reversal": 1},
+        [5, 0, 0, 0],
+        [(0, 3), (0, 1), (0, -1), (0, 1)],
+    ),
+}
+NEGATIVE = {
+    (HARD, RESET): [(0, -2), (0, -1), (0, -1), (1, 1), (0, 2), (1, 1)],
+    (HARD, SATURATE): [(0, -2), (0, -2), (0, -2), (1, 1), (0, 2), (1, 1)],
+    (SOFT, RESET): [(0, -2), (0, -1), (0, -4), (1, 1), (0, 2), (1, 1)],
+    (SOFT, SATURATE): [(0, -2), (0, -2), (0, -2), (1, 3), (1, 0), (0, 3)],
+    (NONE, RESET): [(0, -2), (0, -3), (0, -8), (0, 1), (0, 2), (1, 5)],
+    (NONE, SATURATE): [(0, -2), (0, -2), (0, -2), (1, 7), (1, 8), (1, 11)],
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_recorded_sequences(simple_core, name):
+    fields, sums, expected = SEQUENCES[name]
+    assert expected == run_core(simple_core((0, 0), [sums], **fields), sums)
+
+
+@pytest.mark.parametrize(("reset", "floor"), NEGATIVE)
+def test_recorded_sequences_at_the_negative_threshold(simple_core, reset, floor):
+    sums = [-2, -1, -5, 9, 1, 3]
+    fields = {"threshold": 4, "negative_threshold": 2, "reset_value": 1}
+    core = simple_core((0, 0), [sums], reset_mode=reset, floor=floor, **fields)
+    assert NEGATIVE[reset, floor] == run_core(core, sums)
+
+
+def test_recorded_sequence_with_8_bit_output(simple_core):
+    sums = [1, 2, 3, 4, 5]
+    core = simple_core((0, 0), [sums], register={"wide_output": 1}, threshold=4)
+    assert run_core(core, sums) == [(0, 1), (0, 3), (6, 0), (4, 0), (5, 0)]
+
+
+def test_a_core_that_keeps_no_potential_starts_anew_each_step(simple_core):
+    sums = [2, 2, 3, -1, 4]
+    core = simple_core((0, 0), [sums], register={"keep_potential": 0}, threshold=3, reset_mode=NONE)
+    assert run_core(core, sums) == [(0, 2), (0, 2), (1, 3), (0, -1), (1, 4)]
+
+
+def test_truncation_matches_the_recorded_table():
+    potentials = np.array([1, 5, 127, 255, 256, 300, 1000, 5000])
+    table = {
+        0: [255] * 8,
+        4: [16, 80] + [255] * 6,
+        7: [2, 10, 254] + [255] * 5,
+        8: [1, 5, 127] + [255] * 5,
+        9: [0, 2, 63, 127, 128, 150, 255, 255],
+        12: [0, 0, 7, 15, 16, 18, 62, 255],
+    }
+    for bits, expected in table.items():
+        assert truncate(potentials, np.int64(bits)).tolist() == [
+            255 if value is None else value for value in expected
+        ]
+
+
+@pytest.mark.parametrize(("wrap", "modulus"), [("paibox", 2**30 - 1), ("two", 2**30)])
+def test_overflow_wraps_by_the_chosen_modulus(simple_core, wrap, modulus):
+    choice = Semantics(wrap=wrap)
+    rising = {"threshold": MAX, "leak": 2**28, "reset_mode": NONE}
+    potentials = [v for _, v in run_core(simple_core((0, 0), [[0] * 2], **rising), [0, 0], choice)]
+    assert potentials == [2**28, 2**29 - modulus]
+    falling = {"threshold": MAX, "leak": -(2**29), "reset_mode": NONE, "leak_after": 1}
+    potentials = [
+        v for _, v in run_core(simple_core((0, 0), [[0, -1]], **falling), [0, -1], choice)
+    ]
+    assert potentials == [-(2**29), -1 + modulus - 2**30]
+
+
+def test_the_negative_event_at_the_threshold_is_a_choice(simple_core):
+    core = simple_core((0, 0), [[-2, -1]], threshold=9, negative_threshold=2, reset_value=5)
+    assert run_core(core, [-2, -1]) == [(0, -2), (0, -5)]
+    assert run_core(core, [-2, -1], Semantics(negative="le")) == [(0, -5), (0, -5)]
+
+
+def test_the_sign_of_the_reversal_leak_is_a_choice(simple_core):
+    core = simple_core((0, 0), [[5, 0]], threshold=9, leak=2, leak_reversal=1)
+    assert run_core(core, [5, 0]) == [(0, 7), (1, 0)]
+    assert run_core(core, [5, 0], Semantics(reversal="toward")) == [(0, 3), (0, 1)]
+
+
+@pytest.mark.parametrize("field", ["random_weight", "random_leak", "threshold_mask"])
+def test_random_neurons_are_refused_unless_ignored(simple_core, field):
+    image = ChipImage((simple_core((0, 0), [[1]], **{field: 1}),))
+    with pytest.raises(SnncError) as caught:
+        Machine(image)
+    assert caught.value.code == "stochastic-neuron"
+    assert field in str(caught.value)
+    Machine(image, semantics=Semantics(stochastic="ignore"))
+
+
+def one_neuron(v, x, p):
+    """One step of a neuron as the facts state it, in plain integers: spike and next potential."""
+
+    def wrap(value):
+        if value > MAX:
+            return value - (2**30 - 1)
+        return value + (2**30 - 1) if value < -MAX - 1 else value
+
+    def leaked(value):
+        sign = (value > 0) - (value < 0) if p["leak_reversal"] else 1
+        return wrap(value + sign * p["leak"])
+
+    c = wrap(v + x)
+    w = leaked(c)
+    compared = c if p["leak_after"] else w
+    if compared >= p["threshold"]:
+        return 1, {HARD: p["reset_value"], SOFT: w - p["threshold"], NONE: w}[p["reset_mode"]]
+    n = p["negative_threshold"]
+    if compared < -n:
+        if p["floor"]:
+            return 0, -n
+        return 0, {HARD: -p["reset_value"], SOFT: w + n, NONE: w}[p["reset_mode"]]
+    return 0, w
+
+
+small = st.integers(-20, 20)
+edge = st.sampled_from([-(2**29), -(2**28), 2**28, 2**29 - 1])
+parameters = st.fixed_dictionaries(
+    {
+        "threshold": st.integers(0, 20) | st.just(MAX),
+        "negative_threshold": st.integers(0, 20) | st.just(MAX),
+        "leak": small | edge,
+        "leak_reversal": st.integers(0, 1),
+        "leak_after": st.integers(0, 1),
+        "floor": st.integers(0, 1),
+        "reset_mode": st.integers(0, 2),
+        "reset_value": small | edge,
+    }
+)
+
+
+@given(
+    st.lists(parameters, min_size=1, max_size=4),
+    st.lists(st.integers(-128, 127), min_size=1, max_size=12),
+)
+def test_neurons_step_as_stated(simple_core, neurons, sums):
+    fields = {name: [one[name] for one in neurons] for name in neurons[0]}
+    core = simple_core((0, 0), [sums] * len(neurons), **fields)
+    machine = Machine(ChipImage((core,)), record=True)
+    machine.inject(spikes((0, 0), np.arange(len(sums)), np.arange(len(sums))))
+    machine.step(len(sums))
+    trace = machine.trace()[(0, 0), (0, 0)]
+    for number, one in enumerate(neurons):
+        v, expected = 0, []
+        for x in sums:
+            spike, v = one_neuron(v, x, one)
+            expected.append((spike, v))
+        columns = (trace.outputs[0, :, number], trace.potentials[0, :, number])
+        assert expected == list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def pair(simple_core, start, **source):
+    """A core (0, 0) that relays axon 0 to core (0, 1), which relays it to the output chip."""
+    first = simple_core((0, 0), [[1]], **({"chip_x": 0, "core_y": 1} | source))
+    second = simple_core((0, 1), [[1]], register={"tick_start": start})
+    return ChipImage((first, second))
+
+
+@pytest.mark.parametrize(("start", "delay"), [(2, 1), (2, 3), (5, 1), (1, 2)])
+def test_a_spike_is_read_at_the_local_step_its_delay_says(simple_core, start, delay):
+    machine = Machine(pair(simple_core, start, tick=delay - 1))
+    machine.inject(spikes((0, 0), 0, [0, 2]))
+    expected = [(k + delay - 1 + start, 0, k + delay - 1, 1) for k in (0, 2)]
+    assert expected == received(machine.step(12))
+
+
+def test_a_reader_that_starts_with_its_source_sees_it_256_steps_later(simple_core):
+    machine = Machine(pair(simple_core, 1))
+    machine.inject(spikes((0, 0), 0, 0))
+    assert received(machine.step(256)) == []
+    assert received(machine.step(2)) == [(257, 0, 0, 1)]
+
+
+def test_a_row_is_cleared_when_read_and_waits_when_not(simple_core):
+    machine = Machine(ChipImage((simple_core((0, 0), [[1]]),)))
+    machine.inject(spikes((0, 0), 0, 3))
+    assert [row[0] for row in received(machine.step(3))] == []
+    machine.inject(spikes((0, 0), 0, 1))
+    assert [row[0] for row in received(machine.step(255))] == [4, 258]
+    assert [row[0] for row in received(machine.step(300))] == []
+
+
+def test_cores_start_and_stop_by_their_register(simple_core):
+    core = simple_core((0, 0), [[0]], register={"tick_start": 3, "tick_count": 2}, leak=1)
+    machine = Machine(ChipImage((core,)))
+    assert received(machine.step(9)) == [(3, 0, 0, 1), (4, 0, 1, 1)]
+    assert machine.potentials()[(0, 0), (0, 0)].tolist() == [[0]]
+
+
+def test_a_core_with_start_zero_never_works(simple_core):
+    core = simple_core((0, 0), [[1]], register={"tick_start": 0}, leak=5)
+    machine = Machine(ChipImage((core,)))
+    assert received(machine.step(9)) == []
+
+
+def test_a_mask_reaches_every_core_that_differs_in_its_bits_only(simple_core):
+    places = [(x, y) for x in range(6) for y in range(4)]
+    cores = [simple_core(at, [[1]], axon=[x * 32 + y]) for at in places for x, y in [at]]
+    idle = CoreImage.idle((0, 0), (6, 0))
+    machine = Machine(ChipImage((*cores, idle)))
+    machine.inject(spikes((1, 2), 0, 0, mask=(5, 1)))
+    reached = {divmod(axon, 32) for _, axon, _, _ in received(machine.step())}
+    assert reached == {(x, y) for x in (0, 1, 4, 5) for y in (2, 3)}
+
+
+def test_frames_to_absent_cores_of_a_chip_are_dropped(simple_core):
+    machine = Machine(ChipImage((simple_core((0, 0), [[1]], chip_x=0, core_x=9),)))
+    machine.inject(np.append(spikes((5, 5), 0, 0), spikes((0, 0), 0, 0)))
+    assert received(machine.step(3)) == []
+
+
+def test_cores_of_several_chips_exchange_frames(simple_core):
+    first = simple_core((0, 0), [[1]], chip_x=3, core_y=1)
+    second = simple_core((0, 1), [[1]], chip=(3, 0), register={"tick_start": 2})
+    machine = Machine(ChipImage((first, second)))
+    machine.inject(spikes((0, 0), 0, 0))
+    assert received(machine.step(3)) == [(2, 0, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        frames.spike_words((9, 0), (0, 0), (0, 0), 0, 0),
+        frames.spike_words((0, 0), (0, 0), (0, 0), 1152, 0),
+        frames.spike_words((0, 0), (0, 0), (0, 0), 0, 0, 0),
+        frames.spike_words((0, 0), (0, 0), (0, 0), 0, 0) | np.uint64(1 << 27),
+        frames.sync_word((0, 0), 4),
+        frames.plain_words(frames.Kind.SEED, (0, 0), (0, 0), 1),
+    ],
+)
+def test_words_that_are_no_spikes_for_the_chips_are_refused(tiny_image, word):
+    with pytest.raises(SnncError) as caught:
+        Machine(tiny_image).inject(word)
+    assert caught.value.code == "injected-frame"
+
+
+def test_values_are_no_input_for_a_core_with_1_bit_input(tiny_image, simple_core):
+    with pytest.raises(SnncError) as caught:
+        Machine(tiny_image).inject(frames.spike_words((0, 0), (0, 0), (0, 0), 0, 0, 7))
+    assert caught.value.code == "wide-frame"
+    machine = Machine(pair(simple_core, 2, leak=200, reset_value=0))
+    machine.step(2)
+
+
+def wide_output(simple_core, rng, threshold):
+    """Inputs of 1500 on cores with two slots, feeding 5 neurons that use two output slots."""
+    w1 = rng.integers(-7, 8, (8, 1500))
+    w2 = rng.integers(-2, 5, (5, 8))
+    hidden = simple_core(
+        (0, 0),
+        w1,
+        weight_code=2,
+        lcn=1,
+        threshold=threshold,
+        reset_mode=SOFT,
+        chip_x=0,
+        core_y=1,
+        tick=[0, 1, 2, 3, 0, 1, 2, 3],
+        register={"target_lcn": 2},
+    )
+    columns = np.arange(8) % 4 * 1152 + np.arange(8)
+    second = np.zeros((5, 4 * 1152))
+    second[:, columns] = w2
+    last = simple_core(
+        (0, 1),
+        second,
+        weight_code=2,
+        lcn=2,
+        threshold=3,
+        leak=-1,
+        axon=[0, 0, 1, 1, 2],
+        tick=[0, 1, 0, 1, 0],
+        register={"tick_start": 4, "target_lcn": 1},
+    )
+    wiring = Wiring(
+        (
+            InputPort(
+                name="x",
+                chip=(0, 0),
+                core=(0, 0),
+                extension=2,
+                ticks=np.arange(1500) // 1152,
+                axons=np.arange(1500) % 1152,
+            ),
+        ),
+        (
+            OutputPort(
+                name="y",
+                extension=2,
+                ticks=np.array([0, 1, 0, 1, 0]),
+                axons=np.array([0, 0, 1, 1, 2]),
+                start=3,
+            ),
+        ),
+    )
+    return ChipImage((hidden, last)), wiring, w1, w2
+
+
+def layer(weights, x, threshold, leak, soft):
+    """Spikes (ticks, n) of an integrate-and-fire layer, in plain arithmetic."""
+    v, out = np.zeros(len(weights), dtype=np.int64), []
+    for row in x.astype(np.int64):
+        v = v + weights @ row + leak
+        fired = v >= threshold
+        v = np.where(fired, v - threshold if soft else 0, v)
+        out.append(fired)
+    return np.array(out, dtype=np.uint8)
+
+
+def test_long_runs_in_bursts_equal_the_network(simple_core):
+    rng = np.random.default_rng(3)
+    image, wiring, w1, w2 = wide_output(simple_core, rng, 40)
+    x = (rng.random((3, 300, 1500)) < 0.02).astype(np.uint8)
+    expected = [layer(w2, layer(w1, one, 40, 0, True), 3, -1, False) for one in x]
+    played = play(image, wiring, {"x": x}, 300, record=True)
+    assert sum(one.sum() for one in expected) > 100
+    np.testing.assert_array_equal(np.array(expected), played.outputs["y"])
+    hidden = np.array([layer(w1, one, 40, 0, True) for one in x])
+    traced = played.traces[(0, 0), (0, 0)].outputs
+    np.testing.assert_array_equal(hidden, traced[:, :300])
+
+
+def test_chunks_of_samples_give_the_same(simple_core, monkeypatch):
+    rng = np.random.default_rng(4)
+    image, wiring, _, _ = wide_output(simple_core, rng, 30)
+    x = (rng.random((5, 7, 1500)) < 0.05).astype(np.uint8)
+    expected = play(image, wiring, {"x": x}, 7, record=True)
+    monkeypatch.setattr(emulate, "_CHUNK_BYTES", 1)
+    for chunk in (None, 2):
+        found = play(image, wiring, {"x": x}, 7, record=True, chunk=chunk)
+        np.testing.assert_array_equal(expected.outputs["y"], found.outputs["y"])
+        for place, trace in expected.traces.items():
+            np.testing.assert_array_equal(trace.potentials, found.traces[place].potentials)
+
+
+def test_runs_need_matching_samples_and_ticks(simple_core):
+    image, wiring, _, _ = wide_output(simple_core, np.random.default_rng(0), 9)
+    for shape in [(2, 8, 1500), (2, 6, 1500)]:
+        with pytest.raises(SnncError) as caught:
+            play(image, wiring, {"x": np.zeros(shape, np.uint8)}, 7)
+        assert caught.value.code == "input-shape"
+
+
+def test_words_for_all_samples_equal_words_for_each(tiny_image):
+    words = spikes((0, 0), [0, 2, 1], [0, 0, 1])
+    machines = [Machine(tiny_image, 2), Machine(tiny_image, 2)]
+    machines[0].inject(words)
+    machines[1].inject(np.repeat(words, 2), np.tile([0, 1], 3))
+    results = [machine.step(5) for machine in machines]
+    assert results[0].words.tolist() == results[1].words.tolist()
+    assert results[0].samples.tolist() == results[1].samples.tolist()
+
+
+def test_no_samples_give_no_outputs(simple_core):
+    image, wiring, _, _ = wide_output(simple_core, np.random.default_rng(0), 9)
+    played = play(image, wiring, {"x": np.zeros((0, 4, 1500), np.uint8)}, 4)
+    assert played.outputs["y"].shape == (0, 4, 5)
