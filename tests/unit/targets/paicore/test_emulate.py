@@ -359,7 +359,7 @@ def test_values_are_no_input_for_a_core_with_1_bit_input(tiny_image, simple_core
 
 def wide_output(simple_core, rng, threshold):
     """Inputs of 1500 on cores with two slots, feeding 5 neurons that use two output slots."""
-    w1 = rng.integers(-7, 8, (8, 1500))
+    w1 = rng.integers(-6, 8, (8, 1500))
     w2 = rng.integers(-2, 5, (5, 8))
     hidden = simple_core(
         (0, 0),
@@ -424,13 +424,13 @@ def layer(weights, x, threshold, leak, soft):
 
 def test_long_runs_in_bursts_equal_the_network(simple_core):
     rng = np.random.default_rng(3)
-    image, wiring, w1, w2 = wide_output(simple_core, rng, 40)
+    image, wiring, w1, w2 = wide_output(simple_core, rng, 10)
     x = (rng.random((3, 300, 1500)) < 0.02).astype(np.uint8)
-    expected = [layer(w2, layer(w1, one, 40, 0, True), 3, -1, False) for one in x]
+    expected = [layer(w2, layer(w1, one, 10, 0, True), 3, -1, False) for one in x]
     played = play(image, wiring, {"x": x}, 300, record=True)
     assert sum(one.sum() for one in expected) > 100
     np.testing.assert_array_equal(np.array(expected), played.outputs["y"])
-    hidden = np.array([layer(w1, one, 40, 0, True) for one in x])
+    hidden = np.array([layer(w1, one, 10, 0, True) for one in x])
     traced = played.traces[(0, 0), (0, 0)].outputs
     np.testing.assert_array_equal(hidden, traced[:, :300])
 
