@@ -9,7 +9,7 @@
 Recurrence: `later = b.forward("s", type)` is used before `b.bind(later, value)` names its maker.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -99,9 +99,8 @@ class Builder:
         """Add an op: attributes checked and canonical, result types inferred, names made fresh."""
         full = kind if "." in kind else f"{self.level}.{kind}"
         place = loc if loc.known else self.loc
-        spec, given = lookup(full, place), tuple(operands)
-        clean = spec.stripped(check_attrs(spec, attrs, place))
-        types = infer(spec, [self._type(o, place) for o in given], clean, place, self.weights)
+        given = tuple(operands)
+        clean, _, types = check_call(full, given, attrs, place, self.weights)
         hints = list(names) + [full.partition(".")[2]] * len(types)
         results = tuple(Value(self.fresh(h), t, place) for h, t in zip(hints, types, strict=False))
         self.ops.append(Op(full, given, clean, results, place))
@@ -141,11 +140,6 @@ class Builder:
         weights = {n: w for n, w in self.weights.items() if n in used}
         level(self.level)
         return Module(self.name, self.level, self.attrs, weights, built, self.loc)
-
-    def _type(self, operand: Operand, loc: Location) -> Type:
-        return (
-            operand.type if isinstance(operand, Value) else symbol_type(self.weights, operand, loc)
-        )
 
 
 def _final(value: Value, swap: Mapping[Value, Value]) -> Value:
@@ -206,6 +200,40 @@ def symbol_type(weights: Mapping[str, Weight], symbol: Symbol, loc: Location) ->
     return full.with_shape(symbol.shape(full.shape))
 
 
+def check_call(
+    name: str,
+    operands: Sequence[Operand],
+    attrs: Mapping[str, Any],
+    loc: Location,
+    weights: Mapping[str, Weight],
+) -> tuple[dict[str, Any], list[Type], tuple[Type, ...]]:
+    """Return what a call of an op amounts to: canonical attributes, operand and result types.
+
+    Raises:
+        SnncError: `unknown-op`, `unknown-attribute`, `bad-attribute`, `undefined-name`, `bad-cut`,
+            and what `infer` raises.
+    """
+    spec = lookup(name, loc)
+    clean = spec.stripped(check_attrs(spec, attrs, loc))
+    types = [o.type if isinstance(o, Value) else symbol_type(weights, o, loc) for o in operands]
+    results = infer(spec, types, clean, loc, weights)
+    _check_kinds(spec, operands, loc)
+    return clean, types, results
+
+
+def _check_kinds(spec: OpSpec, operands: Sequence[Operand], loc: Location) -> None:
+    """Refuse a value where a constant belongs, and a constant where a value does."""
+    last = spec.operands[-1] if spec.operands else None
+    for index, operand in enumerate(operands):
+        declared = spec.operands[index] if index < len(spec.operands) else last
+        if declared is not None and declared.constant == isinstance(operand, Value):
+            shown = f"%{operand.name}" if isinstance(operand, Value) else str(operand)
+            wanted = "a weight (@name)" if declared.constant else "a value (%name)"
+            raise fail(
+                "operand-kind", f"{spec.name}: {declared.name} must be {wanted}, not {shown}", loc
+            )
+
+
 def infer(
     spec: OpSpec,
     types: list[Type],
@@ -216,7 +244,7 @@ def infer(
     """Return the result types of a call of `spec` with operand types in order.
 
     Raises:
-        SnncError: `operand-count`, `operand-kind`, `type-mismatch`, `missing-attribute`.
+        SnncError: `operand-count`, `type-mismatch`, `missing-attribute`.
     """
     named: dict[str, Any] = {}
     rest = list(types)

@@ -4,6 +4,7 @@
 whose core starts one tick after the inputs. Types compare by value and read like numpy shapes.
 """
 
+import math
 import re
 from functools import lru_cache
 
@@ -75,7 +76,7 @@ class Type:
     @property
     def size(self) -> int:
         """Number of elements of one value."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def with_element(self, element: Element) -> "Type":
         """Return the same shape and time with another element."""
@@ -90,7 +91,7 @@ class Type:
         return f"{self.element}[{', '.join(map(str, self.shape))}]{time}"
 
 
-_TYPE = re.compile(r"([a-z]+\d+)\[([\d, ]*)\](~(?:\+(\d+))?)?")
+_TYPE = re.compile(r"([a-z]+\d+)\[((?: *\d{1,18} *,)* *(?:\d{1,18} *)?)\](~(?:\+(\d{1,18}))?)?")
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,177 @@
+"""Writes the `.snn` text, canonically: equal modules give equal text, and `read` gives it back.
+
+Order is kept; attributes stand in declared order, non-defaults only; floats are the shortest
+decimals that read back; small tensors stand in the text, others by digest.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.diagnostics import Location, fail, fuse
+from snnc.ir.files import write_atomically
+from snnc.ir.graph import Graph, Module, Op, Operand, Value, Weight
+from snnc.ir.opset import Symbol, Word
+from snnc.ir.types import Type
+from snnc.ir.version import VERSION
+from snnc.ir.weights import Array, Tensor, save_tensors
+
+_BARE = re.compile(r"[A-Za-z0-9_.]+")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def write(module: Module, *, locs: bool = True) -> str:
+    """Return the text of a module; without `locs`, no line says where it comes from.
+
+    Raises:
+        SnncError: `unwritable-value` for an attribute or inline weight that the text cannot hold.
+    """
+    head = f"module {_name('@', module.name)} level {module.level} version {VERSION}"
+    if module.attrs:
+        head += f" with {_attr(module.attrs)}"
+    lines = [f"{head}{_loc(module.loc, locs)} {{"]
+    lines += [_weight(weight, locs) for weight in module.weights.values()]
+    lines += [""] if module.weights else []
+    lines += _graph(module, module.graph, locs)
+    return "\n".join([*lines, "}", ""])
+
+
+def save(module: Module, path: Path | str) -> None:
+    """Write `path` and, beside it, the sidecar `<stem>.safetensors` with what is not inline.
+
+    Raises:
+        SnncError: `output-unwritable`, and what `write` raises.
+    """
+    path = Path(path)
+    text = write(module)
+    apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
+    if apart:
+        save_tensors(path.with_suffix(".safetensors"), apart)
+    write_atomically(path, text.encode("utf-8"))
+
+
+def arrays_by_digest(module: Module) -> dict[str, Array]:
+    """Return the arrays that the text does not hold, as `read(..., weights=)` takes them."""
+    tensors = [weight.tensor for weight in module.weights.values()]
+    return {tensor.digest: tensor.array() for tensor in tensors if not tensor.inline}
+
+
+def _weight(weight: Weight, locs: bool) -> str:
+    source = _values(weight.tensor) if weight.tensor.inline else f'"sha256:{weight.tensor.digest}"'
+    return f"  weight {_name('@', weight.name)} : {weight.type} = {source}{_loc(weight.loc, locs)}"
+
+
+def _graph(module: Module, graph: Graph, locs: bool) -> Iterable[str]:
+    params = ", ".join(f"{_value(v)}: {v.type}{_loc(v.loc, locs)}" for v in graph.inputs)
+    gives = ", ".join(str(v.type) for v in graph.outputs)
+    place = _loc(graph.loc, locs)
+    yield f"  graph {_name('@', graph.name)}({params}) -> ({gives}){place} {{"
+    for op in graph.ops:
+        yield f"    {_op(module, op)}{_loc(op.loc, locs)}"
+    outputs = ", ".join(_value(v) for v in graph.outputs)
+    yield f"    return {outputs}".rstrip()
+    yield "  }"
+
+
+def _op(module: Module, op: Op) -> str:
+    results = ", ".join(_value(v) for v in op.results)
+    operands = ", ".join(_operand(o) for o in op.operands)
+    takes = ", ".join(str(_type(module, o)) for o in op.operands)
+    gives = [str(v.type) for v in op.results]
+    attrs = op.spec.stripped(op.attrs)
+    parts = [f"{results} =" if results else "", op.name, operands, _attr(attrs) if attrs else ""]
+    result = gives[0] if len(gives) == 1 else f"({', '.join(gives)})"
+    return f"{' '.join(p for p in parts if p)} : ({takes}) -> {result}"
+
+
+def _type(module: Module, operand: Operand) -> Type:
+    return operand.type if isinstance(operand, Value) else module.symbol_type(operand)
+
+
+def _operand(operand: Operand) -> str:
+    return _value(operand) if isinstance(operand, Value) else _symbol(operand)
+
+
+def _value(value: Value) -> str:
+    return _name("%", value.name)
+
+
+def _symbol(symbol: Symbol) -> str:
+    return _name("@", symbol.name) + str(symbol)[1 + len(symbol.name) :]
+
+
+def _name(sigil: str, name: str) -> str:
+    return sigil + (name if _BARE.fullmatch(name) else _string(name))
+
+
+def _string(text: str) -> str:
+    # Escapes only where a character is invisible, so that names of any language stay readable.
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _loc(loc: Location, locs: bool) -> str:
+    return f" loc({_place(loc)})" if locs else ""
+
+
+def _place(loc: Location) -> str:
+    loc = fuse(*loc.fused) if loc.fused else loc
+    if loc.fused:
+        return "fused " + ", ".join(map(_place, loc.fused))
+    if loc.file:
+        column = f":{loc.column}" if loc.column else ""
+        return f"{_string(loc.file)}:{loc.line}{column}"
+    bare = loc.name != "fused" and _BARE.fullmatch(loc.name)
+    return loc.name if bare or not loc.name else _string(loc.name)
+
+
+def _attr(value: Any) -> str:
+    if isinstance(value, Symbol):
+        return _symbol(value)
+    if isinstance(value, Mapping):
+        entries = [f"{_key(key)} = {_attr(item)}" for key, item in value.items()]
+        return f"{{{', '.join(entries)}}}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_attr, value))}]"
+    if isinstance(value, Word) and _WORD.fullmatch(value) and value not in ("true", "false"):
+        return str(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, (bool, int)):
+        return str(value).lower()
+    if isinstance(value, Type) or (isinstance(value, float) and math.isfinite(value)):
+        return str(value)
+    raise _unwritable(f"the attribute value {value!r}")
+
+
+def _key(key: str) -> str:
+    return key if _WORD.fullmatch(key) else _string(key)
+
+
+def _unwritable(what: str) -> Exception:
+    return fail(
+        "unwritable-value",
+        f"{what} has no text form",
+        help="use numbers that are finite, strings, words, symbols, types, lists and mappings",
+    )
+
+
+def _values(tensor: Tensor) -> str:
+    return _nested(tensor.array(), tensor.type)
+
+
+def _nested(array: Array, type: Type) -> str:
+    if array.ndim:
+        return f"[{', '.join(_nested(part, type) for part in array)}]"
+    if not type.element.is_float:
+        return str(int(array))
+    if not np.isfinite(array):
+        raise _unwritable(f"the weight {float(array)}")
+    # The shortest decimal of a narrow float may, read as a double first, round to its neighbor.
+    short = str(array[()])
+    exact = array.dtype.type(float(short)) == array
+    return short if exact else repr(float(array))
