@@ -58,7 +58,7 @@ def _neurons(call: Call) -> tuple[Type, ...]:
 
 
 def _core(call: Call) -> tuple[Type, ...]:
-    first, count = call["neurons"]
+    _, count = call["neurons"]
     if call.types["w"].shape[0] != count:
         raise call.refuse(f"{call.types['w'].shape[0]} rows of weights for {count} neurons")
     return (Type(U1, (count,), max(call["start"] - 1 - call["first"], 0)),)
@@ -83,7 +83,11 @@ def _layer(call: Call) -> tuple[Type, ...]:
 
 
 def _output(call: Call) -> tuple[Type, ...]:
-    return (call.types["x"],)
+    x: Type = call.types["x"]
+    shape = tuple(call["shape"]) or x.shape
+    if x.with_shape(shape).size != x.size:
+        raise call.refuse(f"{x.size} neurons cannot have the shape {list(shape)}")
+    return (x.with_shape(shape),)
 
 
 LEVEL = register_level(
@@ -100,7 +104,7 @@ LEVEL = register_level(
         OpSpec(
             "paicore.input",
             "The spikes of x as the host sends them to the region `core`, `mask` of "
-            "`chip`: element e at tick k to axon[e], slot (slot[e] + (k - first) extension) mod 256; "
+            "`chip`: element e at tick k to axon[e], slot (slot[e] + (k-first) extension) mod 256; "
             "ticks before `first` are not sent.",
             (
                 OperandSpec("x"),
@@ -157,6 +161,7 @@ LEVEL = register_level(
                 AttrSpec("node", "int", 0, "number of the output node"),
                 AttrSpec("chip", "ints", REQUIRED, "output chip x, y"),
                 AttrSpec("core", "ints", REQUIRED, "coordinate that stands for the node"),
+                AttrSpec("shape", "ints", (), "shape in the program; the layer's if not given"),
                 AttrSpec("blocks", "int", 1, "slots per tick"),
             ),
             _output,

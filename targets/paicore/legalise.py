@@ -1,0 +1,255 @@
+"""Pass `legalise`: an `int` module in which every neuron is one that a core has.
+
+Exact rewrites: biases move into the leaks, pooling by maximum becomes neurons that fire on any
+spike, outputs that are no neuron's get relays, floors become negative thresholds. What has no exact
+form on a core with one-bit input is refused, with the field, the reason and a way out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from snnc.diagnostics import Diagnostics
+from snnc.extend.passes import Context, Exactness, Pass
+from snnc.ir.analysis import live_ops
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.neuron import param
+from snnc.ir.opset import Symbol
+from snnc.ir.rewrite import Rebuild, rebuild, with_ops
+from snnc.ir.synapses import Synapses
+from snnc.ir.types import I32, U1
+from snnc.targets.paicore.limits import LIMITS
+
+RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
+"""A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
+
+ENCODERS = ("poisson", "latency", "periodic")
+
+
+@frozen
+class Legalise(Pass):
+    """Bring an int module into the form that PAICORE cores with one-bit input hold exactly."""
+
+    name = "legalise"
+    level = "int"
+    exactness = Exactness.EXACT
+
+    def run(self, module: Module, context: Context) -> Module:
+        """Return the rewritten module; raises for what has no exact form."""
+        module = with_ops(module, live_ops(module.graph))
+        module = _relay_outputs(rebuild(module, _without_pools))
+        found = Diagnostics()
+        _check_values(module, found)
+        for op in module.ops("neuron"):
+            _check_neuron(module, op, found)
+        found.check(exit_status=4)
+        return _fold_biases(module)
+
+
+def _without_pools(op: Op, build: Rebuild) -> Any:
+    """Replace a maximum over spikes by neurons: a sum of 0 or 1 values is positive if one is."""
+    if op.kind not in ("max_pool1d", "max_pool2d") or op.values[0].type.element != U1:
+        return None
+    window = {name: op[name] for name in ("kernel", "stride", "padding", "dilation")}
+    total = build.op(op.kind.replace("max", "sum"), build(op.values[0]), **window)
+    return [build.op("neuron", total, name=op.result.name, **RELAY)]
+
+
+def _relay_outputs(module: Module) -> Module:
+    """Put relay neurons behind outputs that are spikes but not those of one population."""
+    made_by = Synapses(module).made_by
+    needing = {v for v in module.graph.outputs if _needs_relay(v, made_by)}
+    if not needing:
+        return module
+    build = Rebuild(module)
+    for value in module.graph.inputs:
+        build.replace(value, build.input(value.name, value.type, value.loc))
+    for op in module.graph.ops:
+        for old, new in zip(op.results, build.copy(op), strict=True):
+            build.replace(old, new)
+    outputs = []
+    for value in module.graph.outputs:
+        relayed = build(value)
+        if value in needing:
+            build.loc = value.loc
+            weight = build.weight("relay.w", np.ones((), np.uint8), U1)
+            current = build.op("scale", relayed, weight)
+            relayed = build.op("neuron", current, name=f"{value.name}.relay", **RELAY)
+        outputs.append(relayed)
+    return build.finish(*outputs, graph=module.graph.name)
+
+
+def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
+    if value.type.element != U1:
+        return False
+    while value in made_by and made_by[value].kind == "reshape":
+        value = made_by[value].values[0]
+    return value not in made_by or made_by[value].kind != "neuron"
+
+
+def _check_values(module: Module, found: Diagnostics) -> None:
+    """Collect inputs, ops and outputs that no core with one-bit input can hold."""
+    read_by_encoder = {v for op in module.ops(*ENCODERS) for v in op.values}
+    synapses = Synapses(module)
+    sources = {e.source for op in module.ops("neuron") for e in synapses.edges(op)}
+    for value in module.graph.inputs:
+        if value in sources and value.type.element != U1:
+            found.error(
+                "input-not-spikes",
+                f"input %{value.name} is {value.type}, but a core takes one bit per axon and tick",
+                value.loc,
+                help="put an encoder (poisson, latency, periodic) behind it",
+            )
+        elif value in sources and not value.type.timed:
+            found.error(
+                "input-not-spikes",
+                f"input %{value.name} has no time",
+                value.loc,
+                help="declare it with one value per tick: u1[...]~",
+            )
+    for source in sorted(
+        sources - set(module.graph.inputs) - read_by_encoder, key=lambda v: v.name
+    ):
+        op = synapses.made_by[source]
+        if op.kind not in (*ENCODERS, "neuron") or source is not op.result:
+            found.error(
+                "unsupported-op",
+                f"{op.name} (%{source.name}) between neurons has no form on PAICORE cores",
+                op.loc,
+                help="only sums, convolutions, pools and delays of spikes lie between neurons",
+            )
+    for value in module.graph.outputs:
+        if value.type.element != U1:
+            found.error(
+                "output-not-spikes",
+                f"output %{value.name} is {value.type}; a chip sends spikes",
+                value.loc,
+                help="return the spikes, and read potentials with --probe or the test frames",
+            )
+
+
+def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
+    """Collect the fields of a neuron that a record cannot hold."""
+    most, name = LIMITS.potential_max, f"%{op.result.name}"
+
+    def refuse(field: str, why: str, help: str) -> None:
+        found.error(
+            "unsupported-neuron", f"{name}: {field} = {_shown(op, field)}: {why}", op.loc, help=help
+        )
+
+    if op["spike"] != "single":
+        refuse("spike", "a core with one-bit output sends single spikes", "use spike = single")
+    if op["memory"] != "keep":
+        refuse("memory", "a core with one-bit input keeps its potential", "use memory = keep")
+    if op["overflow"] not in ("error", "wrap-paibox"):
+        refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
+    if _any(module, op, "initial", lambda v: v != 0):
+        refuse("initial", "every potential starts at 0", "shift thresholds and resets instead")
+    if (
+        op["reset"] == "soft"
+        and op["reset_by"] is not None
+        and not np.array_equal(
+            *np.broadcast_arrays(param(module, op, "reset_by"), param(module, op, "threshold"))
+        )
+    ):
+        refuse("reset_by", "a soft reset takes the threshold away", "leave reset_by out")
+    for field, low, high in (
+        ("threshold", 0, most),
+        ("negative", 0, most),
+        ("reset_to", -most - 1, most),
+        ("leak", -most - 1, most),
+    ):
+        if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
+            refuse(field, f"the record holds {low}..{high}", "quantize to fewer bits")
+    if op["ticks"] > LIMITS.max_tick or op["first"] > LIMITS.max_tick // 2:
+        refuse("ticks", f"the register holds up to {LIMITS.max_tick}", "work for ever (0)")
+    if op["floor"] is not None:
+        _check_floor(module, op, refuse)
+
+
+def _check_floor(module: Module, op: Op, refuse: Any) -> None:
+    """A floor is a negative threshold that saturates, where nothing else could pass it."""
+    floor, reset_to = param(module, op, "floor"), param(module, op, "reset_to")
+    assert floor is not None and reset_to is not None
+    if op["negative"] is not None:
+        refuse("floor", "it stands beside a negative threshold", "keep one of the two")
+    elif (floor > 0).any() or (floor < -LIMITS.potential_max).any():
+        refuse("floor", f"the record holds {-LIMITS.potential_max}..0", "use a floor of 0 or below")
+    elif op["leak_order"] == "after" and op["leak"] != 0:
+        refuse("floor", "the chip compares before the late leak", "use leak_order = before")
+    elif op["reset"] == "hard" and (np.minimum(floor, reset_to) != floor).any():
+        refuse("floor", "the reset goes below it", "reset to the floor or above")
+
+
+def _shown(op: Op, field: str) -> str:
+    value = op[field]
+    return "none" if value is None else str(value)
+
+
+def _any(module: Module, op: Op, field: str, test: Any) -> bool:
+    value = param(module, op, field)
+    return value is not None and bool(np.any(test(value)))
+
+
+def _fold_biases(module: Module) -> Module:
+    """Return the module without biases, each added to the leak of the neurons that it reaches."""
+    synapses = Synapses(module)
+
+    def folded(op: Op, build: Rebuild) -> Any:
+        if op.kind != "neuron":
+            has_bias = len(op.operands) == 3 and isinstance(op.operands[2], Symbol)
+            if op.kind == "masked_linear" or not has_bias or op.kind in ENCODERS:
+                return None
+            attrs = dict(op.attrs)
+            x = build(op.values[0])
+            return build.emit(op.kind, (x, op.operands[1]), attrs, names=[op.result.name]).results
+        changes: dict[str, Any] = {"width": LIMITS.potential_bits}
+        if op["floor"] is not None:
+            changes |= {"floor": None, "negative": _negated(build, op), "negative_mode": "floor"}
+        bias = np.concatenate([rows.bias for _, rows in synapses.blocks(op)])
+        if bias.any():
+            changes |= _with_bias(build, op, bias)
+        return build.copy(op, **changes)
+
+    return rebuild(module, folded)
+
+
+def _negated(build: Rebuild, op: Op) -> Any:
+    floor = op["floor"]
+    if not isinstance(floor, Symbol):
+        return -floor
+    return build.weight(f"{op.result.name}.negative", -build.module.tensor(floor), I32)
+
+
+def _with_bias(build: Rebuild, op: Op, bias: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return leak and leak_order that add the bias before the compare."""
+    leak = param(build.module, op, "leak")
+    assert leak is not None
+    if (op["leak_order"] == "after" and leak.any()) or (op["leak_reversal"] and leak.any()):
+        found = Diagnostics()
+        found.error(
+            "unsupported-neuron",
+            f"%{op.result.name} has a bias beside a leak that comes "
+            "after the compare or turns with the sign; a record has one leak",
+            op.loc,
+            help="drop the bias, or make the leak forward and before the compare",
+        )
+        found.check(exit_status=4)
+    total = np.broadcast_to(leak, op.result.type.shape).reshape(-1) + bias
+    if np.abs(total).max() > LIMITS.potential_max:
+        found = Diagnostics()
+        found.error(
+            "unsupported-neuron",
+            f"%{op.result.name}: leak + bias reach "
+            f"{np.abs(total).max()}; the record holds {LIMITS.potential_max}",
+            op.loc,
+            help="quantize to fewer bits",
+        )
+        found.check(exit_status=4)
+    order: dict[str, Any] = {"leak_order": "before", "leak_reversal": False}
+    if (total == total[0]).all():
+        return order | {"leak": int(total[0])}
+    shaped = total.reshape(op.result.type.shape)
+    return order | {"leak": build.weight(f"{op.result.name}.leak", shaped, I32)}

@@ -1,0 +1,196 @@
+"""Populations and what they read: the view of an `int` module that scheduling and mapping share.
+
+A population is one neuron op. It reads segments: all spikes of one source that arrive with one
+delay of the chip. A tick of the program is a core's local step, so a source's k-th spike is read at
+the reader's local step k + chip delay - 1, whatever their start ticks (paicore.md, section 5.2):
+
+    chip delay = n + 1 - first(reader) + first(source),  n being the delay in the program.
+
+An input has first 0; the host sends its tick k for the reader's local step k + n - first(reader)
+and drops what would come before step 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.synapses import Edge, Synapses
+from snnc.ir.types import smallest_weight
+from snnc.targets.paicore.limits import LIMITS
+
+
+@frozen
+class Segment:
+    """The spikes of one source as one region of cores receives them.
+
+    `delay` is the chip's (1: read at the same local step); `first` is the tick of an input that the
+    readers' local step 0 takes (0 for neurons). Equal segments share their axons.
+    """
+
+    source: Value
+    delay: int
+    first: int = 0
+
+
+@frozen
+class Destination:
+    """Where one physical copy of a population sends: a region of readers, or an output node."""
+
+    group: int = -1
+    delay: int = 1
+    output: int = -1
+
+
+class Populations:
+    """All populations of a module with their edges, readers and sizes, in text order."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.synapses = Synapses(module)
+        self.ops: tuple[Op, ...] = tuple(module.ops("neuron"))
+        self.by_value: dict[Value, Op] = {op.result: op for op in self.ops}
+        self._bits: dict[Op, int] = {}
+
+    def size(self, op: Op) -> int:
+        """Return the number of neurons."""
+        return op.result.type.size
+
+    def hint(self, op: Op) -> Mapping[str, Any]:
+        """Return the `place` attribute, empty where there is none."""
+        found: Mapping[str, Any] = op["place"] or {}
+        return found
+
+    def start(self, op: Op) -> int:
+        """Return the start that `schedule` chose; 0 before it ran."""
+        return int(self.hint(op).get("start", 0))
+
+    def feeding(self, op: Op) -> list[tuple[Edge, Op | None]]:
+        """Return the edges into a population, each with the population it comes from, or None."""
+        return [(e, self.by_value.get(e.source)) for e in self.synapses.edges(op)]
+
+    def segment(self, op: Op, edge: Edge) -> Segment:
+        """Return the segment through which a population reads an edge."""
+        source = self.by_value.get(edge.source)
+        if source is not None:
+            delay = edge.delay + 1 - op["first"] + source["first"]
+            if delay < 1:
+                raise fail(
+                    "reader-begins-late",
+                    f"%{op.result.name} begins at tick {op['first']} but reads "
+                    f"%{edge.source.name}, "
+                    f"which begins at tick {source['first']}, {edge.delay} ticks late; "
+                    f"the chip needs at least {op['first'] - source['first']}",
+                    op.loc,
+                    help="let both begin at the same tick, or put a delay between them",
+                )
+            return Segment(edge.source, delay)
+        late = edge.delay - op["first"]
+        return Segment(edge.source, max(late, 0) + 1, max(-late, 0))
+
+    def segments(self, ops: Iterable[Op]) -> tuple[Segment, ...]:
+        """Return what some populations read together, each segment once, sources in text order."""
+        found = {self.segment(op, e): None for op in ops for e, _ in self.feeding(op)}
+        rank = self._rank
+        return tuple(sorted(found, key=lambda s: (rank[s.source], s.delay, s.first)))
+
+    @cached_property
+    def _rank(self) -> dict[Value, int]:
+        graph = self.module.graph
+        values = [*graph.inputs, *(r for op in graph.ops for r in op.results)]
+        return {value: rank for rank, value in enumerate(values)}
+
+    def bits(self, op: Op) -> int:
+        """Return the width in bits that holds every weight into a population.
+
+        Raises:
+            SnncError: `weight-range` where a sum of parallel weights needs more than 8 bits.
+        """
+        if op not in self._bits:
+            low, high = self.synapses.weight_range(op)
+            element = smallest_weight(low, high)
+            if element is None:
+                raise fail(
+                    "weight-range",
+                    f"the weights into %{op.result.name} span {low}..{high}; "
+                    "a synapse holds -128..127",
+                    op.loc,
+                    help="quantize to fewer bits, or split parallel connections",
+                )
+            self._bits[op] = max(element.bits, int(self.hint(op).get("bits", 0)))
+        return self._bits[op]
+
+    @cached_property
+    def outputs(self) -> dict[Op, list[int]]:
+        """Return the numbers of the graph outputs that each population serves."""
+        found: dict[Op, list[int]] = {}
+        for number, value in enumerate(self.module.graph.outputs):
+            found.setdefault(self.output_population(value), []).append(number)
+        return found
+
+    def output_population(self, value: Value) -> Op:
+        """Return the population behind a graph output; reshapes in between are looked through."""
+        made_by = self.synapses.made_by
+        while value in made_by and made_by[value].kind == "reshape":
+            value = made_by[value].values[0]
+        if value not in self.by_value:
+            raise fail(
+                "output-not-spikes",
+                f"output %{value.name} is not the spikes of neurons",
+                value.loc,
+                help="run legalise, which puts relay neurons there",
+            )
+        return self.by_value[value]
+
+    @cached_property
+    def readers(self) -> dict[Op, list[tuple[Op, Segment]]]:
+        """Return, for each population, the populations that read it and through which segment."""
+        found: dict[Op, list[tuple[Op, Segment]]] = {op: [] for op in self.ops}
+        for op in self.ops:
+            for edge, source in self.feeding(op):
+                if source is not None:
+                    found[source].append((op, self.segment(op, edge)))
+        return found
+
+    def destinations(self, group_of: Mapping[Op, int]) -> dict[Op, tuple[Destination, ...]]:
+        """Return each population's destinations, one physical copy each: regions, then outputs."""
+        outputs, readers = self.outputs, self.readers
+        found = {}
+        for op in self.ops:
+            inner = {(group_of[r], s.delay) for r, s in readers[op]}
+            found[op] = (
+                *(Destination(group, delay) for group, delay in sorted(inner)),
+                *(Destination(output=n) for n in outputs.get(op, ())),
+            )
+        return found
+
+
+def extension(axons: int) -> int:
+    """Return the axon extension (a power of two) that so many axons need; 64 is the chip's most."""
+    needed = -(-axons // LIMITS.axons)
+    return 1 << max(needed - 1, 0).bit_length()
+
+
+def checked_extension(axons: int, ops: Sequence[Op]) -> int:
+    """Return the axon extension, or refuse a fan-in that no core has."""
+    found = extension(axons)
+    if found > 1 << LIMITS.max_lcn:
+        most = LIMITS.axons << LIMITS.max_lcn
+        names = ", ".join(f"%{op.result.name}" for op in ops)
+        raise fail(
+            "fan-in-exceeded",
+            f"{names}: fan-in {axons} exceeds {most}, the most that a core "
+            f"can reach ({LIMITS.axons} axons, {1 << LIMITS.max_lcn} time slots)",
+            ops[0].loc,
+            help="pool or stride earlier, or split the layer",
+            exit_status=4,
+        )
+    return found
+
+
+def blocks(size: int) -> int:
+    """Return how many slots per tick an output node of `size` neurons needs, a power of two."""
+    return extension(size)

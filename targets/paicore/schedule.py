@@ -1,0 +1,153 @@
+"""Pass `schedule`: when each population's cores start, so that every spike arrives in time.
+
+A source's spike must be delivered before its reader's step and may wait at most as long as the
+reader's input buffer is deep. For an edge with delay n in the program, reader and source, L being
+the reader's axon extension:
+
+    1 <= start(reader) + n - start(source) <= 256 / L
+
+and for an input 0 <= start(reader) + n <= 256 / L - 1, so that the host can send a tick ahead. The
+earliest solution is the longest path from the inputs; nothing has to be balanced.
+"""
+
+from typing import Any
+
+from attrs import frozen
+
+from snnc.diagnostics import SnncError, fail
+from snnc.extend.passes import Context, Exactness, Pass
+from snnc.ir.graph import Module, Op
+from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.populations import Populations, checked_extension
+
+
+@frozen
+class Bound:
+    """start(to) >= start(of) + least; `deep` marks a limit of the buffer, not of causality."""
+
+    of: Op
+    to: Op
+    least: int
+    deep: bool
+
+
+@frozen
+class Schedule(Pass):
+    """Choose the start tick of every population; nothing that a program says depends on it."""
+
+    name = "schedule"
+    level = "int"
+    exactness = Exactness.EXACT
+
+    def run(self, module: Module, context: Context) -> Module:
+        """Return the module with `place.start` on every neuron op."""
+        populations = Populations(module)
+        starts = solve(populations)
+
+        def with_start(op: Op, build: Rebuild) -> Any:
+            if op.kind != "neuron":
+                return None
+            return build.copy(op, place={**(op["place"] or {}), "start": starts[op]})
+
+        return rebuild(module, with_start)
+
+
+def solve(populations: Populations) -> dict[Op, int]:
+    """Return the earliest start of each population.
+
+    Raises:
+        SnncError: `loop-too-short`, `delay-too-long`, `input-too-late`, with the numbers.
+    """
+    bounds = _bounds(populations)
+    hints = {op: populations.hint(op) for op in populations.ops}
+    fixed = {op: int(hint["start"]) for op, hint in hints.items() if "start" in hint}
+    starts = {op: fixed.get(op, 0) for op in populations.ops}
+    cause: dict[Op, Bound] = {}
+    for _ in range(len(starts) + 1):
+        changed = False
+        for bound in bounds:
+            earliest = starts[bound.of] + bound.least
+            if earliest > starts[bound.to]:
+                if bound.to in fixed:
+                    raise _wrong_start(bound, starts)
+                starts[bound.to], cause[bound.to], changed = earliest, bound, True
+        if not changed:
+            _check_inputs(populations, starts)
+            return starts
+    raise _unsolvable(cause)
+
+
+def _bounds(populations: Populations) -> list[Bound]:
+    bounds = []
+    for op in populations.ops:
+        depth = _depth(populations, op)
+        for edge, source in populations.feeding(op):
+            populations.segment(op, edge)
+            if source is None:
+                continue
+            bounds.append(Bound(source, op, 1 - edge.delay, deep=False))
+            bounds.append(Bound(op, source, edge.delay - depth, deep=True))
+    return bounds
+
+
+def _depth(populations: Populations, op: Op) -> int:
+    """Return how many ticks the input buffer of a population's cores holds."""
+    axons = sum(s.source.type.size for s in populations.segments([op]))
+    return LIMITS.slots // checked_extension(axons, [op])
+
+
+def _check_inputs(populations: Populations, starts: dict[Op, int]) -> None:
+    for op in populations.ops:
+        depth = _depth(populations, op)
+        for edge, source in populations.feeding(op):
+            if source is None and starts[op] + edge.delay + 1 > depth:
+                raise fail(
+                    "input-too-late",
+                    f"%{op.result.name} starts {starts[op]} ticks after the input "
+                    f"%{edge.source.name} and reads it {edge.delay} ticks late; its buffer holds "
+                    f"{depth} ticks",
+                    op.loc,
+                    exit_status=4,
+                    help="read the input nearer to where it enters, or relay it through neurons",
+                )
+
+
+def _wrong_start(bound: Bound, starts: dict[Op, int]) -> SnncError:
+    name = bound.to.result.name
+    return fail(
+        "bad-start",
+        f"%{name} was given start {starts[bound.to]}, but %{bound.of.result.name} "
+        f"needs it to be at least {starts[bound.of] + bound.least}",
+        bound.to.loc,
+        help="leave `start` out of its place attribute; schedule finds the earliest one",
+    )
+
+
+def _unsolvable(cause: dict[Op, Bound]) -> SnncError:
+    """Return the error for bounds that contradict each other: a cycle of causes."""
+    op = next(iter(cause))
+    for _ in range(len(cause)):
+        op = cause[op].of
+    loop = [cause[op]]
+    while loop[-1].of is not op:
+        loop.append(cause[loop[-1].of])
+    names = " -> ".join(f"%{b.of.result.name}" for b in reversed(loop)) + f" -> %{op.result.name}"
+    if not any(b.deep for b in loop):
+        delays = sum(1 - b.least for b in loop)
+        return fail(
+            "loop-too-short",
+            f"the loop {names} of {len(loop)} layers has a total delay of "
+            f"{delays} ticks; each layer's cores take one tick, so it needs at least {len(loop)}",
+            op.loc,
+            exit_status=4,
+            help=f"add delay{{by = {len(loop) - delays}}} to the loop",
+        )
+    return fail(
+        "delay-too-long",
+        f"the delays along {names} are longer than the input buffer of the "
+        f"reading cores ({LIMITS.slots} slots, divided by their axon extension)",
+        op.loc,
+        exit_status=4,
+        help="shorten the delay, or pass the spikes through relay neurons",
+    )
