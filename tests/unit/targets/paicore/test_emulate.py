@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.diagnostics import SnncError
@@ -355,6 +355,99 @@ def test_values_are_no_input_for_a_core_with_1_bit_input(tiny_image, simple_core
     assert caught.value.code == "wide-frame"
     machine = Machine(pair(simple_core, 2, leak=200, reset_value=0))
     machine.step(2)
+
+
+class PlainMachine:
+    """The buffer rules of the chip by plain loops, for one sample."""
+
+    def __init__(self, cores):
+        self.cores = [core for core in cores if core.register.tick_start]
+        self.weights = [core.weights.astype(np.int64) for core in self.cores]
+        self.buffers = [np.zeros((256, 1152), dtype=np.int64) for _ in self.cores]
+        self.potentials = [np.zeros(len(w), dtype=np.int64) for w in self.weights]
+        self.done = 0
+
+    def deliver(self, to, slot):
+        for core, buffer in zip(self.cores, self.buffers, strict=True):
+            x = (core.at[0] ^ to["core_x"]) & ~to["core_mask_x"]
+            y = (core.at[1] ^ to["core_y"]) & ~to["core_mask_y"]
+            if core.chip == (to["chip_x"], to["chip_y"]) and not x and not y:
+                buffer[slot % 256, to["axon"]] = 1
+
+    def step(self):
+        self.done += 1
+        emitted = []
+        for number, core in enumerate(self.cores):
+            r, to = core.register, core.neurons
+            k = self.done - r.tick_start
+            if k < 0 or (r.tick_count and k >= r.tick_count):
+                continue
+            rows = (r.extension * k + np.arange(r.extension)) % 256
+            x = self.buffers[number][rows].reshape(-1)
+            self.buffers[number][rows] = 0
+            v = self.potentials[number] + self.weights[number] @ x
+            fired = v >= to["threshold"]
+            self.potentials[number] = np.where(fired, 0, v)
+            for n in np.flatnonzero(fired):
+                one = {name: int(values[n]) for name, values in to.items()}
+                emitted.append((one, (one["tick"] + (k << r.target_lcn)) % 256))
+        out = [(self.done, to["axon"], slot, 1) for to, slot in emitted if to["chip_x"] == 1]
+        for to, slot in emitted:
+            self.deliver(to, slot)
+        return sorted(out)
+
+
+def random_core(simple_core, rng, at):
+    lcn, count = int(rng.integers(0, 3)), 3
+    weights = np.zeros((count, 1152 << lcn), dtype=np.int8)
+    for slot in range(1 << lcn):
+        weights[:, 1152 * slot : 1152 * slot + 4] = rng.integers(-2, 4, (count, 4))
+    return simple_core(
+        at,
+        weights,
+        lcn=lcn,
+        threshold=rng.integers(1, 4, count),
+        chip_x=rng.integers(0, 2, count),
+        core_x=rng.integers(0, 2, count) * [[1], [0]][rng.integers(0, 2)],
+        core_y=rng.integers(0, 4, count),
+        core_mask_x=rng.integers(0, 2, count),
+        core_mask_y=rng.integers(0, 4, count),
+        axon=rng.integers(0, 5, count),
+        tick=rng.integers(0, 6, count),
+        register={
+            "tick_start": int(rng.integers(0, 4)),
+            "tick_count": int(rng.choice([0, 0, 5])),
+            "target_lcn": int(rng.integers(0, 3)),
+        },
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_machines_equal_plain_loops(simple_core, seed):
+    rng = np.random.default_rng(seed)
+    places = [(x, y) for x in range(2) for y in range(4)]
+    cores = [random_core(simple_core, rng, at) for at in places]
+    machine, plain = Machine(ChipImage(tuple(cores)), 2), PlainMachine(cores)
+    for _ in range(8):
+        for _ in range(int(rng.integers(0, 3))):
+            core, mask = (int(rng.integers(2)), int(rng.integers(4))), tuple(rng.integers(0, 4, 2))
+            axons, slots = rng.integers(0, 5, 6), rng.integers(0, 20, 6)
+            words = spikes(core, axons, slots, (int(mask[0]) % 2, int(mask[1])))
+            machine.inject(words, np.full(6, 1))
+            for word in words:
+                to = {
+                    k: int(v[0]) for k, v in frames.decode(frames.SPIKE, word[None, None]).items()
+                }
+                plain.deliver(to, to["slot"])
+        output = machine.step()
+        assert plain.step() == sorted(
+            row for row, sample in zip(received(output), output.samples, strict=True) if sample
+        )
+    potentials = machine.potentials()
+    for core, expected in zip(plain.cores, plain.potentials, strict=True):
+        assert potentials[core.chip, core.at][1].tolist() == expected.tolist()
+        assert not potentials[core.chip, core.at][0].any()
 
 
 def wide_output(simple_core, rng, threshold):
