@@ -15,7 +15,15 @@ import numpy as np
 
 from snnc.diagnostics import Location, fail, nearest
 from snnc.ir.parse import RawWeight
-from snnc.ir.weights import Array, Tensor, check_values, load_npz, load_safetensors, tensor
+from snnc.ir.weights import (
+    Array,
+    Tensor,
+    check_shape,
+    check_values,
+    load_npz,
+    load_safetensors,
+    tensor,
+)
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _MEMBER = re.compile(r"(.+\.(?:safetensors|npz)):(.+)")
@@ -70,12 +78,7 @@ class Stored:
         name = f"@{raw.name.text}"
         digest = _DIGEST.fullmatch(raw.value) if isinstance(raw.value, str) else None
         array = self._array(raw, digest[1] if digest else "", place)
-        if array.shape != raw.type.shape:
-            raise fail(
-                "weight-shape",
-                f"{name} is declared {raw.type}, but its values have shape {list(array.shape)}",
-                place,
-            )
+        check_shape(array, raw.type, place, name)
         if not digest:
             return tensor(array, raw.type.element, place, name)
         if array.dtype != raw.type.element.storage:

@@ -37,7 +37,15 @@ class Tensor:
         if self._data is not None:
             return self._data
         assert self._make is not None
-        return _frozen(self.type, self._make())
+        made = np.asarray(self._make())
+        check_shape(made, self.type, UNKNOWN, "a tensor made on demand")
+        check_values(made, self.type.element, UNKNOWN, "a tensor made on demand")
+        return _frozen(self.type, made)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the values are made, and checked, each time they are asked for."""
+        return self._data is None
 
     @property
     def digest(self) -> str:
@@ -80,6 +88,22 @@ def tensor(data: Array, element: Element, loc: Location = UNKNOWN, name: str = "
     return Tensor(Type(element, array.shape), array.astype(element.storage))
 
 
+def check_tensor(tensor: Tensor, loc: Location, name: str) -> None:
+    """Raise `weight-shape`, `weight-range` or `weight-not-finite` unless type and values agree."""
+    array = tensor.array()
+    check_shape(array, tensor.type, loc, name)
+    check_values(array, tensor.type.element, loc, name)
+
+
+def check_shape(array: Array, type: Type, loc: Location, name: str) -> None:
+    """Raise `weight-shape` unless an array has the shape of its type."""
+    if array.shape != type.shape:
+        shape = list(array.shape)
+        raise fail(
+            "weight-shape", f"{name} is declared {type}, but its values have shape {shape}", loc
+        )
+
+
 def check_values(array: Array, element: Element, loc: Location, name: str) -> None:
     """Raise unless an integer element holds each value exactly (finite, if it is a float)."""
     if array.dtype.kind not in "biuf":
@@ -92,7 +116,12 @@ def check_values(array: Array, element: Element, loc: Location, name: str) -> No
             loc,
             help="retrain or repair the checkpoint; no chip has a code for these",
         )
-    if element.is_float or not array.size:
+    if not array.size:
+        return
+    if element.is_float:
+        largest = np.finfo(element.storage).max
+        if max(abs(float(array.min())), abs(float(array.max()))) > largest:
+            raise fail("weight-range", f"{name} has values beyond {element}'s {largest}", loc)
         return
     if array.dtype.kind == "f" and (array != np.round(array)).any():
         raise fail("weight-range", f"{name} has fractions, but {element} holds integers", loc)
