@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import Diagnostics
+from snnc.diagnostics import Diagnostics, fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.analysis import live_ops
 from snnc.ir.graph import Module, Op, Value
@@ -147,13 +147,7 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
     if _any(module, op, "initial", lambda v: v != 0):
         refuse("initial", "every potential starts at 0", "shift thresholds and resets instead")
-    if (
-        op["reset"] == "soft"
-        and op["reset_by"] is not None
-        and not np.array_equal(
-            *np.broadcast_arrays(param(module, op, "reset_by"), param(module, op, "threshold"))
-        )
-    ):
+    if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
         refuse("reset_by", "a soft reset takes the threshold away", "leave reset_by out")
     for field, low, high in (
         ("threshold", 0, most),
@@ -172,7 +166,8 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
 def _check_floor(module: Module, op: Op, refuse: Any) -> None:
     """A floor is a negative threshold that saturates, where nothing else could pass it."""
     floor, reset_to = param(module, op, "floor"), param(module, op, "reset_to")
-    assert floor is not None and reset_to is not None
+    assert floor is not None
+    assert reset_to is not None
     if op["negative"] is not None:
         refuse("floor", "it stands beside a negative threshold", "keep one of the two")
     elif (floor > 0).any() or (floor < -LIMITS.potential_max).any():
@@ -181,6 +176,12 @@ def _check_floor(module: Module, op: Op, refuse: Any) -> None:
         refuse("floor", "the chip compares before the late leak", "use leak_order = before")
     elif op["reset"] == "hard" and (np.minimum(floor, reset_to) != floor).any():
         refuse("floor", "the reset goes below it", "reset to the floor or above")
+
+
+def _differ(module: Module, op: Op) -> bool:
+    """Whether the amount of a soft reset is another than the threshold, for any neuron."""
+    amount, threshold = param(module, op, "reset_by"), param(module, op, "threshold")
+    return amount is None or threshold is None or bool((amount != threshold).any())
 
 
 def _shown(op: Op, field: str) -> str:
@@ -208,12 +209,19 @@ def _fold_biases(module: Module) -> Module:
         changes: dict[str, Any] = {"width": LIMITS.potential_bits}
         if op["floor"] is not None:
             changes |= {"floor": None, "negative": _negated(build, op), "negative_mode": "floor"}
-        bias = np.concatenate([rows.bias for _, rows in synapses.blocks(op)])
-        if bias.any():
+        if _has_bias(synapses, op):
+            bias = np.concatenate([rows.bias for _, rows in synapses.blocks(op)])
             changes |= _with_bias(build, op, bias)
         return build.copy(op, **changes)
 
     return rebuild(module, folded)
+
+
+def _has_bias(synapses: Synapses, op: Op) -> bool:
+    ops = {o for found in synapses.between(op).values() for o in found}
+    return any(
+        len(o.operands) == 3 and o.kind not in ("masked_linear", "add", "concat") for o in ops
+    )
 
 
 def _negated(build: Rebuild, op: Op) -> Any:
@@ -227,27 +235,33 @@ def _with_bias(build: Rebuild, op: Op, bias: np.ndarray[Any, Any]) -> dict[str, 
     """Return leak and leak_order that add the bias before the compare."""
     leak = param(build.module, op, "leak")
     assert leak is not None
-    if (op["leak_order"] == "after" and leak.any()) or (op["leak_reversal"] and leak.any()):
-        found = Diagnostics()
-        found.error(
+    if leak.any() and (op["leak_order"] == "after" or op["leak_reversal"]):
+        raise fail(
             "unsupported-neuron",
             f"%{op.result.name} has a bias beside a leak that comes "
             "after the compare or turns with the sign; a record has one leak",
             op.loc,
             help="drop the bias, or make the leak forward and before the compare",
+            exit_status=4,
         )
-        found.check(exit_status=4)
+    if bias.any() and op["overflow"] == "wrap-paibox":
+        raise fail(
+            "unsupported-neuron",
+            f"%{op.result.name} has a bias and wraps: two sums wrap otherwise than one",
+            op.loc,
+            help="use overflow = error",
+            exit_status=4,
+        )
     total = np.broadcast_to(leak, op.result.type.shape).reshape(-1) + bias
     if np.abs(total).max() > LIMITS.potential_max:
-        found = Diagnostics()
-        found.error(
+        raise fail(
             "unsupported-neuron",
             f"%{op.result.name}: leak + bias reach "
             f"{np.abs(total).max()}; the record holds {LIMITS.potential_max}",
             op.loc,
             help="quantize to fewer bits",
+            exit_status=4,
         )
-        found.check(exit_status=4)
     order: dict[str, Any] = {"leak_order": "before", "leak_reversal": False}
     if (total == total[0]).all():
         return order | {"leak": int(total[0])}
