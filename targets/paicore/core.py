@@ -142,6 +142,12 @@ class CoreImage:
     segments: tuple[int, ...] = ()
 
     def __attrs_post_init__(self) -> None:
+        if not all(0 <= n < LIMITS.side for n in (*self.chip, *self.at)):
+            raise self._error(
+                "core-coordinate",
+                f"coordinates must lie in 0..{LIMITS.side - 1}",
+                "choose a chip and core of the grid",
+            )
         if LIMITS.is_online(*self.at):
             raise self._error(
                 "online-core",

@@ -179,7 +179,14 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
             help="give exactly the fields of the layout in frames.py",
         )
     values = {f.name: _checked(layout, f, fields[f.name]) for f in layout.fields}
-    count = np.broadcast(*values.values()).size
+    lengths = {value.shape for value in values.values()} - {(1,)}
+    if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
+        raise fail(
+            "frame-fields",
+            f"{layout.name}: fields have the shapes {sorted(lengths)}",
+            help="give scalars, or arrays of one length",
+        )
+    count = lengths.pop()[0] if lengths else 1
     words = np.zeros((count, layout.words), dtype=np.uint64)
     for f in layout.fields:
         for word, low, done, width in layout.pieces(f):

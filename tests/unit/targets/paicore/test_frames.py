@@ -129,6 +129,15 @@ def test_missing_and_unknown_fields_are_refused():
     assert "weight_code" in str(caught.value)
 
 
+def test_fields_of_different_lengths_are_refused():
+    fields = {f.name: 0 for f in RECORD.fields}
+    for odd in ({"leak": [1, 2], "axon": [1, 2, 3]}, {"leak": [[1, 2]]}):
+        with pytest.raises(SnncError) as caught:
+            frames.encode_records(fields | odd)
+        assert caught.value.code == "frame-fields"
+    assert frames.encode_records(fields | {"leak": []}).shape == (0, 4)
+
+
 def test_coordinates_and_linear_addresses_are_inverse():
     assert [frames.linear(*frames.coordinate(a)) for a in range(1024)] == list(range(1024))
     assert frames.linear(1, 0) == 32

@@ -154,6 +154,13 @@ def test_learning_cores_are_refused(tiny_image):
     assert refusal(words ^ np.uint64((27 ^ 28) << 45))[0] == "online-core"
 
 
+@pytest.mark.parametrize("place", [((32, 0), (0, 0)), ((0, 0), (0, -1))])
+def test_cores_lie_on_the_grid(place):
+    with pytest.raises(SnncError) as caught:
+        CoreImage.idle(*place)
+    assert caught.value.code == "core-coordinate"
+
+
 def test_a_core_configured_twice_is_refused(tiny_image):
     words = tiny_image.words()
     code, message = refusal(np.concatenate([words, words]))
