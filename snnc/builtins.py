@@ -1,0 +1,50 @@
+"""The table of what ships in the box. Names stand for `module:Class`, imported only when used."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from snnc.extend.plugin import Plugin
+from snnc.extend.registry import Registry
+
+PLUGIN = Plugin(
+    passes={
+        # at any level
+        "clean": "snnc.passes.clean:Clean",
+        "infer": "snnc.passes.infer:Infer",
+        # snn: real numbers
+        "fold-norm": "snnc.passes.fold_norm:FoldNorm",
+        # snn -> int
+        "quantize": "snnc.passes.quantize:Quantize",
+        # int: make it small, decide when cores start, put neurons into cores
+        "shrink-weights": "snnc.passes.shrink_weights:ShrinkWeights",
+        "schedule": "snnc.passes.schedule:Schedule",
+        "group": "snnc.passes.group:Group",
+    },
+    targets={
+        "paicore": "snnc.targets.paicore:Paicore",
+    },
+    frontends={
+        "text": "snnc.frontends.text:Text",
+        "dsl": "snnc.frontends.dsl:Dsl",
+    },
+    engines={
+        "reference": "snnc.runtime.reference:Reference",
+        "numpy": "snnc.runtime.numpy_engine:NumpyEngine",
+    },
+    levels={
+        "paicore": "snnc.targets.paicore.ops",
+    },
+    presets={
+        "int": "clean,fold-norm,quantize,clean",
+    },
+)
+
+
+def open_registry(plugins: Iterable[str | Path] = ()) -> Registry:
+    """Return the registry of the box, of the installed packages and of some plugin files.
+
+    Levels of its targets are found by name from then on.
+    """
+    registry = Registry(PLUGIN, plugins)
+    registry.install()
+    return registry
