@@ -135,7 +135,7 @@ def test_fields_of_different_lengths_are_refused():
         with pytest.raises(SnncError) as caught:
             frames.encode_records(fields | odd)
         assert caught.value.code == "frame-fields"
-    assert frames.encode_records(fields | {"leak": []}).shape == (0, 4)
+    assert frames.encode_records(fields | {"leak": np.zeros(0, int)}).shape == (0, 4)
 
 
 def test_coordinates_and_linear_addresses_are_inverse():
