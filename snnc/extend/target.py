@@ -1,4 +1,14 @@
-"""What a target is: hardware limits as data, passes down to its level, files out and in."""
+"""What a target is: hardware limits as data, passes down to its level, files out and in.
+
+The driver chooses a variant and builds `Options`, runs `pipeline` (preceded by `@int` if it starts
+at level `int` and the network is at `snn`), hands the placed module to `emit`, and keeps what that
+reports as `manifest.json` in the same folder before `load` or `emulate` see it.
+
+An emulator speaks in ticks of the IR: the host side of `emulate` removes the latency, so tick k of
+an output or of a trace is tick k of the value with that name in the module that the build must
+equal. `probe=("all",)` traces each value whose neurons it can find in the files; names follow the
+IR.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +26,8 @@ class Emitted:
     """What `emit` reports: file names in order, and what the manifest says of the build.
 
     `resources` (cores, axons, bits ...), `latency` in ticks per output, `relies_on` (unproven
-    properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON data.
+    properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON
+    data. `max_ticks` is the longest run for which the build is exact, None for any length.
     """
 
     files: tuple[str, ...]
@@ -24,6 +35,7 @@ class Emitted:
     latency: Mapping[str, int] = field(factory=dict)
     relies_on: tuple[str, ...] = ()
     layout: Mapping[str, Any] = field(factory=dict)
+    max_ticks: int | None = None
 
 
 class Target(Protocol):
