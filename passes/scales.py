@@ -1,0 +1,151 @@
+"""Scales of the buses of a real network: what one integer step of each current stands for.
+
+The scale of a bus is chosen once for all weights that write onto it, per block or for the whole
+bus: as they are where everything is integers already, else by `rounding.choose_steps`. A bus that
+feeds weights or is returned has one scale, so that its values stay comparable.
+"""
+
+import numpy as np
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.ir.graph import Module, Op, Value
+from snnc.passes.buses import (
+    Bus,
+    bias_of,
+    count_blocks,
+    find_buses,
+    in_blocks,
+    per_output,
+    weights_of,
+)
+from snnc.passes.integer_neuron import integer_params, largest_potential
+from snnc.passes.parameters import by_neuron
+from snnc.passes.rounding import Reals, choose_steps, snapped, top_weight
+
+
+@frozen(eq=False)
+class Scaled:
+    """A bus with its scale, one value per block; `exact`: nothing that it scales is rounded."""
+
+    bus: Bus
+    scale: Reals
+    exact: bool
+
+    def of(self, value: Value) -> Reals:
+        """Return what one integer step of a current of this bus stands for, per block."""
+        return np.asarray(self.scale * float(self.bus.ratios[value]))
+
+    def of_entry(self, op: Op) -> Reals:
+        """Return what one integer step of an operand that has no weights yet stands for."""
+        return np.asarray(self.scale * float(self.bus.entry_ratio(op)))
+
+
+class Scales:
+    """The scale of every current of a module at level snn, looked up by value or op."""
+
+    def __init__(self, module: Module, bits: int, method: str, per: str, width: int) -> None:
+        self.module, self.bits, self.method, self.width = module, bits, method, width
+        self.by_value: dict[Value, Scaled] = {}
+        self.by_neuron: dict[Op, Scaled] = {}
+        self.by_entry: dict[Op, Scaled] = {}
+        self.all: list[Scaled] = []
+        seen = _potentials_seen(module)
+        for bus in find_buses(module):
+            whole = (
+                per == "layer" or bus.feeds or bus.returned or any(n in seen for n in bus.neurons)
+            )
+            self._add(self._choose(bus, 1 if whole else count_blocks(bus)))
+
+    def _add(self, scaled: Scaled) -> None:
+        bus = scaled.bus
+        self.all.append(scaled)
+        self.by_neuron.update(dict.fromkeys(bus.neurons, scaled))
+        self.by_entry.update(dict.fromkeys((op for op, _ in bus.entries), scaled))
+        if bus.makers or bus.links:
+            self.by_value.update(dict.fromkeys(bus.ratios, scaled))
+
+    def input_scale(self, op: Op) -> float:
+        """Return the scale of what a maker multiplies: 1 for spikes."""
+        x = op.values[0]
+        return float(self.by_value[x].of(x)[0]) if x in self.by_value else 1.0
+
+    def _units(self, bus: Bus) -> tuple[list[float], list[float]]:
+        """Return, per maker and per entry, the bus value that a weight of 1 adds."""
+        makers = [self.input_scale(op) / float(bus.ratios[op.result]) for op in bus.makers]
+        return makers, [1.0 / float(bus.entry_ratio(op)) for op, _ in bus.entries]
+
+    def _choose(self, bus: Bus, blocks: int) -> Scaled:
+        makers, entries = self._units(bus)
+        weights = [weights_of(self.module, op, blocks).astype(np.float64) for op in bus.makers]
+        as_is = min(makers + entries, default=1.0)
+        if self._integral(bus, as_is, [*zip(weights, makers, strict=True)], entries):
+            return Scaled(bus, np.full(blocks, as_is), True)
+        rows = zip(bus.makers, weights, makers, strict=True)
+        parts = [per_output(op, w) * unit for op, w, unit in rows]
+        parts += [np.full((blocks, 1), unit) for unit in entries]
+        matrix = in_blocks(parts or [np.zeros((blocks, 1))], blocks)
+        if self.bits == 1 and matrix.min(initial=0) < 0:
+            raise fail(
+                "negative-weights",
+                f"one-bit weights are 0 or 1, but {int((matrix < 0).sum())} of {matrix.size} are "
+                f"negative (least {float(matrix.min()):.6g})",
+                (bus.makers or bus.neurons)[0].loc,
+                help="use bits=2 or more, or train with weights that are not negative",
+            )
+        steps = choose_steps(matrix, self.bits, self.method)
+        return Scaled(bus, self._roomy(bus, steps, blocks), False)
+
+    def _roomy(self, bus: Bus, steps: Reals, blocks: int) -> Reals:
+        """Return steps wide enough that biases and thresholds fit; blocks of zeros get one too."""
+        need = np.zeros(blocks)
+        for op in bus.makers:
+            bias = bias_of(self.module, op)
+            if bias is not None:
+                sizes = np.abs(bias).reshape(min(blocks, bias.size), -1).max(axis=1)
+                need = np.maximum(need, sizes / float(bus.ratios[op.result]))
+        bias_need = need
+        for op in bus.neurons:
+            peak = largest_potential(self.module, op).reshape(blocks, -1).max(axis=1)
+            need = np.maximum(need, peak / float(bus.ratios[op.values[0]]))
+        # Without weights, as fine as a bias or a threshold deserves.
+        fallback = np.where(bias_need > 0, bias_need, need) / top_weight(8)
+        steps = np.where(steps > 0, steps, np.where(fallback > 0, fallback, 1.0))
+        return np.maximum(steps, need / 2.0 ** (self.width - 2))
+
+    def _integral(
+        self, bus: Bus, as_is: float, makers: list[tuple[Reals, float]], entries: list[float]
+    ) -> bool:
+        """Whether all weights, biases and parameters are integers in steps of `as_is`."""
+        low, high = (0, 1) if self.bits == 1 else (-(1 << self.bits - 1), (1 << self.bits - 1) - 1)
+        for weights, unit in [*makers, *((np.ones(1), unit) for unit in entries)]:
+            factor = snapped(np.array(unit / as_is))
+            least, most = weights.min(initial=0) * factor, weights.max(initial=0) * factor
+            if least < low or most > high or not (_whole(weights) and _whole(factor)):
+                return False
+        for op in bus.makers:
+            bias = bias_of(self.module, op)
+            step = as_is * float(bus.ratios[op.result])
+            if bias is not None and not _whole(snapped(bias / step)):
+                return False
+        for op in bus.neurons:
+            x = op.values[0]
+            unit_of_neuron = np.full(x.type.shape, as_is * float(bus.ratios[x]))
+            if not integer_params(self.module, op, unit_of_neuron).exact:
+                return False
+        return True
+
+    def unit(self, op: Op) -> Reals:
+        """Return what one integer step of a neuron's input stands for, in the neurons' shape."""
+        x = op.values[0]
+        return by_neuron(self.by_neuron[op].of(x), x.type.shape)
+
+
+def _potentials_seen(module: Module) -> dict[Op, None]:
+    """Return the neurons whose potential is returned or read."""
+    used = [*module.graph.outputs, *(v for op in module.graph.ops for v in op.values)]
+    return {op: None for op in module.ops("neuron") if any(r in used for r in op.results[1:])}
+
+
+def _whole(values: Reals) -> bool:
+    return bool((values == np.rint(values)).all())
