@@ -15,10 +15,8 @@ PLUGIN = Plugin(
         "fold-norm": "snnc.passes.fold_norm:FoldNorm",
         # snn -> int
         "quantize": "snnc.passes.quantize:Quantize",
-        # int: make it small, decide when cores start, put neurons into cores
+        # int
         "shrink-weights": "snnc.passes.shrink_weights:ShrinkWeights",
-        "schedule": "snnc.passes.schedule:Schedule",
-        "group": "snnc.passes.group:Group",
     },
     targets={
         "paicore": "snnc.targets.paicore:Paicore",

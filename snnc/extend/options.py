@@ -300,7 +300,7 @@ def _option(cls: type[Any], field: Any, hint: Any) -> Option:
     metadata = field.metadata
     default = None if field.default is attrs.NOTHING else field.default
     return Option(
-        field.name, kind, default, metadata.get("help", ""), metadata.get("choices", ()), optional
+        field.alias, kind, default, metadata.get("help", ""), metadata.get("choices", ()), optional
     )
 
 

@@ -65,6 +65,12 @@ class Pass:
         raise NotImplementedError(f"pass {self.name} has no run")
 
 
-def option(default: Any, *, help: str, choices: tuple[Any, ...] = ()) -> Any:
-    """Declare an option of a pass or target: an attrs field with a default, help and choices."""
-    return field(default=default, metadata={"help": help, "choices": choices}, kw_only=True)
+def option(
+    default: Any, *, help: str, choices: tuple[Any, ...] = (), alias: str | None = None
+) -> Any:
+    """Declare an option of a pass or target: an attrs field with a default, help and choices.
+
+    `alias` is its name in texts where that is a word of Python (`for`).
+    """
+    metadata = {"help": help, "choices": choices}
+    return field(default=default, metadata=metadata, kw_only=True, alias=alias)
