@@ -230,6 +230,11 @@ def _odd_frame(word: int, why: str) -> SnncError:
     )
 
 
+def drop_filler(words: Words) -> Words:
+    """Return the words without those that are all 0 or all 1, with which a board pads a transfer."""
+    return words[(words != 0) & (words != np.uint64((1 << 64) - 1))]
+
+
 def sync_words(chips: Sequence[Coordinate], steps: int) -> Words:
     """Return a sync word of `steps` steps for each chip."""
     return np.concatenate([frames.sync_word(chip, steps) for chip in chips])
