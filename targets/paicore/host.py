@@ -231,7 +231,7 @@ def _odd_frame(word: int, why: str) -> SnncError:
 
 
 def drop_filler(words: Words) -> Words:
-    """Return the words without those that are all 0 or all 1, with which a board pads a transfer."""
+    """Return the words without the all-0 and all-1 ones with which a board pads a transfer."""
     return words[(words != 0) & (words != np.uint64((1 << 64) - 1))]
 
 
