@@ -232,7 +232,8 @@ def _odd_frame(word: int, why: str) -> SnncError:
 
 def drop_filler(words: Words) -> Words:
     """Return the words without the all-0 and all-1 ones with which a board pads a transfer."""
-    return words[(words != 0) & (words != np.uint64((1 << 64) - 1))]
+    padding = np.array([0, (1 << 64) - 1], dtype=np.uint64)
+    return words[~np.isin(words, padding)]
 
 
 def sync_words(chips: Sequence[Coordinate], steps: int) -> Words:
