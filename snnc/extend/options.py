@@ -274,9 +274,7 @@ def declared(cls: type[Any]) -> tuple[Option, ...]:
     """Return the options of a pass or of a target's `Options`, in declared order."""
     hints = typing.get_type_hints(cls)
     return tuple(
-        _option(cls, field, hints[field.name])
-        for field in attrs.fields(cls)
-        if field.init and not field.name.startswith("_")
+        _option(cls, field, hints[field.name]) for field in attrs.fields(cls) if field.init
     )
 
 
@@ -300,7 +298,12 @@ def _option(cls: type[Any], field: Any, hint: Any) -> Option:
     metadata = field.metadata
     default = None if field.default is attrs.NOTHING else field.default
     return Option(
-        field.alias, kind, default, metadata.get("help", ""), metadata.get("choices", ()), optional
+        field.name.rstrip("_"),
+        kind,
+        default,
+        metadata.get("help", ""),
+        metadata.get("choices", ()),
+        optional,
     )
 
 
@@ -322,6 +325,7 @@ def build(cls: type[Any], options: Mapping[str, Any] | Step, owner: str = "") ->
     step = options if isinstance(options, Step) else Step("", options)
     name = owner or f"pass {step.name or cls.__name__}"
     known = {option.name: option for option in declared(cls)}
+    fields = {field.name.rstrip("_"): field.name for field in attrs.fields(cls)}
     values: dict[str, Any] = {}
     for given, value in step.options.items():
         option = known.get(given.replace("-", "_"))
@@ -330,7 +334,7 @@ def build(cls: type[Any], options: Mapping[str, Any] | Step, owner: str = "") ->
             hint = nearest(given.replace("_", "-"), spelled) if known else "it takes no options"
             raise step.error("unknown-option", f"{name} has no option {given!r}", given, hint)
         try:
-            values[option.name] = convert(option, value)
+            values[fields[option.name]] = convert(option, value)
         except ValueError as error:
             raise step.error(
                 "bad-option",

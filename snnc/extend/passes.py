@@ -65,12 +65,9 @@ class Pass:
         raise NotImplementedError(f"pass {self.name} has no run")
 
 
-def option(
-    default: Any, *, help: str, choices: tuple[Any, ...] = (), alias: str | None = None
-) -> Any:
+def option(default: Any, *, help: str, choices: tuple[Any, ...] = ()) -> Any:
     """Declare an option of a pass or target: an attrs field with a default, help and choices.
 
-    `alias` is its name in texts where that is a word of Python (`for`).
+    A name that is a word of Python gets a trailing underscore, which texts leave out (`for_`).
     """
-    metadata = {"help": help, "choices": choices}
-    return field(default=default, metadata=metadata, kw_only=True, alias=alias)
+    return field(default=default, metadata={"help": help, "choices": choices}, kw_only=True)

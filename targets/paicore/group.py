@@ -36,7 +36,6 @@ class Group(Pass):
         "both",
         help="fewest ticks of work per core, fewest cores, or both",
         choices=("latency", "cores", "both"),
-        alias="for",
     )
 
     def run(self, module: Module, context: Context) -> Module:
