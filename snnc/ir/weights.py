@@ -119,7 +119,7 @@ def check_values(array: Array, element: Element, loc: Location, name: str) -> No
     if not array.size:
         return
     if element.is_float:
-        largest = np.finfo(element.storage).max
+        largest = float(np.finfo(element.storage).max)
         if max(abs(float(array.min())), abs(float(array.max()))) > largest:
             raise fail("weight-range", f"{name} has values beyond {element}'s {largest}", loc)
         return
