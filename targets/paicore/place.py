@@ -337,7 +337,7 @@ class Placer:
                 "chip": self.output,
                 "core": core,
                 "blocks": blocks(self.populations.size(op)),
-                "shape": value.type.shape,
+                "shape": () if value.type.shape == op.result.type.shape else value.type.shape,
             }
             made.append(
                 self.build.op(
