@@ -1,0 +1,285 @@
+"""A placed module seen as tables and lists: what emit, check and load compare.
+
+Nothing is computed here that the module does not say; it only turns ops into plain Python values
+and numpy arrays, and refuses a module that is no well-formed `paicore` program at all. Rows are
+rows of the neuron tables, over all used cores in text order.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from snnc.diagnostics import Location, SnncError, fail
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.opset import Symbol
+from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.ops import TABLES
+
+Place = tuple[Coordinate, Coordinate]
+
+
+@frozen(eq=False)
+class Core:
+    """A used core: `row` is its first row in the tables, `count` their number."""
+
+    op: Op
+    chip: Coordinate
+    at: Coordinate
+    row: int
+    count: int
+    test_chip: Coordinate
+
+    @property
+    def place(self) -> Place:
+        """Chip and core coordinate."""
+        return self.chip, self.at
+
+    @property
+    def value(self) -> Value:
+        """The spikes of its neurons."""
+        return self.op.result
+
+    @property
+    def weights(self) -> Symbol:
+        """The symbol of its weights."""
+        return self.op.symbols[0]
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """Inputs and layers that reach it."""
+        return self.op.values
+
+    def __getitem__(self, attr: str) -> int:
+        """Return a number of the register: bits, extension, start, ticks, first ..."""
+        return int(self.op[attr])
+
+    @property
+    def begin(self) -> int:
+        """Global steps from the program's tick 0 to the core's: tick_wait_start - 1 - first."""
+        return self["start"] - 1 - self["first"]
+
+
+@frozen(eq=False)
+class Idle:
+    """A reserved core that holds nothing."""
+
+    op: Op
+    chip: Coordinate
+    at: Coordinate
+    test_chip: Coordinate
+
+    @property
+    def place(self) -> Place:
+        """Chip and core coordinate."""
+        return self.chip, self.at
+
+
+@frozen(eq=False)
+class Input:
+    """One way of a graph input to a region; `axon` and `slot` have one entry per element."""
+
+    op: Op
+    chip: Coordinate
+    core: Coordinate
+    mask: Coordinate
+    extension: int
+    first: int
+    axon: Ints
+    slot: Ints
+
+    @property
+    def source(self) -> Value:
+        """The graph input."""
+        return self.op.values[0]
+
+
+@frozen(eq=False)
+class Layer:
+    """One physical copy of a layer: (core, first row in the core, last) in order of its pieces."""
+
+    op: Op
+    of: str
+    shape: tuple[int, ...]
+    copy: int
+    pieces: tuple[tuple[Core, int, int], ...]
+    order: Ints | None
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def elements(self) -> Ints:
+        """The layer's flat neuron at each place, pieces joined."""
+        return np.arange(self.size) if self.order is None else self.order
+
+    def rows(self) -> Ints:
+        """Return the table row of each flat neuron."""
+        joined = [np.arange(core.row + a, core.row + b) for core, a, b in self.pieces]
+        found = np.empty(self.size, dtype=np.int64)
+        found[self.elements] = np.concatenate([np.zeros(0, np.int64), *joined])
+        return found
+
+
+@frozen(eq=False)
+class Output:
+    """A layer that the host receives."""
+
+    op: Op
+    layer: Layer
+    node: int
+    chip: Coordinate
+    core: Coordinate
+    blocks: int
+
+    @property
+    def name(self) -> str:
+        """Name of the output in the program: the value is NAME.out where NAME is the layer."""
+        return self.op.result.name.removesuffix(".out")
+
+
+@frozen(eq=False)
+class Placed:
+    """A placed module, taken apart; all in text order."""
+
+    module: Module
+    tables: Mapping[str, Ints]
+    cores: tuple[Core, ...]
+    idle: tuple[Idle, ...]
+    inputs: tuple[Input, ...]
+    layers: tuple[Layer, ...]
+    outputs: tuple[Output, ...]
+    by_place: Mapping[Place, Core] = field(init=False)
+
+    @by_place.default
+    def _index(self) -> Mapping[Place, Core]:
+        return {core.place: core for core in self.cores}
+
+    @property
+    def chips(self) -> tuple[Coordinate, ...]:
+        """Chips with configured cores, in text order."""
+        both: tuple[Core | Idle, ...] = (*self.cores, *self.idle)
+        return tuple(dict.fromkeys(core.chip for core in both))
+
+    @property
+    def copies(self) -> dict[str, list[Layer]]:
+        """The physical copies of each layer of the program, by its name."""
+        found: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            found.setdefault(layer.of, []).append(layer)
+        return found
+
+    def latency(self) -> dict[str, int]:
+        """Return how many ticks each output comes later than in the program."""
+        return {o.name: o.layer.pieces[0][0].begin for o in self.outputs}
+
+
+def malformed(message: str, loc: Location) -> SnncError:
+    """Return the error for a module that no placer can have made."""
+    return fail("placed-malformed", message, loc, help="place the program anew with `snnc compile`")
+
+
+def read_placed(module: Module) -> Placed:
+    """Return the parts of a module at level `paicore`.
+
+    Raises:
+        SnncError: `placed-malformed` for another level, for coordinates that are not pairs, for
+            pieces outside a core, for tables or ops that are missing or double.
+    """
+    if module.level != "paicore":
+        raise malformed(f"a module at level {module.level} is not placed", module.loc)
+    tables = _tables(module)
+    cores = tuple(_core(op, len(tables["core"])) for op in module.ops("core"))
+    by_value = {core.value: core for core in cores}
+    layers = tuple(_layer(module, op, by_value) for op in module.ops("layer"))
+    layer_of = {layer.op.result: layer for layer in layers}
+    return Placed(
+        module,
+        tables,
+        cores,
+        tuple(_idle(op) for op in module.ops("idle")),
+        tuple(_input(module, op) for op in module.ops("input")),
+        layers,
+        tuple(_output(op, layer_of) for op in module.ops("output")),
+    )
+
+
+def _tables(module: Module) -> dict[str, Ints]:
+    ops = list(module.ops("neurons"))
+    if len(ops) != 1 or len(ops[0].symbols) != len(TABLES):
+        raise malformed("exactly one paicore.neurons with every table is needed", module.loc)
+    arrays = [module.tensor(s).astype(np.int64) for s in ops[0].symbols]
+    if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
+        raise malformed("the neuron tables are not of one length", ops[0].loc)
+    return dict(zip(TABLES, arrays, strict=True))
+
+
+def pair(op: Op, attr: str) -> Coordinate:
+    """Return an attribute that holds a coordinate."""
+    given: Any = op[attr]
+    if len(given) != 2:
+        raise malformed(f"{op.name}: {attr} = {list(given)} is not a pair x, y", op.loc)
+    return int(given[0]), int(given[1])
+
+
+def _at(op: Op) -> Place:
+    given = op["at"]
+    if len(given) != 4:
+        raise malformed(f"{op.name}: at = {list(given)} is not chip x, y, core x, y", op.loc)
+    return (int(given[0]), int(given[1])), (int(given[2]), int(given[3]))
+
+
+def _core(op: Op, rows: int) -> Core:
+    if len(op["neurons"]) != 2:
+        raise malformed(f"{op.name}: neurons is not first row, number of rows", op.loc)
+    row, count = op["neurons"]
+    if row < 0 or count < 1 or row + count > rows:
+        raise malformed(f"{op.name}: rows {row}..{row + count - 1} are not among {rows}", op.loc)
+    return Core(op, *_at(op), row, count, pair(op, "test_chip"))
+
+
+def _idle(op: Op) -> Idle:
+    return Idle(op, *_at(op), pair(op, "test_chip"))
+
+
+def _input(module: Module, op: Op) -> Input:
+    axon, slot = (module.tensor(s).astype(np.int64).reshape(-1) for s in op.symbols)
+    if op.values[0] not in module.graph.inputs:
+        raise malformed(f"%{op.values[0].name} is no input of the graph", op.loc)
+    chip, core, mask = (pair(op, name) for name in ("chip", "core", "mask"))
+    return Input(op, chip, core, mask, op["extension"], op["first"], axon, slot)
+
+
+def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:
+    cores = [by_value.get(v) for v in op.values]
+    shape = tuple(op["shape"])
+    spans = op["pieces"] or tuple((0, v.type.size) for v in op.values)
+    pieces = []
+    for core, span in zip(cores, spans, strict=False):
+        if core is None or len(span) != 2 or not 0 <= span[0] < span[1] <= core.count:
+            raise malformed(f"%{op.result.name}: {list(span)} is no piece of a core", op.loc)
+        pieces.append((core, int(span[0]), int(span[1])))
+    order = None if op["order"] is None else module.tensor(op["order"]).astype(np.int64)
+    layer = Layer(op, op["of"], shape, op["copy"], tuple(pieces), order)
+    held = sum(b - a for _, a, b in pieces)
+    if held != layer.size or len(spans) != len(cores):
+        raise malformed(f"%{op.result.name}: {held} neurons for the shape {list(shape)}", op.loc)
+    if order is not None and not _permutes(order, layer.size):
+        raise malformed(f"%{op.result.name}: order is no permutation of its neurons", op.loc)
+    return layer
+
+
+def _permutes(order: NDArray[Any], size: int) -> bool:
+    return order.shape == (size,) and np.array_equal(np.sort(order), np.arange(size))
+
+
+def _output(op: Op, layers: Mapping[Value, Layer]) -> Output:
+    layer = layers.get(op.values[0])
+    if layer is None:
+        raise malformed(f"%{op.values[0].name} is no layer that an output can give", op.loc)
+    return Output(op, layer, op["node"], pair(op, "chip"), pair(op, "core"), op["blocks"])

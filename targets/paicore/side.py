@@ -1,0 +1,169 @@
+"""The vendor's JSON files beside the frames: their contents, from a placed module.
+
+Schemas are those of the vendor's tool (paicore.md, section 6.11): keys, order and meaning. What it
+has no word for gets a suffix: further destinations of one input are `x#1`, `x#2`; the pieces of an
+output on two chips with equal coordinates `(x,y)#1`; further copies of a layer `name#1`. The same
+functions serve to write a build and, on reading one, to see that its files agree.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.frames import REGISTER, linear
+from snnc.targets.paicore.image import Register
+from snnc.targets.paicore.placed import Core, Output, Placed
+
+Json = dict[str, Any]
+
+CORE_PARAMS = "core_params.json"
+INPUTS = "input_proj_info.json"
+OUTPUTS = "output_dest_info.json"
+GRAPH = "graph_info.json"
+PLACES = "neuron_phy_loc.json"
+
+
+def text(content: Json) -> str:
+    """Return JSON text, indented by 2, keys in the order given."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+def key(place: Coordinate) -> str:
+    """Return a coordinate as the vendor writes it in keys.
+
+    >>> key((0, 31))
+    '(0,31)'
+    """
+    return f"({place[0]},{place[1]})"
+
+
+def register(core: Core) -> Register:
+    """Return the register of a used core: 1-bit input and output, potentials kept."""
+    extension, bits = core["extension"], core["bits"]
+    return Register(
+        weight_code=bits.bit_length() - 1,
+        lcn=extension.bit_length() - 1,
+        dendrites=core.count * extension * bits,
+        tick_start=core["start"],
+        tick_count=core["ticks"],
+        target_lcn=core["target_extension"].bit_length() - 1,
+        test_chip=core.test_chip,
+    )
+
+
+def core_params(placed: Placed) -> Json:
+    """Return the registers of the used cores, by chip and core."""
+    content: Json = {key(chip): {} for chip in dict.fromkeys(c.chip for c in placed.cores)}
+    for number, core in enumerate(placed.cores):
+        found = register(core)
+        fields = {
+            f.vendor: linear(*found.test_chip) if f.name == "test_chip" else getattr(found, f.name)
+            for f in REGISTER.fields
+        }
+        content[key(core.chip)][key(core.at)] = {
+            **fields,
+            "n_repeat_nram": found.repeat,
+            "name": f"OfflineCorePlacement_{number}",
+        }
+    return content
+
+
+def _destination(chip: Coordinate, core: Coordinate, mask: Coordinate) -> Json:
+    return {
+        "addr_chip_x": chip[0],
+        "addr_chip_y": chip[1],
+        "addr_core_x": core[0],
+        "addr_core_y": core[1],
+        "addr_core_x_ex": mask[0],
+        "addr_core_y_ex": mask[1],
+    }
+
+
+def numbered(name: str, taken: Mapping[str, Any]) -> str:
+    """Return `name`, or `name#1`, `name#2` ... where it is taken."""
+    found, number = name, 0
+    while found in taken:
+        number += 1
+        found = f"{name}#{number}"
+    return found
+
+
+def inputs(placed: Placed) -> Json:
+    """Return how each input reaches each of its regions; `lcn` is the axon extension L."""
+    content: Json = {}
+    for item in placed.inputs:
+        content[numbered(item.source.name, content)] = {
+            **_destination(item.chip, item.core, item.mask),
+            "tick_relative": item.slot.tolist(),
+            "addr_axon": item.axon.tolist(),
+            "lcn": item.extension,
+        }
+    return content
+
+
+def outputs(placed: Placed) -> Json:
+    """Return, for each output and producing core, where its spikes arrive, in local order."""
+    ordered = sorted(placed.outputs, key=lambda o: o.node)
+    return {output.name: _output(placed, output) for output in ordered}
+
+
+def _output(placed: Placed, output: Output) -> Json:
+    content: Json = {}
+    for core, first, last in output.layer.pieces:
+        rows = slice(core.row + first, core.row + last)
+        content[numbered(key(core.at), content)] = {
+            **_destination(output.chip, output.core, (0, 0)),
+            "tick_relative": placed.tables["slot"][rows].tolist(),
+            "addr_axon": placed.tables["axon"][rows].tolist(),
+        }
+    return content
+
+
+def graph(placed: Placed, chips: tuple[Coordinate, ...]) -> Json:
+    """Return the summary; cores occupied are those configured, `chips` the ones to choose from."""
+    starts = {o.name: o.layer.pieces[0][0] for o in sorted(placed.outputs, key=lambda o: o.node)}
+    return {
+        "name": f"graph_of_{placed.module.name}",
+        "inherent_timestep": min((core["start"] for core in starts.values()), default=0),
+        "output_flow_format": {
+            name: {
+                "t_1st_vld": core["start"],
+                "interval": 1,
+                "n_vld": core["ticks"],
+                "is_local_time": False,
+            }
+            for name, core in starts.items()
+        },
+        "n_core_required": len(placed.cores),
+        "n_core_occupied": len(placed.cores) + len(placed.idle),
+        "misc": {"target_chip_list": [linear(*chip) for chip in chips]},
+    }
+
+
+def neuron_places(placed: Placed) -> Json:
+    """Return where each layer's records lie; `idx_offset` is the first neuron's place."""
+    content: Json = {}
+    for layer in placed.layers:
+        where: Json = {}
+        done = 0
+        for core, first, last in layer.pieces:
+            repeat = register(core).repeat
+            where.setdefault(key(core.chip), {})[key(core.at)] = {
+                "n_neuron": last - first,
+                "addr_offset": first * repeat,
+                "interval": repeat,
+                "idx_offset": done,
+            }
+            done += last - first
+        content[numbered(layer.of, content)] = where
+    return content
+
+
+CHECKED: dict[str, Callable[[Placed], Json]] = {
+    CORE_PARAMS: core_params,
+    INPUTS: inputs,
+    OUTPUTS: outputs,
+    PLACES: neuron_places,
+}
+"""Files whose contents follow from the placed module alone."""
