@@ -1,8 +1,8 @@
 """Collects `tests/filetests/**/*.snn`: a text, a pipeline, and what must come of it.
 
-Line 1 says what to run: `// RUN: clean,fold-norm`, or `// RUN: verify`, or `// RUN:` for reading and
-writing alone. Options stand in brackets: `// RUN(target=paicore, locs): ...` chooses a target, prints
-locations. Then one of two things is expected:
+Line 1 says what to run: `// RUN: clean,fold-norm`, or `// RUN: verify`, or `// RUN:` for reading
+and writing alone. Options stand in brackets: `// RUN(target=paicore, locs): ...` chooses a target
+and prints locations. Then one of two things is expected:
 
 - errors: each stands as `// error: code: words` on the line that it must point at (line 1 for an
   error without a place in the file); the words are part of the message. No others may come.
@@ -73,7 +73,9 @@ class SnnItem(pytest.Item):
         run = RUN.match(self.source)
         if run is None:
             raise FileTestFailure("line 1 must be // RUN: <pipeline>")
-        options = {o.partition("=")[0].strip(): o.partition("=")[2] for o in (run[1] or "").split(",")}
+        options = {
+            o.partition("=")[0].strip(): o.partition("=")[2] for o in (run[1] or "").split(",")
+        }
         pipeline = run[2].strip()
         try:
             module = read(self.source, self.path.name, folder=self.path.parent)
