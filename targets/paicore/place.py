@@ -158,7 +158,8 @@ class Placer:
         place = self._offset(group, segment) + element
         wide = self.hints[self.members[group][0]]["extension"]
         slot, axon = np.divmod(place, LIMITS.axons)
-        return axon, slot + wide * (segment.delay - 1)
+        # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
+        return axon, (slot + wide * (segment.delay - 1)) % LIMITS.slots
 
     def _offset(self, group: int, segment: Segment) -> int:
         offset = 0
