@@ -22,7 +22,6 @@ from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.synapses import WEIGHTED
 from snnc.ir.types import I32, smallest_weight
-from snnc.ir.weights import Array
 from snnc.passes.buses import (
     Bus,
     bias_of,
@@ -187,8 +186,8 @@ class _Shrinking:
         element = element or was.element
         if element == was.element and (factors == 1).all():
             return symbol
-        key = (symbol, op.kind, op["groups"] if "conv" in op.kind else 1, op.operands[2:])
-        key += (array.shape, factors.tobytes())
+        groups = op["groups"] if "conv" in op.kind else 1
+        key = (symbol, op.kind, groups, op.operands[2:], array.shape, factors.tobytes())
         if key not in self._made:
             self._free(build, symbol)
             made = build.weight(symbol.name, array, element)
