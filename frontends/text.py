@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from snnc.diagnostics import fail
 from snnc.ir.graph import Module
 
 
@@ -17,11 +18,21 @@ class Text:
     suffixes: tuple[str, ...] = (".snn",)
 
     def accepts(self, source: Any) -> bool:
-        """Modules are passed on by the driver; no other object is text."""
+        """No object is text: the driver passes modules on by itself."""
         return False
 
     def read(self, source: Any, options: Mapping[str, Any]) -> Module:
-        """Return the module in the file; raises SnncError."""
+        """Return the module in the file.
+
+        Raises:
+            SnncError: `unknown-option` for any option, and what the reader finds.
+        """
         from snnc.ir.read import load
 
+        if options:
+            raise fail(
+                "unknown-option",
+                f"a .snn file takes no options, but {', '.join(options)} was given",
+                help="leave them out",
+            )
         return load(Path(source))

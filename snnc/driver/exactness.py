@@ -2,11 +2,11 @@
 
 EXACT: every output is equal at every tick. DELAYED: each output is equal up to a constant number of
 ticks, the same for all inputs, and silent before. A pass keeps the interface in either case: the
-inputs, and the number of outputs. Placed levels have no reference; the law of the emulator covers
+inputs and the outputs. Placed levels have no reference; the law of the emulator covers
 them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import frozen
@@ -17,6 +17,7 @@ from snnc.extend.engine import Engine
 from snnc.extend.passes import Exactness
 from snnc.ir.graph import Module
 from snnc.ir.weights import Array
+from snnc.runtime.compare import first_difference
 
 TICKS = 20
 """Ticks of a trial beyond the last start in the module."""
@@ -27,11 +28,11 @@ LONGEST = 300
 
 @frozen
 class Trial:
-    """Outputs of both modules, in their order, for one stimulus."""
+    """Outputs of both modules by name, for one stimulus."""
 
     stimulus: str
-    before: tuple[Array, ...]
-    after: tuple[Array, ...]
+    before: Mapping[str, Array]
+    after: Mapping[str, Array]
 
 
 def check_exactness(
@@ -52,34 +53,44 @@ def check_exactness(
         return False
     _check_interface(label, before, after)
     trials = list(_trials(label, before, after, engine))
-    for number, output in enumerate(before.graph.outputs):
-        pairs = [(t.stimulus, t.before[number], t.after[number]) for t in trials]
-        delay = _delay([(a, b) for _, a, b in pairs]) if exactness is Exactness.DELAYED else 0
-        for stimulus, expected, actual in pairs:
-            _compare(label, output.name, stimulus, _late(expected, delay), actual)
+    constant = [v.name for v in before.graph.outputs if not v.type.timed]
+    late = {v.name: 0 for v in before.graph.outputs}
+    if exactness is Exactness.DELAYED:
+        late |= {name: _delay(trials, name) for name in late if name not in constant}
+    for trial in trials:
+        expected = {name: _late(trial.before[name], late[name]) for name in late}
+        difference = first_difference(
+            expected, trial.after, order=late, untimed=constant, names=("before", "after")
+        )
+        if difference is not None:
+            raise fail(
+                "pass-not-exact",
+                f"pass {label} changed an output on input '{trial.stimulus}': {difference}",
+                help="this is a defect of the pass; leave it out and report it",
+            )
     return True
 
 
 def _check_interface(label: str, before: Module, after: Module) -> None:
-    old = [(v.name, str(v.type)) for v in before.graph.inputs]
-    new = [(v.name, str(v.type)) for v in after.graph.inputs]
-    if old != new:
-        raise fail(
-            "pass-changed-interface",
-            f"pass {label} changed the inputs from {_listed(old)} to {_listed(new)}",
-            help="inputs are the interface: a pass keeps them, used or not",
-        )
-    counts = [len(before.graph.outputs), len(after.graph.outputs)]
-    if counts[0] != counts[1]:
-        raise fail(
-            "pass-changed-interface",
-            f"pass {label} changed the number of outputs from {counts[0]} to {counts[1]}",
-            help="a pass keeps every output",
-        )
+    """Raise unless inputs have the same names and types, outputs the same names and shapes."""
+    for kind, old, new in (
+        ("inputs", _inputs(before), _inputs(after)),
+        ("outputs", _outputs(before), _outputs(after)),
+    ):
+        if old != new:
+            raise fail(
+                "pass-changed-interface",
+                f"pass {label} changed the {kind} from ({', '.join(old)}) to ({', '.join(new)})",
+                help="inputs and outputs are the interface: a pass keeps them, used or not",
+            )
 
 
-def _listed(values: Sequence[tuple[str, str]]) -> str:
-    return "(" + ", ".join(f"%{name}: {type}" for name, type in values) + ")"
+def _inputs(module: Module) -> list[str]:
+    return [f"%{v.name}: {v.type}" for v in module.graph.inputs]
+
+
+def _outputs(module: Module) -> list[str]:
+    return [f"%{v.name}: {list(v.type.shape)}" for v in module.graph.outputs]
 
 
 def trial_ticks(module: Module) -> int:
@@ -89,10 +100,9 @@ def trial_ticks(module: Module) -> int:
     return min(TICKS + late + delays, LONGEST)
 
 
-def _trials(label: str, before: Module, after: Module, engine: Engine) -> list[Trial]:
+def _trials(label: str, before: Module, after: Module, engine: Engine) -> Iterator[Trial]:
     ticks = max(trial_ticks(before), trial_ticks(after))
     old, new = engine.prepare(before), engine.prepare(after)
-    found = []
     for stimulus, inputs in stimuli(before, ticks):
         try:
             expected = old.run(inputs, ticks=ticks).outputs
@@ -107,12 +117,7 @@ def _trials(label: str, before: Module, after: Module, engine: Engine) -> list[T
                 notes=[str(d) for d in error.diagnostics],
                 help="this is a defect of the pass; leave it out and report it",
             ) from error
-        found.append(Trial(stimulus, _ordered(before, expected), _ordered(after, actual)))
-    return found
-
-
-def _ordered(module: Module, outputs: Mapping[str, Array]) -> tuple[Array, ...]:
-    return tuple(outputs[value.name] for value in module.graph.outputs)
+        yield Trial(stimulus, expected, actual)
 
 
 def _late(array: Array, delay: int) -> Array:
@@ -124,35 +129,14 @@ def _late(array: Array, delay: int) -> Array:
     return moved
 
 
-def _delay(pairs: Sequence[tuple[Array, Array]]) -> int:
-    """Return the one delay that makes all pairs equal, else 0."""
-    if not pairs or pairs[0][0].shape != pairs[0][1].shape or pairs[0][0].ndim < 2:
-        return 0
-    ticks = pairs[0][0].shape[1]
-    return next((d for d in range(ticks) if all(_same(_late(a, d), b) for a, b in pairs)), 0)
-
-
-def _same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
-
-
-def _compare(label: str, name: str, stimulus: str, expected: Array, actual: Array) -> None:
-    if _same(expected, actual):
-        return
-    if expected.shape != actual.shape:
-        where = f"its shape was {list(expected.shape[2:])} and is {list(actual.shape[2:])}"
-    else:
-        differs = ~((expected == actual) | ((expected != expected) & (actual != actual)))
-        places = np.argwhere(differs)
-        # The first tick in time comes first, whichever sample it is in.
-        place = tuple(int(i) for i in min(places.tolist(), key=lambda p: (p[1:2], p)))
-        sample, tick, *neuron = place if len(place) > 1 else (*place, 0)
-        where = (
-            f"tick {tick}, neuron {neuron}, sample {sample}: was {expected[place]}, "
-            f"is {actual[place]}"
-        )
-    raise fail(
-        "pass-not-exact",
-        f"pass {label} changed output %{name} on input '{stimulus}': {where}",
-        help="this is a defect of the pass; leave it out and report it",
+def _delay(trials: Sequence[Trial], name: str) -> int:
+    """Return the one delay that makes an output of all trials equal, else 0."""
+    ticks = trials[0].before[name].shape[1] if trials else 0
+    return next(
+        (
+            delay
+            for delay in range(ticks)
+            if all(np.array_equal(_late(t.before[name], delay), t.after[name]) for t in trials)
+        ),
+        0,
     )

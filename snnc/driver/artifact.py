@@ -1,0 +1,191 @@
+"""The build folder: what is in it, written so that the same input gives the same bytes.
+
+A folder holds the target's files, `model.snn` with its weights, `README.md` and `manifest.json`.
+The manifest names every other file with its SHA-256. No timestamp, no absolute path. A folder is
+composed elsewhere and renamed into place; an existing one is replaced only if it is empty or
+holds nothing but a build of ours.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from attrs import evolve
+
+from snnc.diagnostics import Location, fail
+from snnc.driver.sources import MODEL
+from snnc.ir.files import write_atomically
+from snnc.ir.graph import Module
+from snnc.ir.rewrite import rebuild
+from snnc.ir.weights import save_tensors
+from snnc.ir.write import write
+
+SCHEMA = 1
+"""Version of the manifest."""
+
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
+README = "README.md"
+
+
+def to_json(value: Any) -> str:
+    """Return canonical JSON: sorted keys, fixed separators, ends with a line feed."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def module_digest(module: Module) -> str:
+    """Return the SHA-256 of a module's text without locations; it covers the weights' digests."""
+    return hashlib.sha256(write(module, locs=False).encode()).hexdigest()
+
+
+def save_model(module: Module, folder: Path) -> None:
+    """Write `model.snn` and its weights; locations keep the name of a file, not its folder."""
+    text = write(_without_folders(module))
+    apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
+    if apart:
+        save_tensors(folder / WEIGHTS, apart)
+    write_atomically(folder / MODEL, text.encode())
+
+
+def _without_folders(module: Module) -> Module:
+    def short(loc: Location) -> Location:
+        return evolve(
+            loc, file=PurePath(loc.file).name, fused=tuple(short(part) for part in loc.fused)
+        )
+
+    made = rebuild(module, lambda op, build: None, inputs=lambda v: evolve(v, loc=short(v.loc)))
+    ops = tuple(evolve(op, loc=short(op.loc)) for op in made.graph.ops)
+    graph = evolve(made.graph, ops=ops, loc=short(module.graph.loc))
+    weights = {name: evolve(w, loc=short(w.loc)) for name, w in made.weights.items()}
+    return evolve(made, graph=graph, weights=weights, loc=short(module.loc))
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Write and return the manifest, `files` filled in from what lies in the folder."""
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    )
+    full = {**manifest, "schema": SCHEMA, "files": {n: digest(folder / n) for n in names}}
+    write_atomically(folder / MANIFEST, to_json(full).encode())
+    read: dict[str, Any] = json.loads(to_json(full))
+    return read
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a build folder.
+
+    Raises:
+        SnncError: `not-a-build`, `build-too-new`, `build-corrupt`.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fail(
+            "not-a-build",
+            f"{folder} holds no {MANIFEST}",
+            help="give a folder that snnc compile has written",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise fail("build-corrupt", f"{path}: {error}", help="compile again") from None
+    if not isinstance(manifest, dict) or not {"schema", "files", "target", "tool"} <= set(manifest):
+        raise fail("not-a-build", f"{path} is not a manifest of snnc", help="compile again")
+    if manifest["schema"] != SCHEMA:
+        raise fail(
+            "build-too-new",
+            f"{path} has schema {manifest['schema']}, this snnc reads {SCHEMA}",
+            help=f"use snnc {manifest['tool'].get('version', '')} or newer, or compile again",
+        )
+    return manifest
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `build-corrupt` unless every file is there with the digest that the manifest says."""
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise fail("build-corrupt", f"{folder} lacks {name}", help="compile again")
+        if digest(path) != expected:
+            raise fail(
+                "build-corrupt",
+                f"{name} is not the file that was built: its SHA-256 differs from {MANIFEST}",
+                help="compile again; a build is not to be edited",
+            )
+
+
+def publish(source: Path, folder: Path) -> None:
+    """Copy a composed folder beside `folder`, then rename it into place.
+
+    Raises:
+        SnncError: `output-not-a-folder`, `output-not-ours`, `output-unwritable`.
+    """
+    folder = Path(os.path.abspath(folder))
+    _check_ours(folder)
+    temporary = ""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
+        made, old = Path(temporary, "new"), Path(temporary, "old")
+        shutil.copytree(source, made)
+        _open_up(made)
+        if folder.exists():
+            folder.rename(old)
+        try:
+            made.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise fail(
+            "output-unwritable",
+            f"cannot write {folder}: {reason}",
+            help="choose another folder, or free space",
+        ) from error
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _open_up(folder: Path) -> None:
+    """Give a folder the rights that a plain mkdir gives; temporary ones are private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+
+
+def _check_ours(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise fail(
+            "output-not-a-folder",
+            f"{folder} is a file",
+            help="give the name of a folder",
+        )
+    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+    if not found:
+        return
+    known = {MANIFEST, *read_manifest(folder)["files"]} if MANIFEST in found else set()
+    strange = [name for name in found if name not in known]
+    if strange:
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise fail(
+            "output-not-ours",
+            f"{folder} holds {strange[0]}{more}, which no build of snnc has written",
+            help="choose another folder, or empty this one",
+        )

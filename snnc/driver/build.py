@@ -1,0 +1,223 @@
+"""A build: a network compiled for a target, as files that can be run, checked and saved."""
+
+import html
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import ArrayLike
+
+import snnc
+from snnc.builtins import open_registry
+from snnc.diagnostics import fail
+from snnc.driver.artifact import (
+    README,
+    check_files,
+    module_digest,
+    publish,
+    read_manifest,
+    save_model,
+    write_manifest,
+)
+from snnc.driver.host import encode, encoders
+from snnc.driver.pipeline import Chosen, choose, pick_engine
+from snnc.driver.readme import readme
+from snnc.driver.sources import MODEL
+from snnc.driver.verification import Verification, verify_files
+from snnc.extend.engine import Program, Result
+from snnc.extend.registry import Registry
+from snnc.ir.files import write_atomically
+from snnc.ir.graph import Module, Value
+from snnc.ir.read import load as load_text
+from snnc.ir.weights import Array
+from snnc.runtime.values import read_values, types_of
+
+
+class Build:
+    """Files for a target and the program that they equal.
+
+    `folder` is where it is saved, None until then; `manifest` is what manifest.json says.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        chosen: Chosen,
+        files: Path,
+        folder: Path | None = None,
+        keep: object = None,
+    ) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(files)
+        self.target = chosen.target
+        self._registry = registry
+        self._files = files
+        self._keep = keep
+
+    @classmethod
+    def open(cls, folder: str | Path, plugin: Iterable[str | Path] = ()) -> "Build":
+        """Return the build in a folder.
+
+        Raises:
+            SnncError: `not-a-build`, `build-corrupt`, `build-too-new`.
+        """
+        path, registry = Path(folder), open_registry(plugin)
+        manifest = read_manifest(path)
+        check_files(path, manifest)
+        name = manifest["target"] + (f":{manifest['variant']}" if manifest["variant"] else "")
+        return cls(registry, choose(registry, name, manifest["options"]), path, path)
+
+    @cached_property
+    def module(self) -> Module:
+        """The program that the files equal: the module after the last approximate pass."""
+        return load_text(self._files / MODEL)
+
+    @cached_property
+    def placed(self) -> Module:
+        """The placed module that the files say."""
+        return self.target.load(self._files)
+
+    @cached_property
+    def _program(self) -> Program:
+        return self.target.emulate(self._files)
+
+    @property
+    def _taken(self) -> list[Value]:
+        return list(self.placed.graph.inputs)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the build into a folder, whole or not at all, and return its path.
+
+        Raises:
+            SnncError: `output-not-ours` where the folder holds anything else, `output-unwritable`.
+        """
+        publish(self._files, Path(folder))
+        self.folder = Path(folder)
+        return self.folder
+
+    def run(
+        self,
+        inputs: Mapping[str, ArrayLike] | ArrayLike,
+        *,
+        ticks: int | None = None,
+        state: Any = None,
+        probe: Iterable[str] = (),
+    ) -> Result:
+        """Run the emulator of the files; encoders run on the host before it."""
+        given = named(self.module, inputs)
+        engine = pick_engine(self._registry, "reference", self.module)
+        spikes = encode(self.module, self._taken, given, ticks, engine)
+        return self._program.run(spikes, ticks=ticks, state=state, probe=probe)
+
+    def verify(
+        self,
+        inputs: Mapping[str, ArrayLike] | ArrayLike | None = None,
+        against: Module | None = None,
+    ) -> Verification:
+        """Emulate the files without the program and compare with the reference; see `verify`."""
+        module = against or self.module
+        given = None if inputs is None else named(module, inputs)
+        engine = pick_engine(self._registry, "reference", module)
+        return verify_files(self._files, self.target, self._taken, module, engine, given)
+
+    @property
+    def frames(self) -> Any:
+        """The configuration words, for targets that have them."""
+        return self._product("frames")
+
+    @property
+    def config(self) -> Any:
+        """The configuration object, for targets that have one."""
+        return self._product("config")
+
+    def _product(self, kind: str) -> Any:
+        read = getattr(self.target, kind, None)
+        if read is None:
+            raise fail(
+                f"no-{kind}",
+                f"target {self.target.name} has no {kind}",
+                help="its files are: " + ", ".join(self.manifest["files"]),
+            )
+        return read(self._files)
+
+    def __repr__(self) -> str:
+        found = self.manifest["resources"]
+        used = ", ".join(f"{k} {v}" for k, v in found.items() if isinstance(v, (int, float)))
+        name, target = self.manifest["name"], self.manifest["target"]
+        return f"<snnc build @{name} for {target}{': ' + used if used else ''}>"
+
+    def _repr_html_(self) -> str:
+        shown = {k: self.manifest[k] for k in ("target", "variant", "pipeline", "latency")}
+        shown |= self.manifest["resources"]
+        rows = "".join(
+            f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
+            for k, v in shown.items()
+        )
+        return f"<table><caption>{html.escape(self.manifest['name'])}</caption>{rows}</table>"
+
+
+def named(
+    module: Module, inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path
+) -> dict[str, Array]:
+    """Return inputs by name; a single array is the only input, a path is a `.npz` file.
+
+    Raises:
+        SnncError: `input-names` where one array is given to several inputs.
+    """
+    if isinstance(inputs, Mapping):
+        return {name: np.asarray(array) for name, array in inputs.items()}
+    if isinstance(inputs, (str, Path)):
+        return read_values(Path(inputs), types_of(module.graph.inputs))
+    names = [v.name for v in module.graph.inputs]
+    if len(names) != 1:
+        raise fail(
+            "input-names",
+            f"one array was given, but the network has {len(names)} inputs: {', '.join(names)}",
+            help="give a mapping of names to arrays",
+        )
+    return {names[0]: np.asarray(inputs)}
+
+
+def compose(
+    registry: Registry,
+    chosen: Chosen,
+    modules: tuple[Module, Module, Module],
+    pipeline: str,
+    report: Mapping[str, Any],
+) -> Build:
+    """Return the build of (source, reference program, placed module), its files written apart."""
+    source, module, placed = modules
+    keep = tempfile.TemporaryDirectory(prefix="snnc-")
+    folder = Path(keep.name)
+    emitted = chosen.target.emit(placed, folder, chosen.options)
+    save_model(module, folder)
+    manifest = {
+        "tool": {"name": "snnc", "version": snnc.__version__},
+        "name": module.name,
+        "target": chosen.name,
+        "variant": chosen.variant,
+        "options": _fields(chosen.options),
+        "pipeline": pipeline,
+        "input_digest": module_digest(source),
+        "inputs": {v.name: {"type": str(v.type)} for v in module.graph.inputs},
+        "outputs": {v.name: {"type": str(v.type)} for v in module.graph.outputs},
+        "encoders": encoders(module, placed.graph.inputs),
+        "latency": dict(emitted.latency),
+        "resources": dict(emitted.resources),
+        "relies_on": list(emitted.relies_on),
+        "max_ticks": emitted.max_ticks,
+        "layout": dict(emitted.layout),
+        "report": dict(report),
+    }
+    write_atomically(folder / README, readme(manifest, emitted.files).encode())
+    write_manifest(folder, manifest)
+    return Build(registry, chosen, folder, keep=keep)
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    """Return options as data by the names that texts use."""
+    return {f.alias: getattr(options, f.name) for f in attrs.fields(type(options)) if f.init}

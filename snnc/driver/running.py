@@ -1,0 +1,67 @@
+"""Running what the user names: a network by an engine, a build by the emulator of its files."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from snnc.builtins import open_registry
+from snnc.driver.artifact import MANIFEST
+from snnc.driver.build import Build, named
+from snnc.driver.pipeline import pick_engine
+from snnc.driver.sources import read_source
+from snnc.driver.verification import Verification
+from snnc.extend.engine import Result
+
+
+def run(
+    source: Any,
+    inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path,
+    *,
+    ticks: int | None = None,
+    state: Any = None,
+    probe: Iterable[str] = (),
+    engine: str = "auto",
+    plugin: Iterable[str | Path] = (),
+) -> Result:
+    """Return what a network or a build gives for a batch of inputs.
+
+    A build, or a build folder, runs on the emulator of its files (`auto`, `emulator`); with another
+    engine its program runs. A network runs on numpy at level `int`, else on the reference.
+    """
+    if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
+        source = Build.open(source, plugin)
+    if isinstance(source, Build):
+        if engine in ("auto", "emulator"):
+            given = named(source.module, inputs)
+            return source.run(given, ticks=ticks, state=state, probe=probe)
+        source = source.module
+    registry = open_registry(plugin)
+    module = read_source(registry, source, {})
+    program = pick_engine(registry, engine, module).prepare(module)
+    return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe)
+
+
+def verify(
+    folder: str | Path,
+    inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
+    against: Any = None,
+    *,
+    plugin: Iterable[str | Path] = (),
+) -> Verification:
+    """Return how a build, emulated from its files alone, compares with the reference.
+
+    Args:
+        folder: a build folder.
+        inputs: inputs of the network; None: seeded random and adversarial ones.
+        against: the network to compare with, in place of the build's `model.snn`.
+        plugin: files of plugins.
+
+    Raises:
+        SnncError: `not-a-build`, `build-corrupt`, and what the network's source finds.
+    """
+    build = Build.open(folder, plugin)
+    network = None if against is None else read_source(open_registry(plugin), against, {})
+    given = None if inputs is None else named(network or build.module, inputs)
+    return build.verify(given, network)
