@@ -7,62 +7,21 @@ result of something that has been reported already; reading that raises `Skipped
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from inspect import signature
 from typing import Any
-
-from attrs import define, field
 
 from snnc.diagnostics import Location, fail, nearest
 from snnc.frontends.dsl import constants, tree
-from snnc.frontends.dsl.arguments import (
-    Given,
-    Later,
-    Parameter,
-    bind,
-    convert,
-    is_word,
-    value_of,
-)
+from snnc.frontends.dsl.arguments import Given, Later, value_of
+from snnc.frontends.dsl.calls import Calls, NetworkCall
 from snnc.frontends.dsl.constants import Array, as_array, integer, spoken, too_large
 from snnc.frontends.dsl.files import WeightsFile
-from snnc.frontends.dsl.functions import FUNCTIONS, LIST_LIMIT
-from snnc.frontends.dsl.layers import ALIASES, SPECIAL, Layer, check_real, from_op, op_names
-from snnc.frontends.dsl.neurons import PRESETS, preset_layer
+from snnc.frontends.dsl.functions import LIST_LIMIT
+from snnc.frontends.dsl.layers import check_real
+from snnc.frontends.dsl.scope import BROKEN, Frame, Skipped
 from snnc.frontends.dsl.sketch import Sketch
 from snnc.ir.graph import Value
 
 DEPTH_LIMIT = 100
-BROKEN = object()
-
-
-class Skipped(Exception):
-    """Raised where a value is read that an earlier, reported error left unmade."""
-
-
-@define(eq=False)
-class Frame:
-    """The names of one network while it is built; `prefix` and `indices` make IR names."""
-
-    names: dict[str, Any]
-    outer: Mapping[str, Any]
-    prefix: str = ""
-    indices: list[int] = field(factory=list)
-    states: dict[str, tuple[Later, Location]] = field(factory=dict)
-
-    def find(self, name: str) -> Any:
-        """Return what a name stands for; KeyError if nothing."""
-        return self.names[name] if name in self.names else self.outer[name]
-
-    def known(self) -> list[str]:
-        """Return all names that can be read here."""
-        return [*self.names, *self.outer]
-
-    def label(self, name: str) -> str:
-        """Return the IR name of a value assigned to `name` here: `block.2.s`."""
-        return ".".join([self.prefix + name, *map(str, self.indices)])
-
-
-NetworkCall = Callable[[tree.Call, list[tree.Argument], Frame, str], Any]
 
 
 class Evaluator:
@@ -71,7 +30,8 @@ class Evaluator:
     def __init__(
         self, sketch: Sketch, networks: Mapping[str, tree.Network], call_network: NetworkCall
     ) -> None:
-        self.sketch, self.networks, self.call_network = sketch, networks, call_network
+        self.sketch = sketch
+        self.calls = Calls(self, networks, call_network)
         self.outermost: tree.Node | None = None
         self.depth = 0
         self._rules: Mapping[type[tree.Node], Callable[[Any, Frame], Any]] = {
@@ -88,7 +48,7 @@ class Evaluator:
             tree.Sequence: self._sequence,
             tree.Comprehension: self._comprehension,
             tree.Mapping: self._mapping,
-            tree.Call: self._call,
+            tree.Call: self.calls.call,
             tree.Pipe: self._pipe,
         }
 
@@ -141,7 +101,7 @@ class Evaluator:
         try:
             found = frame.find(node.name)
         except KeyError:
-            kind = "network or layer, to be called" if self._callable(node.name) else ""
+            kind = "network or layer, to be called" if node.name in self.calls.names() else ""
             raise fail(
                 "undefined-name",
                 f"{node.name!r} is a {kind}" if kind else f"there is no {node.name!r} here",
@@ -286,126 +246,10 @@ class Evaluator:
         found = found.data.tolist() if isinstance(found, Array) else found
         return tuple(found) if isinstance(found, (list, range)) else found
 
-    # Calls.
-
     def _pipe(self, node: tree.Pipe, frame: Frame) -> Any:
         value = self.value(node.source, frame)
         for call in node.calls:
             with self.deeper(call.loc):
                 first = tree.Argument(call.loc, "", Given(call.loc, value))
-                value = self._call(call, frame, (first,))
+                value = self.calls.call(call, frame, (first,))
         return value
-
-    def _callable(self, name: str) -> bool:
-        return name in self.callables()
-
-    def callables(self) -> list[str]:
-        """Return the names of everything that can be called."""
-        return [*self.networks, *ALIASES, *SPECIAL, *PRESETS, *FUNCTIONS, *op_names()]
-
-    def _call(self, node: tree.Call, frame: Frame, first: tuple[tree.Argument, ...] = ()) -> Any:
-        arguments = [*first, *node.arguments]
-        if node.name in self.networks:
-            return self.call_network(node, arguments, frame, self._prefix(node, frame))
-        if node.name in FUNCTIONS:
-            return self._function(node, arguments, frame)
-        layer = self._layer(node, frame)
-        self._check_level(layer, arguments)
-        if layer.many:
-            arguments, bound = self._many(layer, arguments, frame)
-        else:
-            bound = {}
-        bound |= self._bound(layer, arguments, frame, node.loc)
-        made = layer.build(self.sketch, bound, node.loc)
-        return made[0] if len(made) == 1 else made
-
-    def _prefix(self, node: tree.Call, frame: Frame) -> str:
-        if not self.sketch.target or self.sketch.target == frame.prefix:
-            return f"{frame.prefix}{node.name}."
-        extra = "" if node is self.outermost else f"{node.name}."
-        return f"{self.sketch.target}.{extra}"
-
-    def _layer(self, node: tree.Call, frame: Frame) -> Layer:
-        name = ALIASES.get(node.name, node.name)
-        if name in SPECIAL:
-            return SPECIAL[name]
-        if name in PRESETS:
-            return preset_layer(self.sketch, name, node.loc)
-        if name in op_names():
-            return from_op(self.sketch, name, node.loc)
-        raise fail(
-            "unknown-layer",
-            f"there is no network, layer or function {node.name!r}",
-            node.loc,
-            help=nearest(node.name, self.callables()),
-        )
-
-    def _check_level(self, layer: Layer, arguments: list[tree.Argument]) -> None:
-        for argument in arguments:
-            if argument.name in layer.others:
-                what = f"{layer.name}({argument.name}=...)"
-                if self.sketch.level == "int":
-                    reason = f"{what} exists at level snn only"
-                    self.sketch.needs_real(reason, argument.loc, code="wrong-level")
-                raise self.sketch.int_only(what, argument.loc)
-
-    def _bound(
-        self, layer: Layer, arguments: list[tree.Argument], frame: Frame, loc: Location
-    ) -> dict[str, Any]:
-        given = bind(layer.name, layer.parameters, arguments, loc)
-        bound = {p.name: p.default for p in layer.parameters}
-        bound = {k: None if v is Parameter("").default else v for k, v in bound.items()}
-        for parameter in layer.parameters:
-            if parameter.name in given:
-                argument = given[parameter.name]
-                raw = self._argument(argument.value, parameter, frame)
-                bound[parameter.name] = convert(
-                    self.sketch, layer.name, parameter, raw, argument.value.loc
-                )
-        return bound
-
-    def _argument(self, node: tree.Node, parameter: Parameter, frame: Frame) -> Any:
-        word = is_word(node, parameter)
-        if word:
-            return word
-        if parameter.choices and isinstance(node, tree.Name) and node.name not in frame.known():
-            raise fail(
-                "bad-word",
-                f"{parameter.name} = {node.name} is not a choice",
-                node.loc,
-                help=nearest(node.name, list(parameter.choices)),
-            )
-        return self.value(node, frame)
-
-    def _many(
-        self, layer: Layer, arguments: list[tree.Argument], frame: Frame
-    ) -> tuple[list[tree.Argument], dict[str, Any]]:
-        """Return the keywords of a call that takes any number of values, and those values."""
-        values: list[Value] = []
-        for argument in (a for a in arguments if not a.name):
-            found = self.value(argument.value, frame)
-            for raw in found if isinstance(found, (list, tuple)) else [found]:
-                values.append(value_of(raw, argument.loc, layer.name))
-        return [a for a in arguments if a.name], {"a": tuple(values)}
-
-    def _function(self, node: tree.Call, arguments: list[tree.Argument], frame: Frame) -> Any:
-        named = [a for a in arguments if a.name]
-        if named:
-            raise fail("unknown-keyword", f"{node.name} has no keywords", named[0].loc)
-        given = [self.value(a.value, frame) for a in arguments]
-        wrong = [g for g in given if isinstance(g, (Value, Later, tuple))]
-        if wrong and node.name != "shape":
-            raise fail(
-                "wrong-kind",
-                f"{node.name} computes constants, not values of the network",
-                node.loc,
-                help="add(a, b) adds values" if node.name == "sum" else "",
-            )
-        function = FUNCTIONS[node.name]
-        try:
-            signature(function).bind(node.loc, *given)
-        except TypeError:
-            names = ", ".join(list(signature(function).parameters)[1:])
-            message = f"{node.name} takes ({names}), not {len(given)} arguments"
-            raise fail("wrong-arguments", message, node.loc) from None
-        return function(node.loc, *given)

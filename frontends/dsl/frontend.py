@@ -6,9 +6,10 @@ from typing import Any
 
 from snnc.diagnostics import UNKNOWN, Location, fail, nearest
 from snnc.frontends.dsl import tree
-from snnc.frontends.dsl.evaluate import Evaluator, Frame
+from snnc.frontends.dsl.evaluate import Evaluator
 from snnc.frontends.dsl.interpret import Interpreter
 from snnc.frontends.dsl.parse import parse, parse_expression
+from snnc.frontends.dsl.scope import Frame
 from snnc.frontends.dsl.sketch import Choice, NeedsReal, Sketch
 from snnc.ir.graph import Module
 
