@@ -1,0 +1,172 @@
+"""Legalizing: exact rewrites keep every spike; what no record holds is refused by its field."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snnc.diagnostics import SnncError
+from snnc.extend.passes import Context
+from snnc.ir import Builder, Module, Value
+from snnc.runtime.reference import Reference
+from snnc.targets.paicore.legalise import Legalise
+
+RNG = np.random.default_rng(3)
+
+
+def net(shape: str = "u1[6]~") -> tuple[Builder, Value]:
+    build = Builder("net", "int")
+    return build, build.input("x", shape)
+
+
+def dense(build: Builder, source: Value, size: int, bias: Any = None) -> Value:
+    weights = build.weight("w", RNG.integers(-4, 8, (size, source.type.size)).astype(np.int8))
+    more = () if bias is None else (build.weight("b", np.asarray(bias, np.int32)),)
+    return build.op("linear", source, weights, *more)
+
+
+def legal(module: Module) -> Module:
+    return Legalise().run(module, Context())
+
+
+def same_spikes(module: Module, ticks: int = 20) -> Module:
+    """Check that legalizing changes no output, and return the result."""
+    result = legal(module)
+    inputs = {
+        v.name: RNG.integers(0, 2, (3, ticks, *v.type.shape)).astype(np.uint8)
+        for v in module.graph.inputs
+    }
+    before = list(Reference().prepare(module).run(inputs).outputs.values())
+    after = list(Reference().prepare(result).run(inputs).outputs.values())
+    assert any(array.any() for array in before)
+    for one, other in zip(before, after, strict=True):
+        assert np.array_equal(one, other)
+    return result
+
+
+def test_a_bias_becomes_leak() -> None:
+    build, x = net()
+    current = dense(build, x, 4, [1, -2, 0, 3])
+    module = same_spikes(build.finish(build.op("neuron", current, threshold=5, leak=-1)))
+    (neuron,) = module.ops("neuron")
+    assert [0, -3, -1, 2] == module.tensor(neuron["leak"]).tolist()
+    assert all(len(op.operands) == 2 for op in module.ops("linear"))
+
+
+def test_a_bias_beside_a_late_leak_is_refused() -> None:
+    build, x = net()
+    current = dense(build, x, 4, [1, -2, 0, 3])
+    module = build.finish(build.op("neuron", current, threshold=5, leak=-1, leak_order="after"))
+    with pytest.raises(SnncError) as error:
+        legal(module)
+    assert error.value.code == "unsupported-neuron"
+
+
+def test_a_bias_without_a_leak_comes_before_the_compare() -> None:
+    build, x = net()
+    current = dense(build, x, 4, [1, 1, 1, 1])
+    module = build.op("neuron", current, threshold=5, leak_order="after")
+    (neuron,) = same_spikes(build.finish(module)).ops("neuron")
+    assert (1, "before") == (neuron["leak"], neuron["leak_order"])
+
+
+def test_pooling_by_maximum_becomes_neurons() -> None:
+    build, x = net("u1[2, 6, 6]~")
+    spikes = build.op(
+        "neuron", build.op("scale", x, build.weight("one", np.ones((), np.int8))), threshold=2
+    )
+    pooled = build.op("max_pool2d", spikes, kernel=[3, 3], stride=[2, 2], padding=[1, 1])
+    flat = build.op("reshape", pooled, shape=[18])
+    module = same_spikes(build.finish(build.op("neuron", dense(build, flat, 3), threshold=9)))
+    assert ["scale", "neuron", "sum_pool2d", "neuron", "reshape", "linear", "neuron"] == [
+        op.kind for op in module.graph.ops
+    ]
+
+
+def test_outputs_that_are_no_population_get_relays() -> None:
+    build, x = net()
+    a = build.op("neuron", dense(build, x, 4), threshold=3)
+    late = build.op("delay", a, by=2)
+    turned = build.op("reshape", a, shape=[2, 2])
+    module = same_spikes(build.finish(x, build.op("concat", a, late), turned, late))
+    assert 4 == len(list(module.ops("neuron")))
+
+
+def test_a_floor_becomes_a_negative_threshold() -> None:
+    build, x = net()
+    module = build.op("neuron", dense(build, x, 4), threshold=9, floor=-2, reset="hard")
+    (neuron,) = same_spikes(build.finish(module), 40).ops("neuron")
+    assert (2, "floor", None) == (neuron["negative"], neuron["negative_mode"], neuron["floor"])
+
+
+def test_a_floor_per_neuron_becomes_thresholds_per_neuron() -> None:
+    build, x = net()
+    floor = build.weight("floor", np.array([-1, -2, 0, -3], np.int32))
+    module = build.op("neuron", dense(build, x, 4), threshold=9, floor=floor)
+    (neuron,) = (result := same_spikes(build.finish(module), 40)).ops("neuron")
+    assert [1, 2, 0, 3] == result.tensor(neuron["negative"]).tolist()
+
+
+def test_neurons_that_nobody_reads_disappear() -> None:
+    build, x = net()
+    build.op("neuron", dense(build, x, 4), threshold=3)
+    module = build.finish(build.op("neuron", dense(build, x, 2), threshold=3))
+    assert 1 == len(list(legal(module).ops("neuron")))
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"spike": "count"},
+        {"spike": "value"},
+        {"memory": "clear"},
+        {"overflow": "saturate"},
+        {"overflow": "wrap"},
+        {"initial": 1},
+        {"reset_by": 2},
+        {"threshold": -1},
+        {"threshold": 1 << 29},
+        {"leak": -(1 << 29) - 1},
+        {"reset": "hard", "reset_to": 1 << 29},
+        {"negative": 1 << 29},
+        {"floor": 1},
+        {"floor": -5, "negative": 3},
+        {"floor": -5, "leak": 1, "leak_order": "after"},
+        {"floor": -5, "reset": "hard", "reset_to": -6},
+        {"ticks": 40000},
+    ],
+)
+def test_fields_that_a_record_cannot_hold_are_refused(attrs: dict[str, Any]) -> None:
+    build, x = net()
+    module = build.finish(build.op("neuron", dense(build, x, 4), **{"threshold": 3, **attrs}))
+    with pytest.raises(SnncError) as error:
+        legal(module)
+    assert error.value.diagnostics[0].help
+    assert error.value.exit_status == 4
+    named = next(iter(attrs)) if len(attrs) == 1 else str(error.value)
+    assert named in str(error.value)
+
+
+def test_inputs_that_are_not_spikes_are_refused() -> None:
+    build, x = net("u8[6]~")
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3)))
+    assert error.value.code == "input-not-spikes"
+
+
+def test_outputs_that_are_not_spikes_are_refused() -> None:
+    build, x = net()
+    neuron = build.emit("neuron", [dense(build, x, 4)], {"threshold": 3, "potential": True})
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(*neuron.results))
+    assert error.value.code == "output-not-spikes"
+
+
+def test_a_maximum_over_counts_is_refused() -> None:
+    build, x = net("u1[2, 4, 4]~")
+    weight = build.weight("one", np.ones((), np.int8))
+    pooled = build.op("max_pool2d", build.op("scale", x, weight), kernel=[2, 2])
+    flat = build.op("reshape", pooled, shape=[8])
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(build.op("neuron", dense(build, flat, 3), threshold=9)))
+    assert error.value.code == "unsupported-op"
