@@ -64,6 +64,13 @@ class Placer:
     def __init__(self, module: Module, chips: Sequence[tuple[int, int]], output: tuple[int, int]):
         self.module, self.output = module, output
         self.populations = Populations(module)
+        if not self.populations.ops:
+            raise fail(
+                "nothing-to-place",
+                "no neuron reaches an output of the network",
+                module.loc,
+                help="return the spikes that the host should receive",
+            )
         self.hints = {op: self._hint(op) for op in self.populations.ops}
         self.group_of = {op: hint["group"] for op, hint in self.hints.items()}
         self.copies = self.populations.destinations(self.group_of)

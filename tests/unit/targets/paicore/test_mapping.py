@@ -201,6 +201,14 @@ def test_placing_needs_a_schedule_and_groups() -> None:
     assert error.value.code == "not-grouped"
 
 
+def test_a_network_without_neurons_is_refused() -> None:
+    build = Builder("net", "int")
+    build.input("x", "u1[9]~")
+    with pytest.raises(SnncError) as error:
+        placed(build.finish())
+    assert error.value.code == "nothing-to-place"
+
+
 def test_parallel_weights_whose_sum_needs_nine_bits_are_refused() -> None:
     build = Builder("net", "int")
     x = build.input("x", "u1[2]~")
