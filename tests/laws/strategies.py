@@ -22,15 +22,15 @@ SMALL = 1 << 18
 """A larger magnitude goes into a neuron before it is summed again."""
 
 
-def arrays(shape, low, high):
-    """Integer arrays; a third are sparse, so that zero weights occur in numbers."""
+def arrays(shape, low, high, sparse=True):
+    """Integer arrays; a third are sparse if they may be, so that zeros occur in numbers."""
 
-    def make(seed, sparse):
+    def make(seed, thin):
         rng = np.random.default_rng(seed)
         values = rng.integers(low, high, shape, endpoint=True)
-        return values * (rng.random(shape) < 0.4) if sparse else values
+        return values * (rng.random(shape) < 0.4) if thin else values
 
-    return st.builds(make, st.integers(0, 2**32 - 1), st.sampled_from([False, False, True]))
+    return st.builds(make, st.integers(0, 2**32 - 1), st.sampled_from([False, False, sparse]))
 
 
 def weights(shape, level, weight_range=(-8, 7)):
@@ -48,7 +48,7 @@ def spikes(draw, module, samples=2, ticks=8):
     for value in module.graph.inputs:
         lead = (samples, ticks) if value.type.timed else (samples,)
         seed = draw(st.integers(0, 2**32 - 1))
-        rate = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+        rate = draw(st.sampled_from([0.5, 0.9, 0.1, 1.0, 0.0]))
         rng, element = np.random.default_rng(seed), value.type.element
         chosen = rng.random((*lead, *value.type.shape))
         if element.is_float:
@@ -71,10 +71,10 @@ _TIMES = {
 
 NEURON = {
     "int": {
-        "threshold": st.integers(1, 60),
+        "threshold": st.one_of(st.integers(1, 6), st.integers(1, 60)),
         "reset": st.sampled_from(["soft", "hard", "none"]),
         "reset_to": SIGNED,
-        "leak": SIGNED,
+        "leak": st.one_of(st.integers(-2, 2), SIGNED),
         "leak_order": st.sampled_from(["before", "after"]),
         "leak_reversal": st.booleans(),
         "negative": SIZES,
@@ -131,7 +131,7 @@ class Growing:
     def weight(self, name, shape, element=None, low=None, high=None):
         """A new weight; returns its symbol and the largest sum of magnitudes of an output row."""
         if element is not None:
-            array = self.draw(arrays(shape, low, high))
+            array = self.draw(arrays(shape, low, high, sparse=False))
             return self.build.weight(name, array, element), 1
         array = self.draw(weights(shape, self.level, self.weight_range))
         if self.level == "snn":
@@ -276,7 +276,9 @@ def _attributes(g, shape):
         attrs["reset_by"] = g.draw(SIZES)
     if g.symbols and g.draw(st.booleans()):
         element = I32 if g.level == "int" else F32
-        attrs["threshold"], _ = g.weight("t", g.pick([(1,), shape[:1], shape]), element, 1, 60)
+        attrs["threshold"], _ = g.weight(
+            "t", g.pick([(1,), shape[:1], shape]), element, 1, g.pick([6, 60])
+        )
     return attrs
 
 
