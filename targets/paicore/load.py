@@ -126,6 +126,11 @@ def load(folder: Path) -> Module:
             `unsupported-record` for neurons or modes that the level has no word for; what reading
             the files raises.
     """
+    return load_build(folder)[0]
+
+
+def load_build(folder: Path) -> tuple[Module, ChipImage]:
+    """Return the module and the configuration it was read from; raises what `load` raises."""
     build = read_build(folder)
     try:
         module = _Loader(build).module()
@@ -137,7 +142,7 @@ def load(folder: Path) -> Module:
     except (KeyError, OverflowError) as error:
         raise build.layout.refuse(f"{error} is missing or impossible") from None
     _compare_side(folder, placed)
-    return module
+    return module, build.image
 
 
 def _compare_side(folder: Path, placed: Placed) -> None:

@@ -1,0 +1,95 @@
+"""What the host knows of a build: its ports and where its layers lie, from the files alone.
+
+Inputs and outputs are those of the vendor's JSON, which `load` has compared with the frames; start
+ticks come from the core registers, names and shapes from `layout.json`.
+"""
+
+from pathlib import Path
+
+from attrs import frozen
+
+from snnc.ir.types import Type
+from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
+from snnc.targets.paicore.image import ChipImage
+from snnc.targets.paicore.load import load_build
+from snnc.targets.paicore.placed import Core, Input, Layer, Output, Placed, read_placed
+
+
+@frozen(eq=False)
+class System:
+    """A build as the host sees it.
+
+    `inputs` and `outputs` are the types of their values by name, `layers` the physical copies of
+    each layer, `begin` the latest start of a core in ticks after the inputs, `ticks` the length of
+    a run that the program states.
+    """
+
+    image: ChipImage
+    wiring: Wiring
+    inputs: dict[str, Type]
+    outputs: dict[str, Type]
+    layers: dict[str, list[Layer]]
+    begin: int
+    ticks: int | None
+
+    @property
+    def chips(self) -> tuple[Coordinate, ...]:
+        """Configured chips, which all need a sync."""
+        return self.image.chips
+
+
+def read_system(folder: Path) -> System:
+    """Return the system of a build's folder; raises what `load` raises."""
+    module, image = load_build(folder)
+    placed = read_placed(module)
+    stated = module.attrs.get("ticks")
+    return System(
+        image,
+        Wiring(
+            tuple(_input_port(placed, item) for item in placed.inputs),
+            tuple(_output_port(placed, item) for item in placed.outputs),
+        ),
+        {value.name: value.type for value in module.graph.inputs},
+        {item.name: item.op.result.type for item in placed.outputs},
+        placed.copies,
+        max((core.begin for core in placed.cores if core["start"]), default=0),
+        stated if isinstance(stated, int) else None,
+    )
+
+
+def reaches(chip: Coordinate, base: Coordinate, mask: Coordinate, core: Core) -> bool:
+    """Whether a multicast region contains a core (paicore.md, section 5.3)."""
+    away = [(n ^ b) & ~m for n, b, m in zip(core.at, base, mask, strict=True)]
+    return core.chip == chip and not any(away)
+
+
+def _input_port(placed: Placed, item: Input) -> InputPort:
+    readers = [c for c in placed.cores if reaches(item.chip, item.core, item.mask, c)]
+    latest = max((core["start"] for core in readers), default=1)
+    return InputPort(
+        name=item.source.name,
+        chip=item.chip,
+        core=item.core,
+        mask=item.mask,
+        extension=item.extension,
+        ticks=item.slot,
+        axons=item.axon,
+        start=max(latest, 1) - 1 - item.first,
+        first=item.first,
+    )
+
+
+def _output_port(placed: Placed, item: Output) -> OutputPort:
+    rows = item.layer.rows()
+    core = item.layer.pieces[0][0]
+    return OutputPort(
+        name=item.name,
+        chip=item.chip,
+        core=item.core,
+        extension=item.blocks,
+        ticks=placed.tables["slot"][rows],
+        axons=placed.tables["axon"][rows],
+        start=core.begin,
+        first=core["first"],
+    )
