@@ -8,9 +8,7 @@ often, the lowest index among equals. The weights leave as float32 in a safetens
 Written for and measured with torch 2.13.0, which snnc itself does not need:
 
     pip install torch==2.13.0 numpy safetensors
-    python train.py train mnist_mlp --data FOLDER
-    python train.py train mnist_conv --data FOLDER
-    python train.py evaluate mnist_mlp --data FOLDER
+    python train.py {train,evaluate} {mnist_mlp,mnist_conv} --data FOLDER
     python train.py select --data FOLDER
 
 FOLDER holds the four gzipped IDX files of MNIST under their usual names.
@@ -35,17 +33,12 @@ from torch.nn.functional import avg_pool2d, conv2d, cross_entropy, linear, pad
 TICKS = 16
 HERE = Path(__file__).parent
 BATCH = 100
-
 Weights = dict[str, Tensor]
 Images = npt.NDArray[np.uint8]
 
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
-    "mnist_mlp": {"fc1.weight": (512, 784), "fc2.weight": (10, 512)},
-    "mnist_conv": {
-        "conv1.weight": (8, 1, 5, 5),
-        "conv2.weight": (16, 8, 3, 3),
-        "fc.weight": (10, 576),
-    },
+    "mnist_mlp": {"fc1": (512, 784), "fc2": (10, 512)},
+    "mnist_conv": {"conv1": (8, 1, 5, 5), "conv2": (16, 8, 3, 3), "fc": (10, 576)},
 }
 EPOCHS = {"mnist_mlp": 24, "mnist_conv": 16}
 LEARNING_RATE = {"mnist_mlp": 2e-3, "mnist_conv": 1e-2}
@@ -56,71 +49,83 @@ SHIFT = 1
 class IntegrateAndFire(torch.autograd.Function):
     """Spikes of a layer, from its currents over all ticks: `(ticks, samples, *shape)`.
 
-    The backward pass replaces the derivative of the step by 1 / (1 + 4 (v - 1)^2) and passes
-    nothing through the reset, so that a current's gradient is the sum over the later ticks.
+    The backward pass, for a threshold of 1, replaces the step's derivative by 1 / (1 + 4 (v - 1)^2)
+    and passes nothing through the reset: a current's gradient is the sum over the later ticks.
     """
 
     @staticmethod
-    def forward(ctx: Any, current: Tensor) -> Tensor:
+    def forward(ctx: Any, current: Tensor, threshold: Tensor) -> Tensor:
         before_reset = torch.empty_like(current)
         spikes = torch.empty_like(current)
         v = torch.zeros_like(current[0])
         for tick in range(current.shape[0]):
             v += current[tick]
             before_reset[tick] = v
-            torch.ge(v, 1.0, out=spikes[tick])
-            v -= spikes[tick]
+            torch.ge(v, threshold, out=spikes[tick])
+            v -= spikes[tick] * threshold
         ctx.save_for_backward(before_reset)
         return spikes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (before_reset,) = ctx.saved_tensors
         gradient: Tensor = gradients[0] / before_reset.sub_(1.0).square_().mul_(4.0).add_(1.0)
         for tick in range(gradient.shape[0] - 2, -1, -1):
             gradient[tick] += gradient[tick + 1]
-        return gradient
+        return gradient, None
 
 
-def fire(current: Tensor) -> Tensor:
-    """Spikes of integrate-and-fire neurons fed with `current`, of the same shape."""
-    spikes: Tensor = IntegrateAndFire.apply(current)  # type: ignore[no-untyped-call]
+def fire(current: Tensor, weights: Weights, layer: str) -> Tensor:
+    """Spikes of the neurons of `layer` fed with `current`, of the same shape.
+
+    The threshold is 1 unless `weights` holds one per channel of the layer.
+    """
+    threshold = weights.get(f"{layer}.threshold", torch.ones(()))
+    if threshold.dim():
+        threshold = threshold.reshape(-1, *[1] * (current.dim() - 3))
+    spikes: Tensor = IntegrateAndFire.apply(current, threshold)  # type: ignore[no-untyped-call]
     return spikes
 
 
 def mlp(weights: Weights, trains: Tensor) -> Tensor:
     """Output spikes (ticks, samples, 10) of 784-512-10 for trains (ticks, samples, 28, 28)."""
-    hidden = fire(linear(trains.flatten(2), weights["fc1.weight"]))
-    return fire(linear(hidden, weights["fc2.weight"]))
+    hidden = fire(linear(trains.flatten(2), weights["fc1.weight"]), weights, "fc1")
+    return fire(linear(hidden, weights["fc2.weight"]), weights, "fc2")
 
 
 def conv(weights: Weights, trains: Tensor) -> Tensor:
     """Output spikes (ticks, samples, 10) of the convolutional network; pooling sums spikes."""
     lead = trains.shape[:2]
 
-    def layer(current: Tensor) -> Tensor:
-        return fire(current.reshape(*lead, *current.shape[1:])).flatten(0, 1)
+    def neurons(current: Tensor, layer: str) -> Tensor:
+        return fire(current.reshape(*lead, *current.shape[1:]), weights, layer).flatten(0, 1)
 
-    spikes = layer(conv2d(trains.flatten(0, 1).unsqueeze(1), weights["conv1.weight"], stride=2))
-    spikes = layer(conv2d(spikes, weights["conv2.weight"], padding=1))
+    spikes = trains.flatten(0, 1).unsqueeze(1)
+    spikes = neurons(conv2d(spikes, weights["conv1.weight"], stride=2), "conv1")
+    spikes = neurons(conv2d(spikes, weights["conv2.weight"], padding=1), "conv2")
     pooled = avg_pool2d(spikes, 2, divisor_override=1).flatten(1)
-    return layer(linear(pooled, weights["fc.weight"])).reshape(*lead, 10)
+    return neurons(linear(pooled, weights["fc.weight"]), "fc").reshape(*lead, 10)
 
 
 FORWARD: dict[str, Callable[[Weights, Tensor], Tensor]] = {"mnist_mlp": mlp, "mnist_conv": conv}
 
 
-def quantized(weight: Tensor, bits: int) -> Tensor:
-    """What a chip with integer weights and an integer threshold per output channel computes.
+def quantized(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Integer weights and the integer threshold per output channel that stands for 1.
 
-    Each channel is scaled so that its largest weight becomes 2^(bits-1) - 1; weights and the
-    threshold are rounded. Returned are the integers divided by the channel's threshold, so that
-    the threshold is 1 again.
+    Each channel is scaled so that its largest weight becomes 2^(bits-1) - 1, then rounded.
     """
     top = 2 ** (bits - 1) - 1
     scale = weight.flatten(1).abs().amax(1).clamp(min=1e-6) / top
-    scale = scale.reshape(-1, *[1] * (weight.dim() - 1))
-    return torch.round(weight / scale) / torch.round(1 / scale).clamp(min=1)
+    integers = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1)))
+    return integers, torch.round(1 / scale).clamp(min=1)
+
+
+def straight_through(weight: Tensor) -> Tensor:
+    """`weight` at 4 bits, for a threshold of 1; its gradient is that of the float weight."""
+    integers, threshold = quantized(weight, 4)
+    coarse = integers / threshold.reshape(-1, *[1] * (weight.dim() - 1))
+    return weight + (coarse - weight).detach()
 
 
 def images(data: Path, part: str) -> tuple[Images, Images]:
@@ -159,9 +164,10 @@ def initial(name: str, generator: torch.Generator) -> Weights:
     the start send gradients back that silence the hidden layers.
     """
     weights = {}
-    for key, shape in SHAPES[name].items():
+    for layer, shape in SHAPES[name].items():
         deviation = math.sqrt((0.3 if shape[0] == 10 else 3.0) / math.prod(shape[1:]))
-        weights[key] = (torch.randn(shape, generator=generator) * deviation).requires_grad_()
+        weight = torch.randn(shape, generator=generator) * deviation
+        weights[f"{layer}.weight"] = weight.requires_grad_()
     return weights
 
 
@@ -188,7 +194,7 @@ def train(name: str, data: Path, out: Path, epochs: int, seed: int) -> None:
         for trains, wanted in batches(pictures, labels, generator):
             seen = weights
             if 3 * step >= 2 * total and step % 2:
-                seen = {k: w + (quantized(w, 4) - w).detach() for k, w in weights.items()}
+                seen = {key: straight_through(weight) for key, weight in weights.items()}
             counts = FORWARD[name](seen, trains).sum(0)
             # Half a nat per spike asks for a margin of several spikes, which outlasts input noise.
             loss = cross_entropy(counts / 2, wanted)
@@ -240,13 +246,17 @@ def evaluate(name: str, data: Path, file: Path, seeds: int) -> None:
     stored = load_file(file)
     for key, weight in stored.items():
         print(f"{key} {list(weight.shape)}: {weight.min():.4f} to {weight.max():.4f}")
-    for form in ("float", 8, 4):
-        seen = stored
-        if isinstance(form, int):
-            seen = {key: quantized(weight, form) for key, weight in stored.items()}
-        shares = [accuracy(name, seen, data, seed) for seed in range(seeds)]
-        label = form if isinstance(form, str) else f"{form} bits"
-        print(f"{label}: " + ", ".join(f"{100 * share:.2f} %" for share in shares), flush=True)
+    forms = {"float": stored}
+    for bits in (8, 4):
+        # Integers in float32 are exact below 2^24, far above any potential here.
+        integers: Weights = {}
+        for key, weight in stored.items():
+            threshold = key.replace("weight", "threshold")
+            integers[key], integers[threshold] = quantized(weight, bits)
+        forms[f"{bits} bits"] = integers
+    for form, weights in forms.items():
+        shares = [accuracy(name, weights, data, seed) for seed in range(seeds)]
+        print(f"{form}: " + ", ".join(f"{100 * share:.2f} %" for share in shares), flush=True)
 
 
 def select(data: Path, out: Path) -> None:
@@ -264,7 +274,7 @@ def main() -> None:
     for command in ("train", "evaluate", "select"):
         options = commands.add_parser(command)
         options.add_argument("--data", type=Path, required=True, help="folder of the IDX files")
-        options.add_argument("--out" if command != "evaluate" else "--weights", type=Path)
+        options.add_argument("--file", type=Path, help="to write, or to evaluate; else in place")
         if command != "select":
             options.add_argument("name", choices=sorted(SHAPES))
         if command == "train":
@@ -276,14 +286,13 @@ def main() -> None:
     # One thread: the order of float sums, and so the weights, do not depend on the machine's cores.
     torch.set_num_threads(1)
     if chosen.command == "select":
-        select(chosen.data, chosen.out or HERE / "test1000.npz")
-        return
-    default = HERE / f"{chosen.name}.safetensors"
-    if chosen.command == "evaluate":
-        evaluate(chosen.name, chosen.data, chosen.weights or default, chosen.seeds)
-        return
-    epochs = chosen.epochs or EPOCHS[chosen.name]
-    train(chosen.name, chosen.data, chosen.out or default, epochs, chosen.seed)
+        select(chosen.data, chosen.file or HERE / "test1000.npz")
+    elif chosen.command == "evaluate":
+        file = chosen.file or HERE / f"{chosen.name}.safetensors"
+        evaluate(chosen.name, chosen.data, file, chosen.seeds)
+    else:
+        file = chosen.file or HERE / f"{chosen.name}.safetensors"
+        train(chosen.name, chosen.data, file, chosen.epochs or EPOCHS[chosen.name], chosen.seed)
 
 
 if __name__ == "__main__":
