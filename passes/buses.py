@@ -183,10 +183,15 @@ def _in_order(buses: list[Bus], home: dict[Value, Bus]) -> tuple[Bus, ...]:
 def count_blocks(bus: Bus) -> int:
     """Return the most blocks, at most one per channel of a neuron, that the whole bus can carry."""
     offers = [_offer(op) for op in bus.makers]
-    offers += [op.values[0].type.shape[0] if op.values[0].type.shape else 1 for op in bus.neurons]
+    offers += [_channels(op.values[0]) for op in bus.neurons]
     offers += [value.type.size for value in bus.ratios]
     blocks = gcd(*offers)
     return blocks if all(_carries(op, blocks) for op in bus.links) else 1
+
+
+def _channels(value: Value) -> int:
+    """Return the length of the first axis that is longer than 1."""
+    return next((n for n in value.type.shape if n > 1), 1)
 
 
 def _offer(op: Op) -> int:

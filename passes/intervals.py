@@ -109,6 +109,7 @@ class Intervals:
 def _element(value: Value, fits: bool = True) -> Interval:
     element, ones = value.type.element, (1,) * len(value.type.shape)
     low, high = (0, 0) if element.is_float else (element.low, element.high)
+    fits = fits and not element.is_float
     return Interval(np.full(ones, low, np.int64), np.full(ones, high, np.int64), fits)
 
 

@@ -17,7 +17,9 @@ def param_array(module: Module, op: Op, name: str) -> Array | None:
         return None
     kind = np.float64 if module.level == "snn" else np.int64
     array = module.tensor(given) if isinstance(given, Symbol) else np.asarray(given)
-    if array.ndim == 1 and array.shape != shape:
+    if array.size == 1:
+        array = array.reshape(())
+    elif array.ndim == 1 and array.shape != shape:
         array = array.reshape(-1, *(1,) * (len(shape) - 1))
     return np.broadcast_to(array.astype(kind), shape)
 

@@ -43,6 +43,11 @@ def choose_steps(matrix: Reals, bits: int, method: str) -> Reals:
     `bits` allows: nothing is lost. Any other row gets max / m (`max`), or the clip of the largest
     magnitude with the least squared error, the largest of equals (`mse`).
     """
+    pieces = np.array_split(matrix, max(1, min(len(matrix), matrix.size // CHUNK)))
+    return np.concatenate([_choose_steps(rows, bits, method) for rows in pieces])
+
+
+def _choose_steps(matrix: Reals, bits: int, method: str) -> Reals:
     top = top_weight(bits)
     peak = np.abs(matrix).max(axis=1, initial=0.0)
     used = np.where(peak > 0, peak, 1.0)

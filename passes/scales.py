@@ -116,8 +116,9 @@ class Scales:
     def _integral(
         self, bus: Bus, as_is: float, makers: list[tuple[Reals, float]], entries: list[float]
     ) -> bool:
-        """Whether all weights, biases and parameters are integers in steps of `as_is`."""
+        """Whether all weights, biases and parameters are integers in steps of `as_is` that fit."""
         low, high = (0, 1) if self.bits == 1 else (-(1 << self.bits - 1), (1 << self.bits - 1) - 1)
+        room = 2.0 ** (self.width - 1) - 2
         for weights, unit in [*makers, *((np.ones(1), unit) for unit in entries)]:
             factor = snapped(np.array(unit / as_is))
             least, most = weights.min(initial=0) * factor, weights.max(initial=0) * factor
@@ -125,12 +126,16 @@ class Scales:
                 return False
         for op in bus.makers:
             bias = bias_of(self.module, op)
-            step = as_is * float(bus.ratios[op.result])
-            if bias is not None and not _whole(snapped(bias / step)):
+            if bias is None:
+                continue
+            bias = snapped(bias / (as_is * float(bus.ratios[op.result])))
+            if not _whole(bias) or np.abs(bias).max() > room:
                 return False
         for op in bus.neurons:
             x = op.values[0]
             unit_of_neuron = np.full(x.type.shape, as_is * float(bus.ratios[x]))
+            if (largest_potential(self.module, op) / unit_of_neuron > room).any():
+                return False
             if not integer_params(self.module, op, unit_of_neuron).exact:
                 return False
         return True

@@ -201,6 +201,79 @@ def test_two_layers_without_a_neuron_between_multiply_their_scales():
     same_spikes(module, quantize(module))
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "weights", "attrs"),
+    [
+        ("linear", (6,), (4, 6), {}),
+        ("linear", (1, 6), (4, 6), {}),
+        ("conv1d", (4, 7), (4, 2, 3), {"groups": 2, "stride": (2,), "padding": (1, 0)}),
+        ("conv2d", (4, 5, 5), (4, 1, 3, 3), {"groups": 4, "dilation": (2, 1)}),
+        ("conv_transpose1d", (4, 5), (4, 2, 3), {"groups": 2, "stride": (2,)}),
+        ("conv_transpose2d", (2, 3, 3), (2, 4, 2, 2), {"stride": (2, 2), "padding": (1, 1)}),
+        ("scale", (4, 3, 3), (4,), {}),
+        ("scale", (4, 3), (4, 3), {}),
+    ],
+)
+def test_every_kind_of_weights_may_have_a_step_per_channel(kind, shape, weights, attrs):
+    rng = np.random.default_rng(7)
+    outputs = np.array([1, 0.5, 0.25, 8])
+    wide = outputs.reshape(4, *(1,) * (len(weights) - 1))
+    if kind.startswith("conv_transpose"):
+        inputs, per_group = weights[:2]
+        each = outputs.reshape(-1, 1, per_group).repeat(inputs // (4 // per_group), axis=1)
+        wide = each.reshape(inputs, per_group, *(1,) * (len(weights) - 2))
+    codes = rng.integers(-7, 8, weights) * wide
+    b = Builder("net", "snn")
+    x = b.input("x", f"u8[{', '.join(map(str, shape))}]~")
+    operands = [b.weight("w", codes.astype(np.float32))]
+    if kind != "scale":
+        operands.append(b.weight("b", (3 * outputs).astype(np.float32)))
+    module = b.finish(b.op("neuron", b.op(kind, x, *operands, **attrs), threshold=1000.0))
+    context = Context()
+    same_spikes(module, quantize(module, context))
+    assert context.report["quantize"]["tensors"]["w"]["max_error"] == 0
+
+
+def test_a_scalar_weight_gets_a_step_per_channel_beside_others():
+    b = Builder("net", "snn")
+    x = b.input("x", "u1[2, 2, 2]~")
+    w = np.array([[0.5, 0.25], [8, 4]], np.float32).reshape(2, 2, 1, 1)
+    total = b.op(
+        "add", b.op("conv2d", x, b.weight("w", w)), b.op("scale", x, b.weight("k", np.array(0.5)))
+    )
+    module = b.finish(b.op("neuron", total, threshold=0.75))
+    lowered = quantize(module)
+    assert str(lowered.weights["k"].type) == "i8[2]"
+    same_spikes(module, lowered)
+
+
+def test_encoders_stay_as_they_are():
+    b = Builder("net", "snn")
+    image = b.input("image", "f32[3]")
+    spikes = b.op("poisson", image, seed=4)
+    beat = b.op("periodic", b.weight("beat", np.array([[1, 0, 0], [0, 1, 1]], bool)))
+    both = b.op("concat", spikes, beat)
+    w = b.weight("w", np.array([[1, 2, -3, 1, 2, -1]], np.float32))
+    module = b.finish(b.op("neuron", b.op("linear", both, w), threshold=2.0, name="s"))
+    inputs = {"image": np.random.default_rng(0).random((2, 3)).astype(np.float32)}
+    results = [
+        Reference().prepare(m).run(inputs, ticks=20).outputs["s"]
+        for m in (module, quantize(module))
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("kind", ["before", "after"])
+def test_a_filter_that_forgets_at_once_is_none(kind):
+    module = layer([[1, 2, -3]], threshold=2.0, filter=kind)
+    same_spikes(module, quantize(module))
+
+
+def test_integers_too_wide_for_the_membrane_are_rounded():
+    module = layer([[1, 2]], threshold=40000.0)
+    assert neuron(quantize(module, Context(hardware={"membrane_bits": 16})))["threshold"] == 2**14
+
+
 def test_counts_stay_counts():
     module = layer([[1, 2, 5]], threshold=2.0, spike="count", max_count=3)
     lowered = quantize(module)

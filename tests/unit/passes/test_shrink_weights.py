@@ -110,6 +110,39 @@ def test_random_networks_spike_alike(seed, per):
             np.testing.assert_array_equal(actual[name], expected[name])
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "weights", "attrs", "expected"),
+    [
+        ("linear", (6,), (4, 6), {}, "i4"),
+        ("linear", (1, 6), (4, 6), {}, "i4"),
+        ("linear", (2, 6), (4, 6), {}, "i8"),  # rows share the weights, channels are rows
+        ("conv1d", (4, 7), (4, 2, 3), {"groups": 2}, "i4"),
+        ("conv_transpose1d", (4, 5), (4, 2, 3), {"groups": 2, "stride": (2,)}, "i4"),
+        ("conv_transpose2d", (2, 3, 3), (2, 4, 2, 2), {"padding": (1, 1)}, "i4"),
+        ("scale", (4, 3, 3), (4,), {}, "u1"),
+        ("scale", (4, 3), (4, 3), {}, "i4"),
+    ],
+)
+def test_every_kind_of_weights_may_have_a_factor_per_channel(kind, shape, weights, attrs, expected):
+    rng = np.random.default_rng(7)
+    outputs = np.array([14, 12, 8, 5])
+    wide = outputs.reshape(4, *(1,) * (len(weights) - 1))
+    if kind.startswith("conv_transpose"):
+        inputs, per_group = weights[:2]
+        each = outputs.reshape(-1, 1, per_group).repeat(inputs // (4 // per_group), axis=1)
+        wide = each.reshape(inputs, per_group, *(1,) * (len(weights) - 2))
+    b = Builder("net", "int")
+    x = b.input("x", f"u8[{', '.join(map(str, shape))}]~")
+    operands = [b.weight("w", rng.integers(-7, 8, weights) * wide, I8)]
+    if kind != "scale":
+        operands.append(b.weight("b", 3 * outputs, I32))
+    s = b.op("neuron", b.op(kind, x, *operands, **attrs), threshold=99, reset="hard", name="s")
+    module = b.finish(s)
+    small = shrink(module)
+    assert element(small) == expected
+    np.testing.assert_array_equal(spikes(small, 0.4)["s"], spikes(module, 0.4)["s"])
+
+
 def element(module, name="w"):
     return str(module.weights[name].type.element)
 
