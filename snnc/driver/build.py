@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -29,6 +28,7 @@ from snnc.driver.readme import readme
 from snnc.driver.sources import MODEL
 from snnc.driver.verification import Verification, verify_files
 from snnc.extend.engine import Program, Result
+from snnc.extend.options import declared
 from snnc.extend.registry import Registry
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module, Value
@@ -220,4 +220,4 @@ def compose(
 
 def _fields(options: Any) -> dict[str, Any]:
     """Return options as data by the names that texts use."""
-    return {f.alias: getattr(options, f.name) for f in attrs.fields(type(options)) if f.init}
+    return {o.name: getattr(options, o.field) for o in declared(type(options))}

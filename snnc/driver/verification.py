@@ -22,7 +22,7 @@ from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program, Result
 from snnc.extend.target import Target
 from snnc.ir.graph import Module, Value
-from snnc.runtime.compare import Difference, first_difference
+from snnc.runtime.compare import Difference, first_difference, graph_order
 
 
 @frozen
@@ -77,6 +77,8 @@ def _compare(
     inputs: Mapping[str, Any] | None,
 ) -> Verification:
     reference = engine.prepare(module)
+    values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
+    constant = [v.name for v in values if not v.type.timed]
     compared: dict[str, None] = {}
     samples = ticks = 0
     for stimulus, given, length in _tries(module, inputs):
@@ -86,9 +88,12 @@ def _compare(
         expected = reference.run(given, ticks=length, probe=("all",))
         a, b = _pairs(module, expected, emulated)
         compared.update(dict.fromkeys(a))
-        first = next(iter(a.values()))
-        samples, ticks = samples + first.shape[0], ticks + first.shape[0] * first.shape[1]
-        difference = first_difference(a, b)
+        lengths = [array.shape[:2] for name, array in a.items() if name not in constant]
+        samples += len(next(iter(a.values())))
+        ticks += lengths[0][0] * lengths[0][1] if lengths else 0
+        difference = first_difference(
+            a, b, order=graph_order(module), untimed=constant, names=("reference", "files")
+        )
         if difference is not None:
             return Verification(False, difference, tuple(compared), samples, ticks, stimulus)
     return Verification(True, None, tuple(compared), samples, ticks)

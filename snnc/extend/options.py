@@ -141,6 +141,12 @@ class _Reader:
             return {"true": True, "false": False}.get(text, text)
         return float(text) if set(text) & set(".eE") else int(text)
 
+    def alone(self) -> Any:
+        """Return the value that is the whole text."""
+        found = self.value()
+        self.take("end", "nothing more")
+        return found
+
     def list(self) -> tuple[Any, ...]:
         self.take("mark", "'['", "[")
         values: list[Any] = []
@@ -245,14 +251,23 @@ def labels(steps: Sequence[Step]) -> tuple[str, ...]:
 
 @attrs.frozen
 class Option:
-    """A declared option: `kind` reads like `int`, `[int]` or `word`; choices are the words."""
+    """A declared option of a class: `kind` reads like `int` or `[int]`; choices are the words.
 
-    name: str
+    `field` is the attrs field; where that is a word of Python with an underscore behind it
+    (`for_`), texts leave the underscore out.
+    """
+
+    field: str
     kind: str
     default: Any
     help: str = ""
     choices: tuple[Any, ...] = ()
     optional: bool = False
+
+    @property
+    def name(self) -> str:
+        """What texts call it."""
+        return self.field.rstrip("_")
 
     @property
     def wanted(self) -> str:
@@ -298,7 +313,7 @@ def _option(cls: type[Any], field: Any, hint: Any) -> Option:
     metadata = field.metadata
     default = None if field.default is attrs.NOTHING else field.default
     return Option(
-        field.name.rstrip("_"),
+        field.name,
         kind,
         default,
         metadata.get("help", ""),
@@ -325,7 +340,6 @@ def build(cls: type[Any], options: Mapping[str, Any] | Step, owner: str = "") ->
     step = options if isinstance(options, Step) else Step("", options)
     name = owner or f"pass {step.name or cls.__name__}"
     known = {option.name: option for option in declared(cls)}
-    fields = {field.name.rstrip("_"): field.name for field in attrs.fields(cls)}
     values: dict[str, Any] = {}
     for given, value in step.options.items():
         option = known.get(given.replace("-", "_"))
@@ -334,7 +348,7 @@ def build(cls: type[Any], options: Mapping[str, Any] | Step, owner: str = "") ->
             hint = nearest(given.replace("_", "-"), spelled) if known else "it takes no options"
             raise step.error("unknown-option", f"{name} has no option {given!r}", given, hint)
         try:
-            values[fields[option.name]] = convert(option, value)
+            values[option.field] = convert(option, value)
         except ValueError as error:
             raise step.error(
                 "bad-option",
@@ -392,7 +406,7 @@ def from_text(option: Option, text: str) -> Any:
             many = [t.strip() for t in text.strip("[]").split(",") if t.strip()]
             return convert(option, text if option.kind == "str" else many)
         listed = f"[{text}]" if option.kind.startswith("[") and text[:1] != "[" else text
-        return convert(option, _Reader(listed).value())
+        return convert(option, _Reader(listed).alone())
     except (ValueError, SnncError) as error:
         reason = error if type(error) is ValueError else f"it must be {option.wanted}"
         raise fail(

@@ -1,0 +1,260 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.diagnostics import Diagnostics, SnncError
+from snnc.ir import Builder
+from snnc.ir.write import write
+from tests.unit.driver.conftest import network
+
+
+def refused(action, *arguments, **options):
+    with pytest.raises(SnncError) as caught:
+        action(*arguments, **options)
+    return caught.value.diagnostics[0]
+
+
+@pytest.fixture
+def build(module, toy):
+    return snnc.compile(module, "toy", plugin=[toy])
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}
+
+
+def test_build_runs_as_the_network_does(build, module, spikes):
+    expected = snnc.run(module, spikes, engine="reference").outputs["y"]
+    assert np.array_equal(expected, build.run(spikes).outputs["y"])
+    assert expected.any()
+
+
+def test_saved_build_opens_and_runs_the_same(build, module, toy, spikes, tmp_path):
+    build.save(tmp_path / "out")
+    again = snnc.Build.open(tmp_path / "out", plugin=[toy])
+    assert np.array_equal(build.run(spikes).outputs["y"], again.run(spikes).outputs["y"])
+    assert write(module, locs=False) == write(again.module, locs=False)
+    ran = snnc.run(tmp_path / "out", {"x": spikes}, plugin=[toy])
+    assert np.array_equal(build.run(spikes).outputs["y"], ran.outputs["y"])
+
+
+def test_two_compilations_give_the_same_bytes(module, toy, tmp_path):
+    for name in ("a", "b"):
+        snnc.compile(module, "toy:large", plugin=[toy], speed=4).save(tmp_path / name)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_build_does_not_say_where_it_was_compiled(toy, tmp_path):
+    source = tmp_path / "deep" / "net.snn"
+    source.parent.mkdir()
+    source.write_text(write(network(), locs=False))
+    snnc.compile(source, "toy", plugin=[toy]).save(tmp_path / "out")
+    assert not any(str(tmp_path).encode() in data for data in contents(tmp_path / "out").values())
+    assert b"net.snn" in (tmp_path / "out" / "model.snn").read_bytes()
+
+
+def test_manifest_says_what_was_built(build, tmp_path):
+    folder = build.save(tmp_path / "out")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest == build.manifest
+    assert {"speed": 3, "for": "fun"} == manifest["options"]
+    assert ("toy", "small", "toy-place") == tuple(
+        manifest[k] for k in ("target", "variant", "pipeline")
+    )
+    assert {"x": {"type": "u1[4]~"}} == manifest["inputs"]
+    assert {"README.md", "chip.safetensors", "chip.snn", "model.snn"} == set(manifest["files"])
+    assert "nothing at all" in (folder / "README.md").read_text()
+
+
+def test_options_of_the_target_are_typed(module, toy):
+    found = refused(snnc.compile, module, "toy", plugin=[toy], sped=1)
+    assert ("unknown-option", "did you mean 'speed'?") == (found.code, found.help)
+    found = refused(snnc.compile, module, "toy", plugin=[toy], speed="fast")
+    assert "bad-option" == found.code
+
+
+def test_program_is_the_module_after_the_last_approximation(module, toy):
+    diagnostics = Diagnostics()
+    build = snnc.compile(
+        module, "toy", plugin=[toy], pipeline="clean,blur,clean,@toy", diagnostics=diagnostics
+    )
+    assert [3, 4] == [op["threshold"] for op in build.module.ops("neuron")]
+    assert {"blurred": 1} == build.manifest["report"]
+    assert ["blurred"] == [d.code for d in diagnostics]
+    assert build.verify()
+
+
+def test_bits_without_a_quantize_have_no_use(module, toy):
+    assert "unused-option" == refused(snnc.compile, module, "toy", plugin=[toy], bits=4).code
+
+
+def test_pipeline_that_stops_short_is_refused(module):
+    found = refused(snnc.compile, module, "paicore", pipeline="clean")
+    assert "pipeline-incomplete" == found.code
+
+
+def test_what_the_judge_refuses_does_not_fit(toy):
+    with pytest.raises(SnncError) as caught:
+        snnc.compile(network("huge"), "toy", plugin=[toy])
+    assert ("toy-full", 4) == (caught.value.code, caught.value.exit_status)
+
+
+def test_fresh_build_verifies_every_value(build, tmp_path):
+    found = build.verify()
+    assert found
+    assert {"y", "h", "h.v", "y.v"} <= set(found.compared)
+    assert found.samples >= 5
+    assert "equal" in str(found)
+
+
+def test_verification_names_the_first_difference(build, toy, tmp_path, spikes):
+    folder = build.save(tmp_path / "out")
+    other = network(weights=np.zeros((3, 4), dtype=int))
+    found = snnc.verify(folder, spikes, against=other, plugin=[toy])
+    assert not found
+    assert found.difference.name == "linear"
+    assert "different on input 'given'" in str(found)
+
+
+def test_verification_does_not_read_the_program(build, toy, tmp_path):
+    """The emulated copy has no model.snn: a chip that differs from it is found out."""
+    folder = build.save(tmp_path / "out")
+    chip = folder / "chip.snn"
+    chip.write_text(chip.read_text().replace("threshold = 3", "threshold = 1"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    from snnc.driver.artifact import digest, to_json
+
+    manifest["files"]["chip.snn"] = digest(chip)
+    (folder / "manifest.json").write_text(to_json(manifest))
+    assert not snnc.verify(folder, plugin=[toy])
+
+
+def test_network_without_the_outputs_of_the_build_is_refused(build, toy, tmp_path):
+    b = Builder("other", "int")
+    other = b.finish(b.op("neuron", b.input("x", "u1[4]~"), threshold=1, name="z"))
+    folder = build.save(tmp_path / "out")
+    assert "output-missing" == refused(snnc.verify, folder, against=other, plugin=[toy]).code
+
+
+def test_network_without_the_inputs_of_the_build_is_refused(build, toy, tmp_path):
+    folder = build.save(tmp_path / "out")
+    other = network("z")
+    assert "target-inputs" == refused(snnc.verify, folder, against=other, plugin=[toy]).code
+
+
+@pytest.mark.parametrize("name", ["chip.snn", "README.md"])
+def test_changed_or_missing_file_is_refused(build, toy, tmp_path, name):
+    folder = build.save(tmp_path / "out")
+    (folder / name).write_text("x")
+    assert "build-corrupt" == refused(snnc.verify, folder, plugin=[toy]).code
+    (folder / name).unlink()
+    assert "build-corrupt" == refused(snnc.verify, folder, plugin=[toy]).code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "build-corrupt"),
+        ("[]", "not-a-build"),
+        ('{"schema": 99, "files": {}, "target": "toy", "tool": {}}', "build-too-new"),
+    ],
+)
+def test_manifest_that_is_none_is_refused(build, toy, tmp_path, text, code):
+    folder = build.save(tmp_path / "out")
+    (folder / "manifest.json").write_text(text)
+    assert code == refused(snnc.Build.open, folder, plugin=[toy]).code
+
+
+def test_folder_without_a_manifest_is_no_build(tmp_path):
+    assert "not-a-build" == refused(snnc.Build.open, tmp_path).code
+
+
+def test_build_replaces_a_build(build, toy, module, tmp_path):
+    folder = build.save(tmp_path / "out")
+    snnc.compile(module, "toy:large", plugin=[toy]).save(folder)
+    assert "large" == snnc.Build.open(folder, plugin=[toy]).manifest["variant"]
+    assert ["out"] == [p.name for p in tmp_path.iterdir()]
+
+
+def test_empty_folder_is_filled(build, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert (build.save(tmp_path / "out") / "chip.snn").is_file()
+
+
+def test_folder_with_files_of_the_user_is_left_alone(build, tmp_path):
+    folder = tmp_path / "out"
+    build.save(folder)
+    (folder / "notes.txt").write_text("mine")
+    found = refused(build.save, folder)
+    assert "output-not-ours" == found.code
+    assert "notes.txt" in found.message
+    assert "mine" == (folder / "notes.txt").read_text()
+
+
+def test_file_in_place_of_the_folder_is_left_alone(build, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    assert "output-not-a-folder" == refused(build.save, tmp_path / "out").code
+
+
+def test_full_disk_leaves_the_old_build(build, tmp_path, monkeypatch):
+    folder = build.save(tmp_path / "out")
+    before = contents(folder)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copytree", full)
+    assert "output-unwritable" == refused(build.save, folder).code
+    assert before == contents(folder)
+    assert ["out"] == [p.name for p in tmp_path.iterdir()]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written_is_refused(build, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        assert "output-unwritable" == refused(build.save, tmp_path / "out").code
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_folder_below_a_file_is_refused(build, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "output-unwritable" == refused(build.save, tmp_path / "file" / "out").code
+
+
+def test_encoders_run_on_the_host(toy):
+    b = Builder("net", "int", {"ticks": 10})
+    image = b.input("image", "f32[3]")
+    s = b.op("poisson", image, seed=3, name="s")
+    y = b.op(
+        "neuron", b.op("linear", s, b.weight("w", np.ones((2, 3), int))), threshold=2, name="y"
+    )
+    build = snnc.compile(b.finish(y), "toy", plugin=[toy])
+    given = np.full((4, 3), 0.5, np.float32)
+    expected = snnc.run(build.module, given, ticks=10, engine="reference").outputs["y"]
+    assert np.array_equal(expected, build.run(given, ticks=10).outputs["y"])
+    assert build.verify(given)
+    assert build.verify()
+
+
+def test_one_array_for_several_inputs_is_refused(toy):
+    b = Builder("net", "int")
+    x, z = b.input("x", "u1[2]~"), b.input("z", "u1[2]~")
+    module = b.finish(b.op("neuron", b.op("add", x, z), threshold=1))
+    found = refused(snnc.run, module, np.zeros((1, 2, 2), np.uint8), engine="reference")
+    assert "input-names" == found.code
+
+
+@pytest.mark.parametrize("kind", ["frames", "config"])
+def test_what_a_target_does_not_have_is_refused(build, kind):
+    assert f"no-{kind}" == refused(lambda: getattr(build, kind)).code
+
+
+def test_build_is_shown_short_and_as_a_table(build):
+    assert "<snnc build @net for toy: neurons 3>" == repr(build)
+    assert "toy-place" in build._repr_html_()

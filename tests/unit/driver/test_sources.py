@@ -1,0 +1,155 @@
+import textwrap
+
+import pytest
+
+import snnc
+from snnc.diagnostics import SnncError
+from snnc.ir.write import save, write
+
+PYTHON = """
+from tests.unit.driver.conftest import network
+
+def make():
+    return network()
+
+net = network()
+
+def number():
+    return 3
+
+def broken():
+    one = 1
+    return one / 0
+
+def leave():
+    raise SystemExit(1)
+"""
+
+
+def refused(source, **options):
+    with pytest.raises(SnncError) as caught:
+        snnc.load(source, **options)
+    return caught.value.diagnostics[0]
+
+
+@pytest.fixture
+def python(tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(PYTHON)
+    return path
+
+
+def test_text_is_read_with_its_weights(module, tmp_path):
+    save(module, tmp_path / "net.snn")
+    assert write(module, locs=False) == write(snnc.load(tmp_path / "net.snn"), locs=False)
+
+
+def test_module_is_its_own_source(module):
+    assert module is snnc.load(module)
+
+
+def test_build_folder_stands_for_its_program(module, toy, tmp_path):
+    snnc.compile(module, "toy", plugin=[toy]).save(tmp_path / "out")
+    assert write(module, locs=False) == write(snnc.load(tmp_path / "out"), locs=False)
+
+
+@pytest.mark.parametrize("name", ["make", "net"])
+def test_function_or_object_of_a_python_file_is_read(python, module, name):
+    assert write(module, locs=False) == write(snnc.load(f"{python}:{name}"), locs=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("broken", "return one / 0"), ("leave", "raise SystemExit(1)")]
+)
+def test_error_in_the_users_function_is_told_with_its_line(python, name, line):
+    found = refused(f"{python}:{name}")
+    assert ("source-failed", str(python)) == (found.code, found.loc.file)
+    assert line in PYTHON.splitlines()[found.loc.line - 1]
+
+
+def test_syntax_error_in_the_users_file_is_told_with_its_line(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("def f(:\n")
+    found = refused(f"{path}:f")
+    assert ("source-failed", 1) == (found.code, found.loc.line)
+
+
+def test_object_that_no_front_end_reads_is_refused_with_what_is_read(python):
+    found = refused(f"{python}:number")
+    assert "unknown-source" == found.code
+    assert "builtins.int" in found.message
+    assert "text" in found.help
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("nets.py", "source-function"),
+        ("nets.py:maek", "source-function"),
+        ("no.py:f", "source-missing"),
+        ("no.snn", "source-missing"),
+        ("no.xyz", "source-missing"),
+    ],
+)
+def test_source_that_is_not_there_is_refused(python, name, code):
+    assert code == refused(python.with_name(name)).code
+
+
+def test_unknown_suffix_is_refused_with_the_known_ones(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_text("")
+    found = refused(path)
+    assert "unknown-source" == found.code
+    assert ".snn" in found.help
+
+
+def test_options_that_nobody_takes_are_refused(module, tmp_path):
+    save(module, tmp_path / "net.snn")
+    assert "unknown-option" == refused(tmp_path / "net.snn", sample=3).code
+    assert "unknown-option" == refused(module, sample=3).code
+
+
+def test_front_end_of_a_plugin_reads_its_suffix_and_its_objects(module, tmp_path):
+    save(module, tmp_path / "net.snn")
+    plugin = tmp_path / "fe.py"
+    plugin.write_text(
+        textwrap.dedent("""
+        from pathlib import Path
+        from snnc.extend.plugin import Plugin
+        from snnc.ir.read import load
+
+        class Toml:
+            name, suffixes = "toml", (".toml",)
+
+            def accepts(self, source):
+                return isinstance(source, dict)
+
+            def read(self, source, options):
+                if isinstance(source, dict):
+                    return load(source["path"])
+                raise KeyError("layers")
+
+        plugin = Plugin(frontends={"toml": "fe:Toml"})
+        """)
+    )
+    made = snnc.load({"path": tmp_path / "net.snn"}, plugin=[plugin])
+    assert write(module, locs=False) == write(made, locs=False)
+    (tmp_path / "net.toml").write_text("")
+    found = refused(tmp_path / "net.toml", plugin=[plugin])
+    assert ("plugin-failed", str(plugin)) == (found.code, found.loc.file)
+
+
+def test_importing_the_package_is_cheap():
+    import subprocess
+    import sys
+
+    script = "import sys, snnc; print([m for m in ('numpy', 'lark', 'attrs') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "[]\n" == ran.stdout
+
+
+def test_public_names_exist():
+    for name in snnc.__all__:
+        assert getattr(snnc, name) is not None
+    with pytest.raises(AttributeError):
+        _ = snnc.nothing_of_this_name
