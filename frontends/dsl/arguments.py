@@ -107,6 +107,8 @@ def convert(sketch: Sketch, call: str, parameter: Parameter, raw: Any, loc: Loca
         SnncError: `wrong-kind`, `bad-word`, `not-an-integer` and what a weight can raise.
     """
     what = f"{call}: {parameter.name}"
+    if raw is None and "none" in parameter.choices:
+        raw = "none"
     if raw is None and parameter.default is not REQUIRED:
         return parameter.default
     match parameter.kind:

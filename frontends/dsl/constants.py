@@ -165,9 +165,12 @@ def _elementwise(sign: str, a: Array, b: Array, loc: Location) -> Any:
 
 
 def _compared(sign: str, left: Any, right: Any, loc: Location) -> bool:
-    both = is_number(left) and is_number(right)
-    simple = (str, bool, type(None))
-    if not both and not (sign in ("==", "!=") and isinstance(left, (*simple, int, float))):
+    simple = (str, bool, type(None), int, float)
+    equality = sign in ("==", "!=")
+    if equality and (left is None or right is None):
+        return (left is right) == (sign == "==")
+    both = simple if equality else (int, float)
+    if not (isinstance(left, both) and isinstance(right, both)):
         raise fail("wrong-kind", f"{spoken(left)} {sign} {spoken(right)} compares no numbers", loc)
     return bool(_COMPARISONS[sign](left, right))
 

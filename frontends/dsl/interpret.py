@@ -92,6 +92,11 @@ class Interpreter:
                     )
                 )
             seen.setdefault(network.name, network.loc)
+            names = [p.name for p in network.parameters]
+            for place, parameter in enumerate(network.parameters):
+                if parameter.name in names[:place]:
+                    message = f"parameter {parameter.name!r} is there twice"
+                    self.report.add(fail("duplicate-name", message, parameter.loc))
 
     def _main(self, name: str) -> tree.Network:
         if not self.own:
@@ -180,8 +185,6 @@ class Interpreter:
         given = bind(network.name, parameters, arguments, loc)
         names: dict[str, Any] = {}
         for parameter in network.parameters:
-            if parameter.name in names:
-                raise fail("duplicate-name", f"{parameter.name!r} is there twice", parameter.loc)
             if parameter.name in given:
                 names[parameter.name] = self.evaluator.value(given[parameter.name].value, frame)
             elif parameter.default is not None:

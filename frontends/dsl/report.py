@@ -34,7 +34,9 @@ class Report:
             if key not in self.seen:
                 self.seen.add(key)
                 self.found.items.append(placed)
-        self.stopped = self.stopped or len(self.found.items) >= ERROR_LIMIT
+        if len(self.found.items) >= ERROR_LIMIT and not self.stopped:
+            self.stopped = True
+            self.note(len(self.found.items) - 1, f"after {ERROR_LIMIT} errors no more are sought")
 
     def guarded(self, run: Callable[[], Made], makes: Sequence[str], frame: Frame) -> Made | None:
         """Run a statement; report its error, and mark what it should have made as broken.
