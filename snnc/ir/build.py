@@ -344,8 +344,8 @@ def _convert(kind: str, value: Any) -> Any:
     if kind == "str" and isinstance(value, str):
         return str(value)
     if kind == "ints" and hasattr(value, "__iter__") and not isinstance(value, str):
-        numbers = tuple(int(v) if not isinstance(v, (bool, float)) else None for v in value)
-        return None if None in numbers else numbers
+        whole_ones = [hasattr(v, "__index__") and not isinstance(v, bool) for v in value]
+        return tuple(int(v) for v in value) if all(whole_ones) else None
     if kind == "list" and isinstance(value, (list, tuple)):
         return tuple(value)
     if kind == "dict" and isinstance(value, Mapping):

@@ -75,7 +75,7 @@ def test_a_lazy_tensor_is_made_and_checked_when_asked_for():
 
     lazy = Tensor(Type(I8, (2,)), make=make)
     assert (True, []) == (lazy.lazy, made)
-    with pytest.raises(SnncError, match="i8 holds -128..127") as caught:
+    with pytest.raises(SnncError, match=r"i8 holds -128\.\.127") as caught:
         lazy.array()
     assert caught.value.code == "weight-range"
     with pytest.raises(SnncError, match="have shape") as caught:
