@@ -19,6 +19,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.weights import Tensor
+from snnc.passes.weight_names import hand_over
 
 LEVELS = ("snn", "int")
 
@@ -113,7 +114,7 @@ def is_identity(op: Op) -> bool:
 def _unmasked(op: Op, build: Rebuild) -> Value:
     w, mask = op.symbols
     kept = np.where(build.module.tensor(mask) == 0, 0, build.module.tensor(w))
-    symbol = build.weight(w.name, Tensor(build.module.symbol_type(w), kept))
+    symbol = build.weight(hand_over(w, build), Tensor(build.module.symbol_type(w), kept))
     return build.op("linear", build(op.values[0]), symbol, name=op.result.name)
 
 

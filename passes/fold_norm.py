@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from snnc.diagnostics import fail, fuse
 from snnc.extend.passes import Context, Exactness, Pass
-from snnc.ir.analysis import live_ops, makers
+from snnc.ir.analysis import live_ops, makers, readers
 from snnc.ir.graph import Module, Op, Operand, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, Replace, rebuild, with_ops
 from snnc.ir.types import Element
 from snnc.ir.weights import tensor
+from snnc.passes.weight_names import hand_over
 
 FOLDABLE = ("linear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
 
@@ -103,14 +104,18 @@ def _into(
         scaled = old * factor.reshape(-1, *[1] * (old.ndim - 1))
     given = len(layer.symbols) > 1
     bias = (module.tensor(layer.symbols[1]).astype(np.float64) if given else 0.0) * factor + offset
-    name = layer.symbols[1].name if given else f"{w.name.removesuffix('.w')}.b"
+    others = readers(module.graph)[layer.result] != [norm] or layer.result in module.graph.outputs
+    names = [w.name, layer.symbols[1].name if given else f"{w.name.removesuffix('.w')}.b"]
+    if not others:
+        names[: len(layer.symbols)] = [hand_over(symbol, build) for symbol in layer.symbols]
     operands: list[Operand] = [
         build(layer.values[0]),
-        _rounded(scaled, element, w.name, layer, build),
-        _rounded(bias, element, name, layer, build),
+        _rounded(scaled, element, names[0], layer, build),
+        _rounded(bias, element, names[1], layer, build),
     ]
-    loc, names = fuse(layer.loc, norm.loc), [norm.result.name]
-    return build.emit(layer.kind, operands, layer.attrs, loc=loc, names=names).result
+    loc = fuse(layer.loc, norm.loc)
+    made = build.emit(layer.kind, operands, layer.attrs, loc=loc, names=[norm.result.name])
+    return made.result
 
 
 def _depthwise(op: Op, factor: Doubles, offset: Doubles, build: Rebuild) -> Value:
