@@ -69,7 +69,7 @@ class Builder:
         element: Element | None = None,
         loc: Location = UNKNOWN,
     ) -> Symbol:
-        """Add a weight and return its symbol; the array's dtype decides the element if not given."""
+        """Add a weight and return its symbol; without `element`, the array's dtype decides."""
         made = (
             data
             if isinstance(data, Tensor)

@@ -18,13 +18,14 @@ One tick, v being the state and x the input, in the order that `snnc.ir.neuron.s
 4. leak (leak_order = after).
 5. spike: single: s = p; count: s = clip(trunc(v / threshold), 1, max_count) where p, else 0;
    value: s = the eight bits [truncate-1 : truncate-8] of v where p, 255 if v >> truncate > 0.
-6. reset where p: hard: v = reset_to; soft: v = v - s' reset_by (s' = the count, or 1); none. 
+6. reset where p: hard: v = reset_to; soft: v = v - s' reset_by (s' = the count, or 1); none.
    Where n: negative_mode floor: v = -negative; reset: hard: v = -reset_to; soft: v = v + negative.
 7. floor: v = max(v, floor), if given.
 
 After every sum v must fit `width` bits: overflow error: refused; wrap: modulo 2^width; saturate;
 wrap-paibox: minus or plus 2^width - 1, once. It works in ticks first <= t < first + ticks (for
-ever if ticks = 0); outside it s = 0 and v stays. With `potential`, the second result is v after step 7.
+ever if ticks = 0); outside it s = 0 and v stays. With `potential`, the second result is v after
+step 7.
 """
 
 NUMBERS = (

@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 def padding_of(call: Call, axes: int) -> tuple[tuple[int, int], ...]:
-    """Return (before, after) per axis; `padding` has one number per axis, or befores then afters."""
+    """Return (before, after) per axis of `padding`: one number each, or befores then afters."""
     padding = tuple(call["padding"]) or (0,) * axes
     if len(padding) == axes:
         padding = padding * 2
@@ -73,7 +73,7 @@ def check_bias(call: Call, channels: int) -> None:
 
 
 def convolution(call: Call, axes: int) -> Shape:
-    """`x[C, *sizes]` with `w[O, C/groups, *kernel]` gives `[O, *windows]` (correlation, as torch)."""
+    """`x[C, *sizes]` with `w[O, C/groups, *kernel]` gives `[O, *windows]` (as torch)."""
     x, w, groups = call.types["x"], call.types["w"], call["groups"]
     if len(x.shape) != axes + 1 or len(w.shape) != axes + 2:
         raise call.refuse(
