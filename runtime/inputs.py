@@ -53,7 +53,9 @@ def check_inputs(
             help="axis 0 counts samples; a single sample needs it too",
         )
     lengths = {v.name: arrays[v.name].shape[1] for v in values if v.type.timed}
-    return Batch(arrays, next(iter(counts.values()), 1), _ticks(module, lengths, ticks))
+    run = _ticks(module, lengths, ticks)
+    arrays |= {name: arrays[name][:, :run] for name in lengths}
+    return Batch(arrays, next(iter(counts.values()), 1), run)
 
 
 def _check_names(values: Sequence[Value], given: list[str]) -> None:

@@ -89,7 +89,8 @@ def to_odd(value: Floats, rest: Floats) -> Floats:
 def rounded(terms: Sequence[Floats], element: Element) -> Array:
     """Return the exact sum of `terms`, rounded once to a float element."""
     with np.errstate(over="ignore"):
-        return to_odd(*distilled(terms)).astype(element.storage)
+        odd = terms[0] if len(terms) == 1 else to_odd(*distilled(terms))
+        return odd.astype(element.storage)
 
 
 def divided(terms: Sequence[Floats], divisor: Array, element: Element) -> Array:

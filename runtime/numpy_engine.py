@@ -1,0 +1,263 @@
+"""The numpy engine: whole trains, layer by layer, exactly what the reference computes.
+
+Samples run in chunks of bounded memory; within a chunk each op runs over all ticks at once, loops
+in short blocks. At `int` products use BLAS where its floats are proven exact. What has no kernel of
+its own runs the meaning of the reference, over all ticks at once where it has no state.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+from numpy.typing import ArrayLike
+
+from snnc.diagnostics import fail
+from snnc.extend.engine import Result
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.weights import Array
+from snnc.runtime.inputs import Batch, check_inputs
+from snnc.runtime.numpy_neurons import Scan
+from snnc.runtime.numpy_products import convolution_kernel, matrix_kernel, pool_kernel
+from snnc.runtime.numpy_schedule import Stage, stages
+from snnc.runtime.numpy_trains import Delaying, Encoding, Kernel, Rowwise, Stepwise
+from snnc.runtime.reference import Reference
+from snnc.runtime.semantics import OutOfRange, State, Stateless, meaning
+from snnc.runtime.semantics.coding import Encoder
+from snnc.runtime.state import Probes, RunState, check_state, owner_of, probes
+
+CHUNK_BYTES = 1 << 27
+"""Bytes of values that a chunk of samples may hold."""
+
+
+@frozen
+class NumpyEngine:
+    """The fast engine that needs nothing but numpy."""
+
+    name: str = "numpy"
+    levels: tuple[str, ...] = ("snn", "int")
+
+    def prepare(self, module: Module) -> "NumpyProgram":
+        """Return a program; raises what the reference raises."""
+        return NumpyProgram(module)
+
+
+def kernel(module: Module, op: Op) -> Kernel:
+    """Return the kernel of an op."""
+    if op.name == "int.neuron":
+        return Scan(module, op)
+    if op.kind == "delay":
+        return Delaying(op)
+    if op.name.startswith("int."):
+        if op.kind in ("linear", "masked_linear"):
+            return matrix_kernel(module, op)
+        if op.kind.startswith("conv"):
+            return convolution_kernel(module, op)
+        found = pool_kernel(module, op) if "pool" in op.kind else None
+        if found is not None:
+            return found
+    given = meaning(module, op)
+    if isinstance(given, Stateless):
+        return Rowwise(op, given.function, _work(module, op))
+    if isinstance(given, Encoder) and not any(v.type.timed for v in op.values):
+        return Encoding(given)
+    return Stepwise(op, given)
+
+
+def _work(module: Module, op: Op) -> int:
+    """Return about how many bytes the reference's function makes of a row."""
+    taps = op["kernel"] if "pool" in op.kind else ()
+    if op.kind.startswith("conv"):
+        taps = module.tensor(op.symbols[0]).shape[1:]
+    size = op.result.type.size * int(np.prod(taps, initial=1))
+    return 32 * (size + sum(v.type.size for v in op.values))
+
+
+class NumpyProgram:
+    """A module with the kernel of each of its ops and the order of its stages."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.stages = stages(module.graph)
+        self.kernels = {op: kernel(module, op) for op in module.graph.ops}
+
+    def run(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        ticks: int | None = None,
+        state: Any = None,
+        probe: Iterable[str] = (),
+        first_sample: int = 0,
+    ) -> Result:
+        """Run a batch; see `Reference`, whose results, states and errors these are."""
+        before = check_state(self.module, state)
+        wanted = probes(self.module, probe)
+        batch = check_inputs(self.module, inputs, ticks, before.samples if before else None)
+        first = before.first_sample if before else first_sample
+        records = _Records(self.module, batch, wanted)
+        held: list[Mapping[str, State]] = []
+        step = self._chunk(batch.ticks)
+        for at in range(0, max(batch.samples, 1), step):
+            piece = _cut(batch, at, min(step, batch.samples - at))
+            chunk = _Chunk(self, piece, _cut_state(before, at, piece.samples), first + at, wanted)
+            chunk.run()
+            records.store(at, chunk)
+            held.append(chunk.held())
+        joined = {
+            name: tuple(
+                np.concatenate(parts) for parts in zip(*(h[name] for h in held), strict=True)
+            )
+            for name in held[0]
+        }
+        tick = (before.tick if before else 0) + batch.ticks
+        after = RunState(owner_of(self.module), tick, batch.samples, first, joined)
+        return Result(records.outputs(), after, records.trace())
+
+    def _chunk(self, ticks: int) -> int:
+        """Return how many samples run at a time."""
+        graph = self.module.graph
+        values = [*graph.inputs, *(r for op in graph.ops for r in op.results)]
+        size = sum(v.type.size * v.type.element.storage.itemsize for v in values)
+        return max(1, CHUNK_BYTES // max(1, size * max(ticks, 1)))
+
+
+def _cut(batch: Batch, at: int, samples: int) -> Batch:
+    arrays = {name: array[at : at + samples] for name, array in batch.arrays.items()}
+    return evolve(batch, arrays=arrays, samples=samples)
+
+
+def _cut_state(state: RunState | None, at: int, samples: int) -> RunState | None:
+    if state is None:
+        return None
+    held = {n: tuple(a[at : at + samples] for a in arrays) for n, arrays in state.held.items()}
+    return evolve(state, samples=samples, first_sample=state.first_sample + at, held=held)
+
+
+class _Chunk:
+    """Some samples: the trains of all values and the states."""
+
+    def __init__(
+        self,
+        program: NumpyProgram,
+        batch: Batch,
+        before: RunState | None,
+        first_sample: int,
+        wanted: Probes,
+    ) -> None:
+        self.program, self.batch, self.before = program, batch, before
+        self.first_sample, self.tick = first_sample, before.tick if before else 0
+        self.watched = set(wanted.potentials.values())
+        self.now: dict[Value, Array] = {
+            v: batch.arrays[v.name] for v in program.module.graph.inputs
+        }
+        self.potentials: dict[Op, Array] = {}
+        self.states: dict[Op, State] = {
+            op: before.held[op.result.name]
+            if before and op.spec.stateful
+            else k.start(batch.samples, first_sample)
+            for op, k in program.kernels.items()
+        }
+
+    def run(self) -> None:
+        """Run all stages; an overflow is found again by the reference, which says where it is."""
+        try:
+            for stage in self.program.stages:
+                if stage.loop:
+                    self._loop(stage)
+                else:
+                    self._whole(stage.ops[0])
+        except OutOfRange as found:
+            Reference().prepare(self.program.module).run(
+                self.batch.arrays,
+                ticks=self.batch.ticks,
+                state=self.before,
+                first_sample=self.first_sample,
+            )
+            raise fail(
+                "engine-disagrees",
+                f"the numpy engine found an overflow of %{found.name}, the reference none",
+                help="please report this network",
+            ) from None
+
+    def _call(self, op: Op, tick: int, ticks: int, operands: list[Array]) -> list[Array]:
+        results, self.states[op] = self.program.kernels[op].run(
+            tick, ticks, operands, self.states[op], self._traced(op)
+        )
+        return results
+
+    def _traced(self, op: Op) -> bool:
+        return op.kind == "neuron" and (op in self.watched or len(op.results) > 1)
+
+    def _whole(self, op: Op) -> None:
+        results = self._call(op, self.tick, self.batch.ticks, [self.now[v] for v in op.values])
+        self.now.update(zip(op.results, results, strict=False))
+        if self._traced(op):
+            self.potentials[op] = results[1]
+
+    def _loop(self, stage: Stage) -> None:
+        for op in (*stage.delays, *stage.ops):
+            for value in op.results:
+                self.now[value] = self._empty(value)
+            if self._traced(op):
+                self.potentials[op] = np.empty(
+                    self.now[op.result].shape, dtype=self.states[op][0].dtype
+                )
+        for at in range(0, self.batch.ticks, stage.block):
+            self._block(stage, slice(at, min(at + stage.block, self.batch.ticks)))
+
+    def _empty(self, value: Value) -> Array:
+        shape = (self.batch.samples, self.batch.ticks, *value.type.shape)
+        return np.empty(shape, dtype=value.type.element.storage)
+
+    def _block(self, stage: Stage, part: slice) -> None:
+        tick, ticks = self.tick + part.start, part.stop - part.start
+        delays = [(op, self.program.kernels[op]) for op in stage.delays]
+        for op, delay in delays:
+            assert isinstance(delay, Delaying)
+            self.now[op.result][:, part] = delay.past(tick, ticks, self.states[op])
+        for op in stage.ops:
+            operands = [self.now[v][:, part] if v.type.timed else self.now[v] for v in op.values]
+            results = self._call(op, tick, ticks, operands)
+            for value, result in zip(op.results, results, strict=False):
+                self.now[value][:, part] = result
+            if self._traced(op):
+                self.potentials[op][:, part] = results[1]
+        for op, delay in delays:
+            assert isinstance(delay, Delaying)
+            values = self.now[op.values[0]][:, part]
+            self.states[op] = delay.pushed(tick, values, self.states[op])
+
+    def held(self) -> Mapping[str, State]:
+        """Return the states of the stateful ops by name."""
+        return {op.result.name: s for op, s in self.states.items() if op.spec.stateful}
+
+
+class _Records:
+    """What a run returns, filled chunk by chunk."""
+
+    def __init__(self, module: Module, batch: Batch, wanted: Probes) -> None:
+        self.wanted, self.returned = wanted, module.graph.outputs
+        self.shown = {v.name: v for v in self.returned} | dict(wanted.values)
+        types = {name: value.type for name, value in self.shown.items()} | wanted.types
+        self.arrays: dict[str, Array] = {}
+        for name, type in types.items():
+            axes = (batch.samples, batch.ticks) if type.timed else (batch.samples,)
+            self.arrays[name] = np.empty((*axes, *type.shape), dtype=type.element.storage)
+
+    def store(self, at: int, chunk: _Chunk) -> None:
+        """Take the values of a chunk that starts at sample `at`."""
+        part = slice(at, at + chunk.batch.samples)
+        for name, value in self.shown.items():
+            self.arrays[name][part] = chunk.now[value]
+        for name, op in self.wanted.potentials.items():
+            self.arrays[name][part] = chunk.potentials[op]
+
+    def outputs(self) -> dict[str, Array]:
+        """Return the values that the graph returns."""
+        return {value.name: self.arrays[value.name] for value in self.returned}
+
+    def trace(self) -> dict[str, Array]:
+        """Return the values and potentials asked for."""
+        names = [*self.wanted.values, *self.wanted.potentials]
+        return {name: self.arrays[name] for name in names}
