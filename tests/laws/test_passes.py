@@ -1,0 +1,93 @@
+"""Every registered pass keeps what it declares, over random modules and over the corpus.
+
+EXACT and DELAYED are executed by the reference before and after the pass; every pass leaves a valid
+module of the level that it names, with the same inputs. A pass may refuse a module, with a
+diagnostic that is not about itself.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from snnc.builtins import open_registry
+from snnc.diagnostics import SnncError
+from snnc.driver.pipeline import Watch, choose, plan, run_stages, runner
+from snnc.extend.passes import Context
+from snnc.ir.read import load
+from tests.laws.strategies import modules
+
+CORPUS = Path(__file__).parents[1] / "filetests"
+DEFECTS = ("pass-not-exact", "pass-changed-interface", "pass-broke-module", "pass-level")
+REGISTRY = open_registry()
+relaxed = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def registered():
+    """(target or "", pass) of all passes between levels that the reference runs."""
+    found = [("", name) for name in REGISTRY.names("passes")]
+    for target in REGISTRY.names("targets"):
+        found += [(target, name) for name in REGISTRY.get_target(target).passes()]
+    levels = ("", "any", *REGISTRY.get_engine("reference").levels)
+    made = [(t, n, REGISTRY.get_pass(n, t)) for t, n in found]
+    return [(t, n) for t, n, cls in made if cls.level in levels and cls.to in levels]
+
+
+PASSES = registered()
+PIPELINES = [(target, f"@{target}") for target in REGISTRY.names("targets")]
+
+
+@cache
+def corpus():
+    found = {}
+    for path in sorted(CORPUS.rglob("*.snn")):
+        try:
+            module = load(path)
+        except SnncError:
+            continue
+        if module.level in ("snn", "int") and all(v.type.size <= 4096 for v in module.graph.inputs):
+            found[str(path.relative_to(CORPUS))] = module
+    return found
+
+
+def levels_read(target, name):
+    level = plan(REGISTRY, name, choose(REGISTRY, target) if target else None)[0].instance.level
+    return ("snn", "int") if level == "any" else (level,)
+
+
+def keeps_promise(target, name, module):
+    """Run one pass under check; returns whether it accepted the module."""
+    chosen = choose(REGISTRY, target) if target else None
+    context = Context(hardware=chosen.hardware() if chosen else {}, run=runner(REGISTRY))
+    stages = plan(REGISTRY, name, chosen)
+    engine = REGISTRY.get_engine("reference")
+    try:
+        after = run_stages(module, stages, context, engine, Watch(check=True))[-1]
+    except SnncError as error:
+        assert error.code not in DEFECTS, str(error)
+        return False
+    if after.level in engine.levels:
+        old = [(v.name, v.type) for v in module.graph.inputs]
+        assert old == [(v.name, v.type) for v in after.graph.inputs]
+    return True
+
+
+@pytest.mark.parametrize(("target", "name"), PASSES)
+def test_pass_keeps_its_promise_on_random_modules(target, name):
+    for level in levels_read(target, name):
+
+        @relaxed
+        @given(modules(level, encoders=not target))
+        def law(module):
+            assume(keeps_promise(target, name, module))
+
+        law()
+
+
+@pytest.mark.parametrize(("target", "name"), PASSES + PIPELINES)
+def test_pass_keeps_its_promise_on_the_corpus(target, name):
+    read = [m for m in corpus().values() if m.level in levels_read(target, name)]
+    assert read
+    for module in read:
+        keeps_promise(target, name, module)
