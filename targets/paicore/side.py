@@ -25,8 +25,8 @@ PLACES = "neuron_phy_loc.json"
 
 
 def text(content: Json) -> str:
-    """Return JSON text, indented by 2, keys in the order given."""
-    return json.dumps(content, indent=2) + "\n"
+    """Return JSON text as the vendor writes it: indented by 2, no line end at the end."""
+    return json.dumps(content, indent=2)
 
 
 def key(place: Coordinate) -> str:
