@@ -177,7 +177,9 @@ class Placer:
         return offset
 
     def _make_inputs(self, order: Sequence[int]) -> None:
-        found = {
+        # An input that nobody reads stays: it is part of the interface, and gets no frames.
+        found = {v: None for v in self.module.graph.inputs if v.type == Type(U1, v.type.shape, 0)}
+        found |= {
             s.source: None
             for g in sorted(self.segments)
             for s in self.segments[g]
