@@ -71,8 +71,9 @@ def poisson(
     start: int = 0,
 ) -> Spikes:
     """Return spikes where a fresh draw u <= x."""
+    size = int(np.prod(x.shape[1:], dtype=np.int64))
     u = uniform(
-        int(np.prod(x.shape[1:], dtype=np.int64)),
+        size,
         ticks,
         seed,
         generator,
@@ -80,7 +81,7 @@ def poisson(
         first_sample=first_sample,
         start=start,
     )
-    rates = x.astype(np.float64).reshape(len(x), 1, -1)
+    rates = x.astype(np.float64).reshape(len(x), 1, size)
     return (u <= rates).astype(np.uint8).reshape(len(x), ticks, *x.shape[1:])
 
 

@@ -94,11 +94,23 @@ class NumpyProgram:
         before = check_state(self.module, state)
         wanted = probes(self.module, probe)
         batch = check_inputs(self.module, inputs, ticks, before.samples if before else None)
+        if not batch.samples * batch.ticks:
+            return (
+                Reference()
+                .prepare(self.module)
+                .run(
+                    inputs,
+                    ticks=ticks,
+                    state=state,
+                    probe=[*wanted.values, *wanted.potentials],
+                    first_sample=first_sample,
+                )
+            )
         first = before.first_sample if before else first_sample
         records = _Records(self.module, batch, wanted)
         held: list[Mapping[str, State]] = []
         step = self._chunk(batch.ticks)
-        for at in range(0, max(batch.samples, 1), step):
+        for at in range(0, batch.samples, step):
             piece = _cut(batch, at, min(step, batch.samples - at))
             chunk = _Chunk(self, piece, _cut_state(before, at, piece.samples), first + at, wanted)
             chunk.run()

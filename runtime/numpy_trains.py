@@ -67,7 +67,7 @@ class Rowwise:
         rows, step = len(operands[0]), max(1, BLOCK_BYTES // self.row_bytes)
         parts = [
             self.function(*(array[at : at + step] for array in operands))
-            for at in range(0, max(rows, 1), step)
+            for at in range(0, rows, step)
         ]
         result = parts[0] if len(parts) == 1 else np.concatenate(parts)
         shape = (samples, ticks, *type.shape) if type.timed else (samples, *type.shape)

@@ -145,6 +145,7 @@ def _grouped(module: Module, op: Op, w: Array, look: Function) -> Function:
     groups, bias = op["groups"], _bias(module, op)
     element, (outs, ins) = op.values[0].type.element, w.shape[:2]
     out, per = op.result.type.shape, outs // groups
+    taps, places = int(np.prod(w.shape[2:])), int(np.prod(out[1:]))
     parts = []
     for g in range(groups):
         mine = slice(g * per, (g + 1) * per)
@@ -152,12 +153,11 @@ def _grouped(module: Module, op: Op, w: Array, look: Function) -> Function:
         parts.append(product(op, matrix, None if bias is None else bias[mine], element))
 
     def run(x: Array) -> Array:
-        seen = look(x)
-        seen = seen.reshape(*seen.shape[:3], -1)
+        seen = look(x).reshape(len(x), groups * ins, taps, places)
         sums = []
         for g, part in enumerate(parts):
             mine = seen[:, g * ins : (g + 1) * ins]
-            rows = np.moveaxis(mine, 3, 1).reshape(len(x), mine.shape[3], -1)
+            rows = np.moveaxis(mine, 3, 1).reshape(len(x), places, ins * taps)
             sums.append(np.moveaxis(part(rows), 2, 1))
         return np.concatenate(sums, axis=1).reshape(len(x), *out)
 

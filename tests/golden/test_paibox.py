@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snnc.runtime.compare import first_difference, graph_order
+from snnc.runtime.numpy_engine import NumpyEngine
 from snnc.runtime.reference import Reference
 from tests.golden.paibox_translate import translate
 from tests.golden.run import case_folders, main, outcome
@@ -33,6 +35,19 @@ def test_the_reference_equals_paibox_at_every_neuron_and_tick_or_says_why_not(fo
         assert REFUSED[folder.name] in detail
     else:
         assert ("equal", detail) == (word, detail)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_numpy_engine_equals_the_reference_on_every_value(folder):
+    if folder.name in REFUSED:
+        return
+    case = translate(folder)
+    expected, actual = (
+        engine.prepare(case.module).run(case.inputs, probe=("all",)).trace
+        for engine in (Reference(), NumpyEngine())
+    )
+    assert list(expected) == list(actual)
+    assert first_difference(expected, actual, order=graph_order(case.module)) is None
 
 
 def folder(name: str) -> Path:
