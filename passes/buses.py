@@ -10,7 +10,7 @@ A scale has one value per *block*: `n` blocks cut every current of a bus, in row
 n parts of equal size, so that blocks survive a reshape (channels of a convolution, then flat).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import gcd, prod
 
@@ -83,10 +83,10 @@ def link_factor(op: Op) -> Fraction:
 
 
 def find_buses(module: Module) -> tuple[Bus, ...]:
-    """Return the buses so that each follows those that its makers read.
+    """Return the buses in text order.
 
     Raises:
-        SnncError: `scale-conflict` where a current would need two scales, `linear-loop`.
+        SnncError: `scale-conflict` where a current would need two scales.
     """
     made = find_currents(module)
     home: dict[Value, Bus] = {}
@@ -102,7 +102,7 @@ def find_buses(module: Module) -> tuple[Bus, ...]:
     for value in dict.fromkeys(module.graph.outputs):
         if value in home:
             home[value].returned.append(value)
-    return _in_order(buses, home)
+    return tuple(buses)
 
 
 def _links(made: dict[Value, Op]) -> dict[Value, list[tuple[Value, Fraction, Op]]]:
@@ -160,7 +160,13 @@ def _enter(op: Op, made: dict[Value, Op], home: dict[Value, Bus], buses: list[Bu
         home[value].feeds.append(op)
 
 
-def _in_order(buses: list[Bus], home: dict[Value, Bus]) -> tuple[Bus, ...]:
+def in_order(buses: Sequence[Bus]) -> tuple[Bus, ...]:
+    """Return the buses so that each follows those that its makers read.
+
+    Raises:
+        SnncError: `linear-loop` where weights multiply a current that they feed.
+    """
+    home = {value: bus for bus in buses if bus.makers or bus.links for value in bus.ratios}
     before = {
         bus: [home[op.values[0]] for op in bus.makers if op.values[0] in home] for bus in buses
     }

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op
 from snnc.ir.opset import Symbol
+from snnc.ir.rewrite import Rebuild
 from snnc.ir.types import I32
 from snnc.ir.weights import Array
+from snnc.passes.weight_names import hand_over
 
 
 def param_array(module: Module, op: Op, name: str) -> Array | None:
@@ -31,7 +32,7 @@ def by_neuron(values: Array, shape: tuple[int, ...]) -> Array:
 
 
 def as_param(
-    build: Builder, name: str, array: NDArray[np.int64], origin: object = None
+    build: Rebuild, name: str, array: NDArray[np.int64], origin: object = None
 ) -> int | Symbol:
     """Return integers of the neurons' shape as a number, or a new symbol per channel or neuron.
 
@@ -42,4 +43,6 @@ def as_param(
     first = array.reshape(array.shape[0], -1)[:, :1]
     per_channel = bool((array.reshape(array.shape[0], -1) == first).all())
     data = first.ravel() if per_channel else array
-    return build.weight(origin.name if isinstance(origin, Symbol) else name, data, I32)
+    if isinstance(origin, Symbol):
+        name = hand_over(origin, build)
+    return build.weight(name, data, I32)

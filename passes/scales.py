@@ -16,6 +16,7 @@ from snnc.passes.buses import (
     count_blocks,
     find_buses,
     in_blocks,
+    in_order,
     per_output,
     weights_of,
 )
@@ -51,7 +52,7 @@ class Scales:
         self.by_entry: dict[Op, Scaled] = {}
         self.all: list[Scaled] = []
         seen = _potentials_seen(module)
-        for bus in find_buses(module):
+        for bus in in_order(find_buses(module)):
             whole = (
                 per == "layer" or bus.feeds or bus.returned or any(n in seen for n in bus.neurons)
             )

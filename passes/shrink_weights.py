@@ -9,7 +9,6 @@ Potentials become g times smaller, so a layer whose potential is seen, or whose 
 it, keeps its scale; so does one whose potential may leave its width by design.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,6 +32,7 @@ from snnc.passes.buses import (
 )
 from snnc.passes.intervals import Intervals
 from snnc.passes.parameters import as_param, by_neuron, param_array
+from snnc.passes.weight_names import hand_over
 from snnc.passes.width import proven_ticks
 
 Ints = NDArray[np.int64]
@@ -146,15 +146,6 @@ class _Shrinking:
     tensors: dict[str, object] = field(factory=dict)
     factors: dict[str, list[int]] = field(factory=dict)
     _made: dict[tuple[object, ...], Symbol] = field(factory=dict)
-    _uses: Counter[str] = field(factory=Counter)
-
-    def __attrs_post_init__(self) -> None:
-        self._uses.update(s.name for op in self.module.graph.ops for s in op.symbols)
-
-    def _free(self, build: Rebuild, symbol: Symbol) -> None:
-        """Let the weight that replaces a symbol's only use have its name."""
-        if self._uses[symbol.name] == 1:
-            del build.weights[symbol.name]
 
     def __call__(self, op: Op, build: Rebuild) -> Sequence[Value] | None:
         if op.kind in WEIGHTED:
@@ -173,8 +164,7 @@ class _Shrinking:
             key = (op.symbols[1], factors.tobytes())
             if key not in self._made:
                 divided = bias // np.repeat(factors, len(bias) // len(factors))
-                self._free(build, op.symbols[1])
-                self._made[key] = build.weight(op.symbols[1].name, divided, I32)
+                self._made[key] = build.weight(hand_over(op.symbols[1], build), divided, I32)
             operands[-1] = self._made[key]
         names = [r.name for r in op.results]
         return build.emit(op.kind, operands, op.attrs, loc=op.loc, names=names).results
@@ -189,8 +179,7 @@ class _Shrinking:
         groups = op["groups"] if "conv" in op.kind else 1
         key = (symbol, op.kind, groups, op.operands[2:], array.shape, factors.tobytes())
         if key not in self._made:
-            self._free(build, symbol)
-            made = build.weight(symbol.name, array, element)
+            made = build.weight(hand_over(symbol, build), array, element)
             self._made[key] = made
             self.tensors[made.name] = {"from": str(was.element), "to": str(element)}
         return self._made[key]
@@ -207,8 +196,6 @@ class _Shrinking:
             # A threshold between two multiples acts as the upper one; v < -negative as v < -floor.
             divided = -(-array // by) if name == "threshold" else array // by
             label = f"{op.result.name}.{name}"
-            if isinstance(op[name], Symbol):
-                self._free(build, op[name])
             changes[name] = as_param(build, label, divided, op[name])
         self.factors[op.result.name] = [int(factors.min()), int(factors.max())]
         return build.copy(op, **changes)

@@ -246,3 +246,14 @@ def test_all_weights_zero_is_no_factor():
     small = shrink(layer([[0, 0]], threshold=6, reset="hard"))
     (neuron,) = small.ops("neuron")
     assert neuron["threshold"] == 6
+
+
+def test_a_loop_of_weighted_currents_stays_as_it_is():
+    b = Builder("net", "int")
+    x = b.input("x", "u1[1]~")
+    later = b.forward("y", "i32[1]~")
+    back = b.op("scale", b.op("delay", later), b.weight("w", np.array([2]), I8))
+    y = b.op("add", back, b.op("scale", x, b.weight("k", np.array([4]), I8)))
+    b.bind(later, y)
+    small = shrink(b.finish(b.op("neuron", y, threshold=4, reset="hard")))
+    assert [int(w.tensor.array()[0]) for w in small.weights.values()] == [2, 4]
