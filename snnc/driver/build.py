@@ -2,12 +2,13 @@
 
 import html
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 from numpy.typing import ArrayLike
 
 import snnc
@@ -22,7 +23,7 @@ from snnc.driver.artifact import (
     save_model,
     write_manifest,
 )
-from snnc.driver.host import encode, encoders
+from snnc.driver.host import Host, encoders
 from snnc.driver.pipeline import Chosen, choose, pick_engine
 from snnc.driver.readme import readme
 from snnc.driver.sources import MODEL
@@ -31,10 +32,18 @@ from snnc.extend.engine import Program, Result
 from snnc.extend.options import declared
 from snnc.extend.registry import Registry
 from snnc.ir.files import write_atomically
-from snnc.ir.graph import Module, Value
+from snnc.ir.graph import Module
 from snnc.ir.read import load as load_text
 from snnc.ir.weights import Array
 from snnc.runtime.values import read_values, types_of
+
+
+@frozen
+class State:
+    """Where a run of a build stopped: its encoders, and the chip."""
+
+    host: Any
+    chip: Any
 
 
 class Build:
@@ -85,9 +94,10 @@ class Build:
     def _program(self) -> Program:
         return self.target.emulate(self._files)
 
-    @property
-    def _taken(self) -> list[Value]:
-        return list(self.placed.graph.inputs)
+    @cached_property
+    def _host(self) -> Host:
+        engine = pick_engine(self._registry, "reference", self.module)
+        return Host(self.module, self.manifest["takes"], engine)
 
     def save(self, folder: str | Path) -> Path:
         """Write the build into a folder, whole or not at all, and return its path.
@@ -108,10 +118,10 @@ class Build:
         probe: Iterable[str] = (),
     ) -> Result:
         """Run the emulator of the files; encoders run on the host before it."""
-        given = named(self.module, inputs)
-        engine = pick_engine(self._registry, "reference", self.module)
-        spikes = encode(self.module, self._taken, given, ticks, engine)
-        return self._program.run(spikes, ticks=ticks, state=state, probe=probe)
+        before = state or State(None, None)
+        spikes, host = self._host.encode(named(self.module, inputs), ticks, before.host)
+        ran = self._program.run(spikes, ticks=ticks, state=before.chip, probe=probe)
+        return Result(ran.outputs, State(host, ran.state), ran.trace)
 
     def verify(
         self,
@@ -122,27 +132,40 @@ class Build:
         module = against or self.module
         given = None if inputs is None else named(module, inputs)
         engine = pick_engine(self._registry, "reference", module)
-        return verify_files(self._files, self.target, self._taken, module, engine, given)
+        host = Host(module, self.manifest["takes"], engine)
+        return verify_files(self._files, self.target, module, host, engine, given)
 
     @property
     def frames(self) -> Any:
         """The configuration words, for targets that have them."""
-        return self._product("frames")
+        return self._board("frames")(self._files)
 
     @property
     def config(self) -> Any:
         """The configuration object, for targets that have one."""
-        return self._product("config")
+        return self._board("config")(self._files)
 
-    def _product(self, kind: str) -> Any:
-        read = getattr(self.target, kind, None)
-        if read is None:
+    def encode(
+        self, inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path, ticks: int | None = None
+    ) -> Any:
+        """Return what to send to a board for one sample; encoders run on the host before it."""
+        send = self._board("encode")
+        spikes, _ = self._host.encode(named(self.module, inputs), ticks)
+        return send(self._files, spikes, ticks)
+
+    def decode(self, frames: Any, ticks: int) -> dict[str, Array]:
+        """Return the outputs `(1, ticks, *shape)` that the words of a board say."""
+        return dict(self._board("decode")(self._files, frames, ticks))
+
+    def _board(self, kind: str) -> Callable[..., Any]:
+        found: Callable[..., Any] | None = getattr(self.target, kind, None)
+        if found is None:
             raise fail(
                 f"no-{kind}",
                 f"target {self.target.name} has no {kind}",
                 help="its files are: " + ", ".join(self.manifest["files"]),
             )
-        return read(self._files)
+        return found
 
     def __repr__(self) -> str:
         found = self.manifest["resources"]
@@ -195,6 +218,7 @@ def compose(
     folder = Path(keep.name)
     emitted = chosen.target.emit(placed, folder, chosen.options)
     save_model(module, folder)
+    takes = [v.name for v in placed.graph.inputs]
     manifest = {
         "tool": {"name": "snnc", "version": snnc.__version__},
         "name": module.name,
@@ -205,7 +229,8 @@ def compose(
         "input_digest": module_digest(source),
         "inputs": {v.name: {"type": str(v.type)} for v in module.graph.inputs},
         "outputs": {v.name: {"type": str(v.type)} for v in module.graph.outputs},
-        "encoders": encoders(module, placed.graph.inputs),
+        "takes": takes,
+        "encoders": encoders(module, takes),
         "latency": dict(emitted.latency),
         "resources": dict(emitted.resources),
         "relies_on": list(emitted.relies_on),

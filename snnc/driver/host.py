@@ -1,62 +1,70 @@
-"""The part of a program that runs on the host: its encoders, between its inputs and the chip."""
+"""A program cut in two: what runs on the host (its encoders), and what runs on the chip.
+
+The cut goes through the values that the chip takes: inputs of the program, or results of encoders.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snnc.diagnostics import fail
+from attrs import evolve
+
+from snnc.diagnostics import fail, nearest
 from snnc.extend.engine import Engine
 from snnc.ir.analysis import live_ops, makers
-from snnc.ir.graph import Graph, Module, Value
+from snnc.ir.graph import Module, Value
 from snnc.ir.rewrite import with_ops
 from snnc.ir.weights import Array
 
 
-def encoders(module: Module, taken: Sequence[Value]) -> dict[str, dict[str, Any]]:
+def encoders(module: Module, taken: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return, for each value a chip takes that is no input of the program, what makes it.
 
     The entry is plain data: `op`, `of` (the value that it reads, empty for none), attributes.
     """
     made_by = {v.name: op for v, op in makers(module.graph).items()}
     return {
-        value.name: {
-            "op": made_by[value.name].kind,
-            "of": ", ".join(v.name for v in made_by[value.name].values),
-            **made_by[value.name].attrs,
+        name: {
+            "op": made_by[name].kind,
+            "of": ", ".join(v.name for v in made_by[name].values),
+            **made_by[name].attrs,
         }
-        for value in taken
-        if value.name in made_by
+        for name in taken
+        if name in made_by
     }
 
 
-def host_part(module: Module, taken: Sequence[Value]) -> Module:
-    """Return the program that makes what a chip takes from what the user gives."""
-    by_name = {v.name: v for v in module.graph.inputs}
-    by_name |= {r.name: r for op in module.graph.ops for r in op.results}
-    outputs = tuple(by_name[value.name] for value in taken)
-    graph = module.graph
-    live = live_ops(Graph(graph.name, graph.inputs, graph.ops, outputs, graph.loc))
-    return with_ops(module, live, outputs)
+def _values(module: Module, names: Sequence[str]) -> tuple[Value, ...]:
+    known = {v.name: v for v in module.graph.inputs}
+    known |= {r.name: r for op in module.graph.ops for r in op.results}
+    for name in names:
+        if name not in known:
+            raise fail(
+                "target-inputs",
+                f"the chip takes %{name}, which the program does not have",
+                help=nearest(name, list(known)) + " (compare with the network that was compiled)",
+            )
+    return tuple(known[name] for name in names)
 
 
-def encode(
-    module: Module,
-    taken: Sequence[Value],
-    inputs: Mapping[str, Array],
-    ticks: int | None,
-    engine: Engine,
-) -> dict[str, Array]:
-    """Return the arrays that a chip takes, each by its name, for inputs of the whole program."""
-    unknown = [v.name for v in taken if v.name not in _names(module)]
-    if unknown:
-        raise fail(
-            "target-inputs",
-            f"the chip takes {', '.join(unknown)}, which the program does not make",
-            help="this is a defect of the target",
-        )
-    ran = engine.prepare(host_part(module, taken)).run(inputs, ticks=ticks)
-    return {value.name: ran.outputs[value.name] for value in taken}
+class Host:
+    """The host's side of a program: from its inputs to the values that the chip takes."""
 
+    def __init__(self, module: Module, taken: Sequence[str], engine: Engine) -> None:
+        self.taken = _values(module, taken)
+        live = live_ops(evolve(module.graph, outputs=self.taken))
+        self._program = engine.prepare(with_ops(module, live, self.taken))
+        self._module = module
+        self._ops = set(live)
 
-def _names(module: Module) -> set[str]:
-    inputs = {v.name for v in module.graph.inputs}
-    return inputs | {r.name for op in module.graph.ops for r in op.results}
+    def encode(
+        self, inputs: Mapping[str, Array], ticks: int | None = None, state: Any = None
+    ) -> tuple[dict[str, Array], Any]:
+        """Return what the chip takes, by name, and the state for the ticks that follow."""
+        ran = self._program.run(inputs, ticks=ticks, state=state)
+        return {value.name: ran.outputs[value.name] for value in self.taken}, ran.state
+
+    def rest(self) -> Module:
+        """Return the part of the program behind the cut; its inputs are what the chip takes."""
+        module = self._module
+        ops = [op for op in live_ops(module.graph) if op not in self._ops]
+        return with_ops(module.with_graph(evolve(module.graph, inputs=self.taken)), ops)

@@ -7,22 +7,25 @@ potentials. The first difference in time is reported.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.diagnostics import fail
 from snnc.driver.artifact import WEIGHTS
 from snnc.driver.exactness import trial_ticks
-from snnc.driver.host import encode
+from snnc.driver.host import Host
 from snnc.driver.sources import MODEL
 from snnc.driver.stimuli import stimuli
-from snnc.extend.engine import Engine, Program, Result
+from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Target
-from snnc.ir.graph import Module, Value
+from snnc.ir.graph import Module
+from snnc.ir.weights import Array
 from snnc.runtime.compare import Difference, first_difference, graph_order
+
+ELEMENTS = 1 << 24
+"""Elements of all values of all samples and ticks that are held at a time."""
 
 
 @frozen
@@ -53,10 +56,10 @@ class Verification:
 def verify_files(
     folder: Path,
     target: Target,
-    taken: Sequence[Value],
     module: Module,
+    host: Host,
     engine: Engine,
-    inputs: Mapping[str, Any] | None,
+    inputs: Mapping[str, Array] | None,
 ) -> Verification:
     """Return how the emulated files of a build compare with a program.
 
@@ -65,43 +68,61 @@ def verify_files(
     with tempfile.TemporaryDirectory(prefix="snnc-") as place:
         copy = Path(place, "build")
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(MODEL, WEIGHTS))
-        program = target.emulate(copy)
-        return _compare(program, taken, module, engine, inputs)
+        sides = Sides(host.rest(), engine, target.emulate(copy))
+        samples = ticks = 0
+        for stimulus, given, length in _tries(module, inputs):
+            spikes, _ = host.encode(given, length)
+            for start, batch in sides.batches(spikes):
+                difference = sides.compare(batch)
+                shape = next(iter(batch.values())).shape
+                samples, ticks = samples + shape[0], ticks + shape[0] * shape[1]
+                if difference is not None:
+                    first = evolve(difference, sample=start + difference.sample)
+                    names = tuple(sides.compared)
+                    return Verification(False, first, names, samples, ticks, stimulus)
+        return Verification(True, None, tuple(sides.compared), samples, ticks)
 
 
-def _compare(
-    program: Program,
-    taken: Sequence[Value],
-    module: Module,
-    engine: Engine,
-    inputs: Mapping[str, Any] | None,
-) -> Verification:
-    reference = engine.prepare(module)
-    values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
-    constant = [v.name for v in values if not v.type.timed]
-    compared: dict[str, None] = {}
-    samples = ticks = 0
-    for stimulus, given, length in _tries(module, inputs):
-        emulated = program.run(
-            encode(module, taken, given, length, engine), ticks=length, probe=("all",)
-        )
-        expected = reference.run(given, ticks=length, probe=("all",))
-        a, b = _pairs(module, expected, emulated)
-        compared.update(dict.fromkeys(a))
-        lengths = [array.shape[:2] for name, array in a.items() if name not in constant]
-        samples += len(next(iter(a.values())))
-        ticks += lengths[0][0] * lengths[0][1] if lengths else 0
-        difference = first_difference(
-            a, b, order=graph_order(module), untimed=constant, names=("reference", "files")
-        )
-        if difference is not None:
-            return Verification(False, difference, tuple(compared), samples, ticks, stimulus)
-    return Verification(True, None, tuple(compared), samples, ticks)
+class Sides:
+    """The reference and the emulator, side by side on what the chip takes."""
+
+    def __init__(self, module: Module, engine: Engine, emulated: Program) -> None:
+        self.module = module
+        self.reference = engine.prepare(module)
+        self.emulated = emulated
+        self.compared: dict[str, None] = {}
+        values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
+        self._constant = [v.name for v in values if not v.type.timed]
+        self._elements = sum(v.type.size for v in values)
+
+    def batches(self, spikes: Mapping[str, Array]) -> Iterator[tuple[int, dict[str, Array]]]:
+        """Yield (first sample, inputs) so that a trace of every value stays small."""
+        samples, ticks = next(iter(spikes.values())).shape[:2]
+        step = max(1, ELEMENTS // max(1, ticks * self._elements))
+        for start in range(0, samples, step):
+            yield start, {name: array[start : start + step] for name, array in spikes.items()}
+
+    def compare(self, spikes: Mapping[str, Array]) -> Difference | None:
+        """Return the first difference on some samples."""
+        expected = self.reference.run(spikes, probe=("all",))
+        actual = self.emulated.run(spikes, probe=("all",))
+        missing = [v.name for v in self.module.graph.outputs if v.name not in actual.outputs]
+        if missing:
+            raise fail(
+                "output-missing",
+                f"the build has no output {', '.join(missing)}",
+                help="compare with the network that was compiled",
+            )
+        a, b = ({**side.trace, **side.outputs} for side in (expected, actual))
+        shared = {name: a[name] for name in a if name in b}
+        self.compared.update(dict.fromkeys(shared))
+        order, names = graph_order(self.module), ("reference", "files")
+        return first_difference(shared, b, order=order, untimed=self._constant, names=names)
 
 
 def _tries(
-    module: Module, inputs: Mapping[str, Any] | None
-) -> Iterator[tuple[str, Mapping[str, Any], int | None]]:
+    module: Module, inputs: Mapping[str, Array] | None
+) -> Iterator[tuple[str, Mapping[str, Array], int | None]]:
     if inputs is not None:
         timed = any(v.type.timed for v in module.graph.inputs)
         yield "given", inputs, None if timed else _stated(module)
@@ -114,20 +135,3 @@ def _tries(
 def _stated(module: Module) -> int:
     stated = module.attrs.get("ticks")
     return stated if isinstance(stated, int) else trial_ticks(module)
-
-
-def _pairs(
-    module: Module, expected: Result, emulated: Result
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what both sides have, by name: all outputs, and each value that both traced."""
-    missing = [v.name for v in module.graph.outputs if v.name not in emulated.outputs]
-    if missing:
-        raise fail(
-            "output-missing",
-            f"the build has no output {', '.join(missing)}",
-            help="compare with the network that was compiled",
-        )
-    shared = [n for n in expected.trace if n in emulated.trace and n not in expected.outputs]
-    a = {**expected.outputs, **{n: expected.trace[n] for n in shared}}
-    b = {n: emulated.outputs[n] if n in emulated.outputs else emulated.trace[n] for n in a}
-    return a, b

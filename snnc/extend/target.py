@@ -69,3 +69,19 @@ class Target(Protocol):
 
     def emulate(self, folder: Path) -> Program:
         """Return a program that runs the files of a build; it never reads the IR they came from."""
+
+
+class Board(Protocol):
+    """What a target may have beside: `Build` passes these on, and refuses where there is none.
+
+    A target may also have `config(folder)`, which returns a configuration object of its vendor.
+    """
+
+    def frames(self, folder: Path) -> Any:
+        """Return the configuration words of a build."""
+
+    def encode(self, folder: Path, inputs: Mapping[str, Any], ticks: int | None = None) -> Any:
+        """Return what to send for one sample; `inputs` are those that the chip takes."""
+
+    def decode(self, folder: Path, frames: Any, ticks: int) -> Mapping[str, Any]:
+        """Return outputs `(1, ticks, *shape)` by name from what a board sent back."""
