@@ -5,6 +5,7 @@ keyword that was probably meant. Lark is imported when the first text is parsed,
 `snnc.frontends.dsl.maker`.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ MARKS = {
     "$END": "the end of the file",
 }
 OPERATORS = {"SIGN", "TIMES", "POWER", "COMPARE", "AND", "OR", "NOT", "__ANON_0", "__ANON_1"}
+STATEMENTS = ("input", "state", "let", "for", "repeat", "if", "return")
 
 
 def parse(text: str, file: str) -> tree.Program:
@@ -97,13 +99,17 @@ def _refusal(error: "UnexpectedInput", text: str, file: str) -> SnncError:
         if not found:
             line, column = text.count("\n") + 1, len(text.rsplit("\n", 1)[-1]) + 1
     elif isinstance(error, UnexpectedCharacters):
-        expected = set(error.allowed or ())
-        found = error.char
+        what = f"{error.char!r} is no sign of the language"
+        if error.char == '"':
+            what = "this string does not end on its line"
+        return fail("syntax-error", what, at(file, line, column))
     keywords = sorted(t.lower() for t in expected if t.isalpha() and t not in MARKS)
     keywords = [k for k in keywords if k.upper() not in OPERATORS]
     if found.isidentifier() and keywords:
-        meant = nearest(found, keywords)
-        help = meant if meant.startswith("did") else ""
+        help = _meant(found, keywords)
+    elif isinstance(error, UnexpectedToken) and error.token_history:
+        last = error.token_history[-1]
+        help = _meant(str(last), STATEMENTS) if last and last.type == "NAME" else ""
     what = f"{found!r} cannot stand here" if found else "the file ends too early"
     return fail(
         "syntax-error",
@@ -111,6 +117,12 @@ def _refusal(error: "UnexpectedInput", text: str, file: str) -> SnncError:
         at(file, max(line, 1), max(column, 1)),
         help=help,
     )
+
+
+def _meant(word: str, keywords: Sequence[str]) -> str:
+    """Return a did-you-mean phrase, or nothing where no keyword is near."""
+    phrase = nearest(word, keywords)
+    return phrase if phrase.startswith("did") else ""
 
 
 def _spoken(expected: set[str], keywords: list[str]) -> str:

@@ -167,12 +167,16 @@ class Statements:
             items: Sequence[Any] = self.evaluator.items(node.over, frame)
         else:
             count = integer(self.evaluator.value(node.over, frame), node.loc, "repeat")
-            if not 0 <= count <= LIST_LIMIT:
+            if count < 0:
+                raise fail("too-small", f"repeat {count} must not be below 0", node.loc)
+            if count > LIST_LIMIT:
                 raise too_large("repeat", count, LIST_LIMIT, node.loc)
             items = range(count)
+        plain = isinstance(items, range) or (
+            all(type(item) is int for item in items) and len(set(items)) == len(items)
+        )
         for place, item in enumerate(items):
-            plain = isinstance(item, int) and isinstance(items, (range, list))
-            frame.indices.append(item if plain and len(set(items)) == len(items) else place)
+            frame.indices.append(item if plain else place)
             if node.name:
                 frame.names[node.name] = item
             try:
