@@ -242,6 +242,32 @@ def test_encoders_run_on_the_host(toy):
     assert build.verify()
 
 
+def test_run_goes_on_where_it_stopped_encoders_included(toy):
+    b = Builder("net", "int")
+    s = b.op("poisson", b.input("image", "f32[3]"), seed=3)
+    y = b.op(
+        "neuron", b.op("linear", s, b.weight("w", np.ones((2, 3), int))), threshold=2, name="y"
+    )
+    build = snnc.compile(b.finish(y), "toy", plugin=[toy])
+    image = np.full((4, 3), 0.4, np.float32)
+    whole = build.run(image, ticks=9).outputs["y"]
+    first = build.run(image, ticks=4)
+    second = build.run(image, ticks=5, state=first.state)
+    parts = np.concatenate([first.outputs["y"], second.outputs["y"]], axis=1)
+    assert np.array_equal(whole, parts)
+
+
+def test_verification_in_small_batches_counts_samples_from_the_first(
+    build, spikes, monkeypatch, module
+):
+    monkeypatch.setattr("snnc.driver.verification.ELEMENTS", 1)
+    found = build.verify(spikes)
+    assert (5, 40) == (found.samples, found.ticks)
+    other = network(weights=np.array([[2, 1, 0, -1], [0, 3, 1, 0], [1, 1, 2, 1]]))
+    spikes[:3, :, 2] = 0
+    assert 3 == build.verify(spikes, other).difference.sample
+
+
 def test_one_array_for_several_inputs_is_refused(toy):
     b = Builder("net", "int")
     x, z = b.input("x", "u1[2]~"), b.input("z", "u1[2]~")
@@ -253,6 +279,17 @@ def test_one_array_for_several_inputs_is_refused(toy):
 @pytest.mark.parametrize("kind", ["frames", "config"])
 def test_what_a_target_does_not_have_is_refused(build, kind):
     assert f"no-{kind}" == refused(lambda: getattr(build, kind)).code
+
+
+def test_target_without_a_board_refuses_to_encode_and_decode(build, spikes):
+    assert "no-encode" == refused(build.encode, spikes).code
+    assert "no-decode" == refused(build.decode, None, 1).code
+
+
+def test_words_for_a_board_are_those_of_the_target(module, spikes):
+    build = snnc.compile(module, "paicore")
+    words = build.encode(spikes[:1])
+    assert np.uint64 == words.dtype
 
 
 def test_build_is_shown_short_and_as_a_table(build):
