@@ -87,7 +87,11 @@ def translate(folder: Path) -> Case:
     Raises:
         SnncError: `paibox-unsupported` with the reason.
     """
-    network = read_network(Path(folder))
+    return translate_network(read_network(Path(folder)))
+
+
+def translate_network(network: Network) -> Case:
+    """Return the module, inputs and expected behavior of a network."""
     phases = _phases(network)
     module = _Translator(network, phases).module()
     inputs = {name: train[None] for name, train in network.inputs.items()}
@@ -255,7 +259,7 @@ class _Translator:
         if "connectivity" in edge:
             w = self.network.tensors[edge["connectivity"]].T
             return self.build.op("linear", spikes, self.build.weight(edge["id"], w))
-        return self._convolution(edge, spikes, source, node)
+        return self._authored(edge, spikes, source, node)
 
     def _reread(self, source: Node, back: int) -> bool:
         """Return whether the run sees old slots of a source that has stopped."""
@@ -281,20 +285,28 @@ class _Translator:
             self.relays[name] = made
         return self.relays[name]
 
-    def _convolution(
+    def _authored(
         self, edge: dict[str, Any], spikes: Value, source: Node | None, node: Node
     ) -> Value:
-        """Return the current of an edge that is recorded by its kernel only."""
-        name, args = edge["id"], edge.get("args", {})
-        if edge.get("type") not in ("Conv1d", "Conv2d"):
-            raise unsupported(name, f"{edge.get('type')} {args} is not recorded as a matrix")
-        axes = int(edge["type"][4])
+        """Return the current of an edge that is recorded as authored only."""
+        name, kind, args = edge["id"], edge.get("type", "synapse of a module"), edge.get("args", {})
+        if set(args) - {"conn_type", "stride", "padding", "dilation", "groups"}:
+            raise unsupported(name, f"{kind} {args} is not recorded as a matrix")
+        given = edge.get("weights", 1)
+        w = self.network.tensors[given["array"]] if isinstance(given, dict) else np.array(given)
+        if (kind, args.get("conn_type")) == ("FullConn", "All2All"):
+            matrix = np.broadcast_to(w, (spikes.type.size, node.size)).T
+            return self.build.op("linear", spikes, self.build.weight(name, matrix))
+        if (kind, args.get("conn_type")) == ("FullConn", "One2One"):
+            return self.build.op("scale", spikes, self.build.weight(name, w))
+        if kind not in ("Conv1d", "Conv2d"):
+            raise unsupported(name, f"{kind} {args} is not recorded as a matrix")
+        axes = int(kind[4])
         shape = source.shape if source else self.network.inputs[edge["src"]].shape[1:]
-        kernel = self.network.tensors[edge["weights"]["array"]]
         current = self.build.op(
             f"conv{axes}d",
             self.build.op("reshape", spikes, shape=shape),
-            self.build.weight(name, kernel),
+            self.build.weight(name, w),
             stride=_per_axis(args.get("stride", 1), axes),
             padding=_per_axis(args.get("padding", 0), axes),
             groups=args.get("groups", 1),

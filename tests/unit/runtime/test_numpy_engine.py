@@ -181,3 +181,19 @@ def test_empty_batches_and_empty_runs_keep_their_shapes(samples, ticks):
     given = {"x": np.ones((samples, ticks, 2, 4, 4), dtype=np.uint8)}
     expected = outcome(Reference(), module, given, ticks)[1]
     assert_equal(expected, outcome(NumpyEngine(), module, given, ticks)[1])
+
+
+def test_networks_in_half_precision_run_alike():
+    rng = np.random.default_rng(2)
+    b = Builder("half", "snn")
+    x = b.input("x", "f16[2, 6, 6]~")
+    w = rng.normal(0, 0.3, (3, 2, 3, 3)).astype(np.float16)
+    y = b.op("conv2d", x, b.weight("w", w), padding=(1, 1), name="y")
+    s = b.op("neuron", y, decay=0.9, spike="count", reset_time="after", potential=True, name="s")
+    flat = b.op("reshape", b.op("avg_pool2d", s, kernel=(2, 2)), shape=(27,))
+    v = rng.normal(0, 0.3, (4, 27)).astype(np.float16)
+    module = b.finish(b.op("neuron", b.op("linear", flat, b.weight("v", v)), name="out"))
+    given = {"x": rng.random((3, 7, 2, 6, 6)).astype(np.float16)}
+    check(module, given, 7, 3)
+    trace = Reference().prepare(module).run(given, probe=("y", "s.v")).trace
+    assert {np.dtype(np.float16)} == {array.dtype for array in trace.values()}
