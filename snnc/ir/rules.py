@@ -27,9 +27,18 @@ def check_bounds(module: Module, op: Op, found: Diagnostics) -> None:
             say(f"{name} = {op[name]} must be {_interval(low, high)}")
     if op.kind == "neuron":
         _check_neuron(module, op, say)
+    if op.kind == "poisson" and op["generator"] == "mt19937" and op["seed"] > _WORD:
+        say(f"seed = {op['seed']} must be at most {_WORD} for generator mt19937")
+    if op.kind == "latency" and op["curve"] == "log" and op["ticks"] > _LONGEST_LOG:
+        say(
+            f"ticks = {op['ticks']} must be at most {_LONGEST_LOG} where the curve is log",
+            "exp(ticks - 1) must be a double",
+        )
 
 
 _MANY = 2**31 - 1
+_WORD = 2**32 - 1
+_LONGEST_LOG = 710
 
 _RANGES: Mapping[str, tuple[tuple[str, int, int], ...]] = {
     "neuron": (("first", 0, _MANY), ("ticks", 0, _MANY), ("max_count", 1, _MANY)),

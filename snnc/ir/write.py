@@ -8,12 +8,13 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from snnc.diagnostics import Location, fail, fuse
+from snnc.ir.build import symbol_type
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Graph, Module, Op, Operand, Value, Weight
 from snnc.ir.opset import Symbol, Word
@@ -29,7 +30,8 @@ def write(module: Module, *, locs: bool = True) -> str:
     """Return the text of a module; without `locs`, no line says where it comes from.
 
     Raises:
-        SnncError: `unwritable-value` for an attribute or inline weight that the text cannot hold.
+        SnncError: `unwritable-value` for an attribute or inline weight that the text cannot hold;
+            `undefined-name` or `bad-cut` for a symbol that has no type.
     """
     head = f"module {_name('@', module.name)} level {module.level} version {VERSION}"
     if module.attrs:
@@ -81,7 +83,7 @@ def _graph(module: Module, graph: Graph, locs: bool) -> Iterable[str]:
 def _op(module: Module, op: Op) -> str:
     results = ", ".join(_value(v) for v in op.results)
     operands = ", ".join(_operand(o) for o in op.operands)
-    takes = ", ".join(str(_type(module, o)) for o in op.operands)
+    takes = ", ".join(str(_type(module, o, op.loc)) for o in op.operands)
     gives = [str(v.type) for v in op.results]
     attrs = op.spec.stripped(op.attrs)
     parts = [f"{results} =" if results else "", op.name, operands, _attr(attrs) if attrs else ""]
@@ -89,8 +91,10 @@ def _op(module: Module, op: Op) -> str:
     return f"{' '.join(p for p in parts if p)} : ({takes}) -> {result}"
 
 
-def _type(module: Module, operand: Operand) -> Type:
-    return operand.type if isinstance(operand, Value) else module.symbol_type(operand)
+def _type(module: Module, operand: Operand, loc: Location) -> Type:
+    if isinstance(operand, Value):
+        return operand.type
+    return symbol_type(module.weights, operand, loc)
 
 
 def _operand(operand: Operand) -> str:
@@ -124,7 +128,9 @@ def _place(loc: Location) -> str:
         return "fused " + ", ".join(map(_place, loc.fused))
     if loc.file:
         column = f":{loc.column}" if loc.column else ""
-        return f"{_string(loc.file)}:{loc.line}{column}"
+        # An absolute path says where this machine keeps the file; no artifact depends on that.
+        file = PurePath(loc.file).name if PurePath(loc.file).is_absolute() else loc.file
+        return f"{_string(file)}:{loc.line}{column}"
     bare = loc.name != "fused" and _BARE.fullmatch(loc.name)
     return loc.name if bare or not loc.name else _string(loc.name)
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -165,6 +168,11 @@ def test_a_newer_version_is_refused_before_its_syntax_is_met():
     assert "newer-version" == error.code
     assert "net.snn:2:29" == str(error.diagnostics[0].loc)
     assert "version 31" in error.diagnostics[0].message
+
+
+def test_the_parser_is_imported_only_to_parse():
+    script = "import sys, snnc.ir.read, snnc.ir.write; sys.exit('lark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_text_without_a_version_has_the_first():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from attrs import evolve
 
 from snnc.diagnostics import Location, SnncError, at, fuse, named
 from snnc.ir import Builder, Symbol, Word, parse_type
@@ -99,6 +100,20 @@ def test_a_tenth_prints_as_a_tenth():
     weight = build.weight("w", np.array([0.1, 3.0], np.float32))
     module = build.finish(build.op("scale", build.input("x", "u1[2]~"), weight))
     assert "= [0.1, 3.0]" in write(module)
+
+
+def test_no_absolute_path_is_written():
+    assert 'loc("net.py":3)' in head(module_with(loc=at("/home/someone/net.py", 3)))
+    assert 'loc("models/net.py":3)' in head(module_with(loc=at("models/net.py", 3)))
+
+
+def test_a_symbol_without_a_weight_is_refused():
+    build = Builder("m", "int")
+    weight = build.weight("w", np.ones((1, 1), np.int8))
+    module = build.finish(build.op("linear", build.input("x", "u1[1]~"), weight))
+    with pytest.raises(SnncError, match="no weight @w") as caught:
+        write(evolve(module, weights={}))
+    assert caught.value.code == "undefined-name"
 
 
 def test_locations_can_be_left_out():
