@@ -80,14 +80,24 @@ def _execute(path: Path, name: str, source: bytes) -> ModuleType:
     if spec is None:
         raise ImportError(f"{path} does not end in .py")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
     sys.modules[name] = module
-    sys.path.insert(0, folder)
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        with beside(path):
+            exec(compile(source, str(path), "exec"), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
-    finally:
-        sys.path.remove(folder)
     return module
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[None]:
+    """Let imports find what lies beside a file; beside its package for an `__init__.py`."""
+    file = path.resolve()
+    folder = str(file.parents[1] if file.name == "__init__.py" else file.parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)

@@ -7,6 +7,7 @@ place. Nothing here imports numpy.
 
 import importlib
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from snnc.diagnostics import SnncError, fail, nearest
-from snnc.extend.foreign import guarded, load_file
+from snnc.extend.foreign import beside, guarded, load_file
 from snnc.extend.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ def _resolve(entry: Entry) -> Any:
     if own is not None and where in ("", file, own.__name__):
         module = own
     else:
-        module = importlib.import_module(where)
+        with beside(Path(own.__file__ or "")) if own else nullcontext():
+            module = importlib.import_module(where)
     return getattr(module, attribute) if attribute else module
 
 

@@ -65,7 +65,8 @@ def keeps_promise(target, name, module):
     try:
         after = run_stages(module, stages, context, engine, Watch(check=True))[-1]
     except SnncError as error:
-        assert error.code not in DEFECTS, str(error)
+        if error.code in DEFECTS:
+            raise
         return False
     if after.level in engine.levels:
         old = [(v.name, v.type) for v in module.graph.inputs]
