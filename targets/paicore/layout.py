@@ -59,6 +59,7 @@ class Entry:
     of: str = ""
     shape: tuple[int, ...] = ()
     copy: int = 0
+    delay: int = 1
     pieces: tuple[tuple[int, ...], ...] = ()
 
 
@@ -119,6 +120,7 @@ def _entry(op: Op) -> Json:
         "of": op["of"] if op.kind == "layer" else "",
         "shape": list(op["shape"]) if op.kind in ("layer", "output") else [],
         "copy": op["copy"] if op.kind == "layer" else 0,
+        "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else 0,
         "pieces": [list(p) for p in op["pieces"] or ()] if op.kind == "layer" else [],
     }
     return {key: value for key, value in given.items() if value}
@@ -231,6 +233,7 @@ def _read_entry(given: Any) -> Entry:
         of=_is(str, given.get("of", "")),
         shape=_numbers(given.get("shape", [])),
         copy=_is(int, given.get("copy", 0)),
+        delay=_is(int, given.get("delay", 1)),
         pieces=tuple(_numbers(piece) for piece in given.get("pieces", [])),
     )
     counts = _KINDS.get(entry.kind, ())

@@ -281,7 +281,12 @@ class _Loader:
         self._emit(entry, [], {"at": entry.at, "test_chip": image.register.test_chip})
 
     def _layer(self, entry: Entry) -> None:
-        attrs: dict[str, Any] = {"of": entry.of, "shape": entry.shape, "copy": entry.copy}
+        attrs: dict[str, Any] = {
+            "of": entry.of,
+            "shape": entry.shape,
+            "copy": entry.copy,
+            "delay": entry.delay,
+        }
         if entry.pieces:
             attrs["pieces"] = entry.pieces
         for name in entry.weights:

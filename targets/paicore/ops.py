@@ -145,6 +145,7 @@ LEVEL = register_level(
                 AttrSpec("of", "str", REQUIRED, "name of the neurons in the program"),
                 AttrSpec("shape", "ints", REQUIRED, "their shape"),
                 AttrSpec("copy", "int", 0, "number of the copy"),
+                AttrSpec("delay", "int", 1, "delay of the chip: 1 is the reader's same step"),
                 AttrSpec(
                     "pieces", "list", ABSENT, "[start, stop] in each core, if not the whole core"
                 ),

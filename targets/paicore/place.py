@@ -325,6 +325,7 @@ class Placer:
             "of": op.result.name,
             "shape": op.result.type.shape,
             "copy": copy,
+            "delay": self.copies[op][copy].delay,
             "pieces": None if whole else pieces,
         }
         made = self.build.emit("layer", cores, attrs, loc=op.loc, names=[later.name])

@@ -105,6 +105,7 @@ class Layer:
     of: str
     shape: tuple[int, ...]
     copy: int
+    delay: int
     pieces: tuple[tuple[Core, int, int], ...]
     order: Ints | None
 
@@ -265,7 +266,7 @@ def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:
             raise malformed(f"%{op.result.name}: {list(span)} is no piece of a core", op.loc)
         pieces.append((core, int(span[0]), int(span[1])))
     order = None if op["order"] is None else module.tensor(op["order"]).astype(np.int64)
-    layer = Layer(op, op["of"], shape, op["copy"], tuple(pieces), order)
+    layer = Layer(op, op["of"], shape, op["copy"], op["delay"], tuple(pieces), order)
     held = sum(b - a for _, a, b in pieces)
     if held != layer.size or len(spans) != len(cores):
         raise malformed(f"%{op.result.name}: {held} neurons for the shape {list(shape)}", op.loc)

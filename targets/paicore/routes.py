@@ -13,7 +13,7 @@ from snnc.ir.graph import Value
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import Ints, coordinate
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.placed import Core, Input, Output, Place, Placed
+from snnc.targets.paicore.placed import Core, Input, Layer, Output, Place, Placed
 
 EXTENSIONS = tuple(1 << code for code in range(LIMITS.max_lcn + 1))
 """Legal axon extensions."""
@@ -120,7 +120,7 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
                     what = f"%{layer.op.result.name} on {core.place}"
                     wide = core["target_extension"]
                     router.arrive(where, wide, axon, slot, layer.op.result, what)
-                    _check_times(router, core, where, slot // wide + 1, what)
+                    _check_times(router, layer, core, where, axon, slot)
     for item in placed.inputs:
         if item.chip in targets and _is_legal(item):
             where = router.region(item.chip, item.core, item.mask)
@@ -146,24 +146,38 @@ def _off_grid(*places: Coordinate) -> bool:
     return any(not 0 <= n < LIMITS.side for place in places for n in place)
 
 
-def _check_times(router: _Router, core: Core, to: Region, delays: Ints, what: str) -> None:
+def _check_times(
+    router: _Router, layer: Layer, core: Core, to: Region, axon: Ints, slot: Ints
+) -> None:
     """Every spike is there before it is read, and read before its row is written again."""
-    least, most = int(delays.min()), int(delays.max())
+    wide, delay = core["target_extension"], layer.delay
+    what = f"%{layer.op.result.name} on {core.place}"
+    odd = np.flatnonzero((slot - wide * (delay - 1)) % LIMITS.slots >= wide)
+    if odd.size:
+        message = f"{what}: slot {slot[odd[0]]} is not that of delay {delay}, {wide} slots a tick"
+        router.error("edge-slot", message)
     for reader in to.used:
         if not core["start"] or not reader["start"]:
             continue
-        ahead = reader["start"] - core["start"] - 1
+        waits = reader["start"] - core["start"] - 1 + delay
         depth = LIMITS.slots // reader["extension"]
-        numbers = f"starts {core['start']} and {reader['start']}, delay"
-        if ahead + least < 1:
-            message = f"{what} reaches {reader.place} too late: {numbers} {least}"
-            router.error("edge-late", message)
-        if ahead + most > depth:
+        if 1 <= waits <= depth or not _is_read(router, reader, slot % wide * LIMITS.axons + axon):
+            continue
+        numbers = f"starts {core['start']} and {reader['start']}, delay {delay}"
+        if waits < 1:
+            router.error("edge-late", f"{what} reaches {reader.place} too late: {numbers}")
+        else:
             message = (
-                f"{what} waits {ahead + most} steps at {reader.place}, its buffer holds {depth}: "
-                f"{numbers} {most}"
+                f"{what} waits {waits} steps at {reader.place}, which holds {depth}: {numbers}"
             )
             router.error("edge-deep", message)
+
+
+def _is_read(router: _Router, core: Core, columns: Ints) -> bool:
+    """Whether a core weighs any of some columns; what it does not weigh may come at any time."""
+    weights = router.placed.module.tensor(core.weights)
+    inside = columns[columns < weights.shape[1]]
+    return bool(weights[:, inside].any())
 
 
 def _check_arrivals(router: _Router, core: Core) -> Ints:

@@ -142,7 +142,7 @@ def loop():
     copy = b.layer("a.1", two, of="a", copy=1, order=order)
     both = [[1, 1, 0], [-1, 2, 1], [0, 1, 1]]
     third = b.core(both + both, a, at=(0, 0), chip=(0, 1), start=2)
-    b.bind(later, b.layer("b", third, pieces=((0, 3),), shape=(3,)))
+    b.bind(later, b.layer("b", third, pieces=((0, 3),), shape=(3,), delay=3))
     last = b.layer("b.1", third, of="b", copy=1, pieces=((3, 6),), shape=(3,))
     return b.finish(b.output(copy), b.output(last, 1))
 

@@ -127,6 +127,7 @@ MUTATIONS = [
     ("region-extension", lambda: changed(tiny(), "core", 0, target_extension=2)),
     ("region-extension", lambda: changed(wide(), "input", 0, extension=4)),
     ("edge-late", lambda: pair_of_layers(start=1)),
+    ("edge-slot", lambda: changed(pair_of_layers(), "layer", 0, delay=2)),
     ("edge-deep", lambda: pair_of_layers(start=258)),
     ("input-chip", lambda: changed(tiny(), "input", 0, chip=(3, 3))),
     ("input-range", lambda: changed(tiny(), "input", 0, extension=3)),
