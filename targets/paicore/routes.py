@@ -161,7 +161,9 @@ def _check_times(
             continue
         waits = reader["start"] - core["start"] - 1 + delay
         depth = LIMITS.slots // reader["extension"]
-        if 1 <= waits <= depth or not _is_read(router, reader, slot % wide * LIMITS.axons + axon):
+        if 1 <= waits <= depth or not _is_read(
+            router.placed, reader, slot % wide * LIMITS.axons + axon
+        ):
             continue
         numbers = f"starts {core['start']} and {reader['start']}, delay {delay}"
         if waits < 1:
@@ -173,9 +175,9 @@ def _check_times(
             router.error("edge-deep", message)
 
 
-def _is_read(router: _Router, core: Core, columns: Ints) -> bool:
+def _is_read(placed: Placed, core: Core, columns: Ints) -> bool:
     """Whether a core weighs any of some columns; what it does not weigh may come at any time."""
-    weights = router.placed.module.tensor(core.weights)
+    weights = placed.module.tensor(core.weights)
     inside = columns[columns < weights.shape[1]]
     return bool(weights[:, inside].any())
 
@@ -210,17 +212,26 @@ def check_inputs(placed: Placed, found: Diagnostics) -> None:
             message = f"input %{name} goes to chip {item.chip}, where no core is configured"
             found.error("input-chip", message, item.op.loc, help=_HELP)
             continue
-        used = region(placed, item.chip, item.core, item.mask).used
-        delays = item.slot // item.extension
-        for core in used:
-            ahead = core["start"] - 1 - item.first if core["start"] else 0
-            numbers = f"{core.place} starts at {core['start']}, input %{name} at {item.first}"
-            if ahead + int(delays.min(initial=0)) < 0:
-                found.error("input-early", numbers, item.op.loc, help=_HELP)
-            depth = LIMITS.slots // item.extension
-            if ahead + int(delays.max(initial=0)) >= depth:
-                message = f"{numbers}, its buffer holds {depth} ticks"
-                found.error("input-deep", message, item.op.loc, help=_HELP)
+        for core in region(placed, item.chip, item.core, item.mask).used:
+            _check_input(placed, item, core, found)
+
+
+def _check_input(placed: Placed, item: Input, core: Core, found: Diagnostics) -> None:
+    delays, depth = item.slot // item.extension, LIMITS.slots // item.extension
+    ahead = core["start"] - 1 - item.first if core["start"] else 0
+    early = ahead + int(delays.min(initial=0)) < 0
+    deep = ahead + int(delays.max(initial=0)) >= depth
+    columns = item.slot % item.extension * LIMITS.axons + item.axon
+    if not (early or deep) or not _is_read(placed, core, columns):
+        return
+    numbers = (
+        f"{core.place} starts at {core['start']}, input %{item.op.result.name} at {item.first}"
+    )
+    if early:
+        found.error("input-early", numbers, item.op.loc, help=_HELP)
+    if deep:
+        message = f"{numbers}, its buffer holds {depth} ticks"
+        found.error("input-deep", message, item.op.loc, help=_HELP)
 
 
 def check_outputs(placed: Placed, found: Diagnostics) -> None:
