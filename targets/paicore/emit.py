@@ -1,98 +1,28 @@
 """A placed module becomes the files of a build: frames, the vendor's JSON, `layout.json`.
 
-All neuron records are encoded at once from the tables; weights are made, packed, written and
-dropped core by core, so a build of any size passes through little memory. Every file is written
-under a temporary name first. The contract: `load` gives the same module back from these files.
+What the manifest says of a build is found here too: what it takes of the chips, its latency, and
+the properties of the silicon that it relies on. The contract: `load` gives the same module back
+from these files, and every file is written under a temporary name first.
 """
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.target import Emitted
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
-from snnc.targets.paicore import frames, side
+from snnc.targets.paicore import side
 from snnc.targets.paicore.core import Coordinate
-from snnc.targets.paicore.frames import Words, linear
-from snnc.targets.paicore.image import CoreImage, core_words
-from snnc.targets.paicore.layout import ADDRESSES, COLUMNS, LAYOUT, describe
+from snnc.targets.paicore.frames import linear
+from snnc.targets.paicore.layout import LAYOUT, describe
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.options import Options
-from snnc.targets.paicore.placed import Core, Idle, Placed, malformed, read_placed
-
-HEADER_WORDS = 6
-"""Words of an idle core: seed and register."""
-
-
-@frozen(eq=False)
-class Writer:
-    """Makes the words of each core of a placed module."""
-
-    placed: Placed
-    records: Words
-
-    @property
-    def cores(self) -> list[Core | Idle]:
-        """Used and idle cores in text order."""
-        both: tuple[Core | Idle, ...] = (*self.placed.cores, *self.placed.idle)
-        by_op = {core.op: core for core in both}
-        return [by_op[op] for op in self.placed.module.ops("core", "idle")]
-
-    def words(self, core: Core | Idle) -> Words:
-        """Return the configuration of one core; its weights are made now and not kept."""
-        if isinstance(core, Idle):
-            return core_words(CoreImage.idle(core.chip, core.at, core.test_chip))
-        register = side.register(core)
-        weights = self.placed.module.tensor(core.weights)
-        if weights.dtype.itemsize != 1:
-            raise malformed(f"{core.weights} holds {weights.dtype}, not weights", core.op.loc)
-        rows = frames.pack_weights(weights.view(np.int8), register.weight_bits, register.extension)
-        image = CoreImage(
-            chip=core.chip,
-            at=core.at,
-            register=register,
-            records=self.records[core.row : core.row + core.count],
-            rows=rows,
-            segments=(core.count,),
-        )
-        return core_words(image)
-
-    def count(self, core: Core | Idle) -> int:
-        """Return how many words `words` gives."""
-        if isinstance(core, Idle):
-            return HEADER_WORDS
-        records = frames.RECORD_WORDS * core.count * side.register(core).repeat
-        return HEADER_WORDS + 1 + records + 1 + LIMITS.weight_rows * LIMITS.weight_row_words
-
-    def files(self, split: str) -> dict[str, list[Core | Idle]]:
-        """Return the cores of each file, by file stem (paicore.md, section 4.7)."""
-        parts: dict[str, list[Core | Idle]] = {}
-        for core in self.cores:
-            chip = f"config_chip{linear(*core.chip)}"
-            stem = {
-                "none": "config_all",
-                "chip": f"{chip}_cores_all",
-                "core": f"{chip}_core{linear(*core.at)}",
-            }[split]
-            parts.setdefault(stem, []).append(core)
-        return parts
-
-
-def encode_tables(placed: Placed) -> Words:
-    """Return the neuron records of all cores, `uint64[neurons, 4]`."""
-    tables = placed.tables
-    fields: dict[str, Any] = {f.name: 0 for f in frames.RECORD.fields}
-    fields |= {to: tables[name] for name, to in COLUMNS.items()}
-    for name, to in ADDRESSES.items():
-        fields |= {f"{to}_x": tables[name] >> 5, f"{to}_y": tables[name] & 31}
-    return frames.encode_records(fields) if len(tables["core"]) else np.zeros((0, 4), np.uint64)
+from snnc.targets.paicore.placed import Placed, read_placed
+from snnc.targets.paicore.writer import Part, parts, write_config
 
 
 def emit(module: Module, folder: Path, options: Options) -> Emitted:
@@ -111,40 +41,12 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
                 f"cores lie on chip {chip}, the target chips are {list(chips)}",
                 help=f"add --chip {chip[0]},{chip[1]}",
             )
-    writer = Writer(placed, encode_tables(placed))
-    names = [
-        write_config(writer, folder / f"{stem}.{suffix}", cores)
-        for stem, cores in writer.files(options.split).items()
-        for suffix in dict.fromkeys(options.format)
-    ]
+    cores = parts(placed)
+    names = write_config(placed, folder, options.format, options.split, cores)
     names += _write_side(placed, folder, options, chips)
-    return Emitted(tuple(names), resources(writer, chips), placed.latency(), relies_on(placed), {})
-
-
-def write_config(writer: Writer, path: Path, cores: list[Core | Idle]) -> str:
-    """Write the words of some cores in the format of the file name, one core at a time."""
-    write_atomically(path, _chunks(writer, path.suffix, cores))
-    return path.name
-
-
-def _chunks(writer: Writer, suffix: str, cores: list[Core | Idle]) -> Iterator[bytes]:
-    if suffix == ".npy":
-        stream = io.BytesIO()
-        shape = (sum(writer.count(core) for core in cores),)
-        header = {"descr": "<u8", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        yield stream.getvalue()
-    for core in cores:
-        words = writer.words(core)
-        yield _lines(words) if suffix == ".txt" else words.astype("<u8", copy=False).tobytes()
-
-
-def _lines(words: Words) -> bytes:
-    """Return a line of 64 digits for each word, highest bit first."""
-    digits = np.full((len(words), 65), ord("\n"), dtype=np.uint8)
-    bits = np.unpackbits(words.astype(">u8").view(np.uint8)).reshape(-1, 64)
-    digits[:, :64] = bits + np.uint8(ord("0"))
-    return digits.tobytes()
+    return Emitted(
+        tuple(names), resources(placed, cores, chips), placed.latency(), relies_on(placed)
+    )
 
 
 def _write_side(
@@ -166,9 +68,8 @@ def _write_side(
     return [*contents, LAYOUT]
 
 
-def resources(writer: Writer, chips: tuple[Coordinate, ...]) -> dict[str, int]:
+def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]) -> dict[str, int]:
     """Return what the build takes of the chips, as numbers for the manifest."""
-    placed = writer.placed
     cores = placed.cores
     first = [layer for layer in placed.layers if layer.copy == 0]
     return {
@@ -178,12 +79,12 @@ def resources(writer: Writer, chips: tuple[Coordinate, ...]) -> dict[str, int]:
         "cores_idle": len(placed.idle),
         "neurons": sum(layer.size for layer in first),
         "neuron_copies": sum(layer.size for layer in placed.layers if layer.copy),
-        "dendrites": sum(side.register(core).dendrites for core in cores),
+        "dendrites": sum(part.register.dendrites for part in parts),
         "axons": sum(LIMITS.axons * core["extension"] for core in cores),
         "weight_bits": sum(
             placed.module.symbol_type(core.weights).size * core["bits"] for core in cores
         ),
-        "config_bytes": 8 * sum(writer.count(core) for core in writer.cores),
+        "config_bytes": 8 * sum(part.count for part in parts),
     }
 
 

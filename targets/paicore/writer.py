@@ -1,0 +1,193 @@
+"""Configuration files written core by core: words in file order, formats, splits.
+
+Registers, records and package headers of all cores are encoded at once; a core's weights are made
+when its turn comes and dropped after it, so a file of any size passes through little memory.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import asdict, frozen
+
+from snnc.ir.files import write_atomically
+from snnc.targets.paicore import frames, side
+from snnc.targets.paicore.core import CoreImage, Register
+from snnc.targets.paicore.frames import Kind, Words, linear
+from snnc.targets.paicore.layout import ADDRESSES, COLUMNS
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.placed import Core, Idle, Placed, malformed
+
+ROW_WORDS = LIMITS.weight_rows * LIMITS.weight_row_words
+
+
+@frozen(eq=False)
+class Part:
+    """The configuration of one core but for its weights.
+
+    `head` is its seed and register (6 words), `packages` the headers of records and of weights.
+    """
+
+    core: Core | Idle
+    register: Register
+    head: Words
+    packages: Words
+    records: Words
+
+    @property
+    def count(self) -> int:
+        """How many words the core takes."""
+        if isinstance(self.core, Idle):
+            return len(self.head)
+        return len(self.head) + 2 + self.records.size * self.register.repeat + ROW_WORDS
+
+
+def parts(placed: Placed) -> list[Part]:
+    """Return the parts of all cores, used and idle, in text order.
+
+    Raises:
+        SnncError: `frame-value` for a number that no frame holds.
+    """
+    both: tuple[Core | Idle, ...] = (*placed.cores, *placed.idle)
+    by_op = {core.op: core for core in both}
+    cores = [by_op[op] for op in placed.module.ops("core", "idle")]
+    if not cores:
+        return []
+    registers = [
+        Register(test_chip=c.test_chip) if isinstance(c, Idle) else side.register(c) for c in cores
+    ]
+    heads = _heads(cores, registers)
+    packages = _packages(cores, registers)
+    records = encode_tables(placed)
+    none = records[:0]
+    return [
+        Part(
+            core,
+            registers[k],
+            heads[k],
+            packages[k],
+            none if isinstance(core, Idle) else records[core.row : core.row + core.count],
+        )
+        for k, core in enumerate(cores)
+    ]
+
+
+def _addresses(cores: Sequence[Core | Idle]) -> dict[str, Any]:
+    places = np.array([(*c.chip, *c.at) for c in cores])
+    names = ("chip_x", "chip_y", "core_x", "core_y")
+    return {n: places[:, k] for k, n in enumerate(names)} | {"core_mask_x": 0, "core_mask_y": 0}
+
+
+def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
+    """Return seed and register words, `uint64[cores, 6]`; the seed is 0."""
+    given = [asdict(r) | {"test_chip": linear(*r.test_chip)} for r in registers]
+    fields = {f.name: [g[f.name] for g in given] for f in frames.REGISTER.fields}
+    payloads = frames.encode_register(fields)
+    where = _addresses(cores)
+    seed = frames.encode(frames.HEADER, {**where, "kind": Kind.SEED, "payload": 0})
+    columns = [
+        frames.encode(frames.HEADER, {**where, "kind": Kind.REGISTER, "payload": payloads[:, k]})
+        for k in range(frames.REGISTER.words)
+    ]
+    return np.concatenate([seed] * frames.SEED.words + columns, axis=1)
+
+
+def _packages(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
+    """Return the headers of records and weights, `uint64[cores, 2]`."""
+    where = _addresses(cores) | {"start": 0, "request": 0}
+    words = [frames.RECORD_WORDS * r.neurons * r.repeat for r in registers]
+    return np.concatenate(
+        [
+            frames.encode(frames.PACKAGE, {**where, "kind": kind, "count": count})
+            for kind, count in ((Kind.NEURONS, words), (Kind.WEIGHTS, ROW_WORDS))
+        ],
+        axis=1,
+    )
+
+
+def encode_tables(placed: Placed) -> Words:
+    """Return the neuron records of all cores, `uint64[neurons, 4]`."""
+    tables = placed.tables
+    fields: dict[str, Any] = {f.name: 0 for f in frames.RECORD.fields}
+    fields |= {to: tables[name] for name, to in COLUMNS.items()}
+    for name, to in ADDRESSES.items():
+        fields |= {f"{to}_x": tables[name] >> 5, f"{to}_y": tables[name] & 31}
+    return frames.encode_records(fields) if len(tables["core"]) else np.zeros((0, 4), np.uint64)
+
+
+def core_words(placed: Placed, part: Part) -> Words:
+    """Return the configuration of one core; its weights are made now and not kept.
+
+    Raises:
+        SnncError: `weight-range`, `weight-capacity`, or what `CoreImage` finds illegal.
+    """
+    core, register = part.core, part.register
+    if isinstance(core, Idle):
+        return part.head
+    weights = placed.module.tensor(core.weights)
+    if weights.dtype.itemsize != 1:
+        raise malformed(f"{core.weights} holds {weights.dtype}, not weights", core.op.loc)
+    image = CoreImage(
+        chip=core.chip,
+        at=core.at,
+        register=register,
+        records=part.records,
+        rows=frames.pack_weights(weights.view(np.int8), register.weight_bits, register.extension),
+        segments=(core.count,),
+    )
+    copies = np.repeat(image.records, register.repeat, axis=0)
+    head = (part.head, part.packages[:1], copies.reshape(-1), part.packages[1:])
+    return np.concatenate([*head, image.rows.reshape(-1)])
+
+
+def write_config(
+    placed: Placed, folder: Path, formats: Sequence[str], split: str, cores: Sequence[Part]
+) -> list[str]:
+    """Write the configuration files of all cores; return their names in order.
+
+    Raises:
+        SnncError: `output-unwritable`, or what `core_words` raises; no part of a file remains.
+    """
+    names = []
+    for stem, members in _files(cores, split).items():
+        for suffix in dict.fromkeys(formats):
+            name = f"{stem}.{suffix}"
+            write_atomically(folder / name, _chunks(placed, suffix, members))
+            names.append(name)
+    return names
+
+
+def _files(cores: Sequence[Part], split: str) -> dict[str, list[Part]]:
+    """Return the cores of each file, by file stem (paicore.md, section 4.7)."""
+    files: dict[str, list[Part]] = {}
+    for part in cores:
+        chip = f"config_chip{linear(*part.core.chip)}"
+        stem = {
+            "none": "config_all",
+            "chip": f"{chip}_cores_all",
+            "core": f"{chip}_core{linear(*part.core.at)}",
+        }[split]
+        files.setdefault(stem, []).append(part)
+    return files
+
+
+def _chunks(placed: Placed, suffix: str, cores: Sequence[Part]) -> Iterator[bytes]:
+    if suffix == "npy":
+        stream = io.BytesIO()
+        shape = (sum(part.count for part in cores),)
+        header = {"descr": "<u8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        yield stream.getvalue()
+    for part in cores:
+        words = core_words(placed, part)
+        yield _lines(words) if suffix == "txt" else words.astype("<u8", copy=False).tobytes()
+
+
+def _lines(words: Words) -> bytes:
+    """Return a line of 64 digits for each word, highest bit first."""
+    digits = np.full((len(words), 65), ord("\n"), dtype=np.uint8)
+    bits = np.unpackbits(words.astype(">u8").view(np.uint8)).reshape(-1, 64)
+    digits[:, :64] = bits + np.uint8(ord("0"))
+    return digits.tobytes()
