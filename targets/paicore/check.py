@@ -176,7 +176,7 @@ def _check_records(placed: Placed, found: Diagnostics) -> None:
 def _check_copies(placed: Placed, name: str, copies: list[Layer], found: Diagnostics) -> None:
     """All copies of a layer are the same neurons at the same ticks, numbered from 0."""
     loc = copies[0].op.loc
-    if [layer.copy for layer in copies] != list(range(len(copies))):
+    if sorted(layer.copy for layer in copies) != list(range(len(copies))):
         numbers = ", ".join(str(layer.copy) for layer in copies)
         found.error("layer-copy", f"%{name} has the copies {numbers}", loc, help=_HELP)
     if len({layer.shape for layer in copies}) > 1:
