@@ -144,14 +144,20 @@ class Growing:
         self.bounds[value] = max(bound, 1)
         return value
 
-    def wants(self, kind):
-        return self.kinds is None or kind in self.kinds
+    def wants(self, *kinds):
+        """Which of some kinds of op may occur."""
+        return [kind for kind in kinds if self.kinds is None or kind in self.kinds]
+
+
+JOINS = ("add", "sub", "concat")
+MOVES = ("reshape", "permute", "slice", "delay")
+FLOATS = ("relu", "batch_norm")
 
 
 def _linear(g, x):
     size = x.type.shape[-1]
     out = g.draw(st.integers(1, 5))
-    masked = g.wants("masked_linear") and (not g.wants("linear") or g.draw(st.booleans()))
+    masked = g.pick(g.wants("linear", "masked_linear")) == "masked_linear"
     w, gain = g.weight("w", (out, size))
     if masked:
         mask, _ = g.weight("mask", (out, size), U1, 0, 1)
@@ -196,14 +202,16 @@ def _transposed(g, x):
     return g.add(f"conv_transpose{axes}d", x, w, bound=g.bounds[x] * gain, stride=stride)
 
 
+def _pools(g, axes):
+    kinds = ["sum", "max"] + (["avg"] if g.level == "snn" else [])
+    return [f"{kind}_pool{axes}d" for kind in kinds]
+
+
 def _pool(g, x):
     axes = len(x.type.shape) - 1
     kernel = [g.draw(st.integers(1, n)) for n in x.type.shape[1:]]
-    kinds = ["sum", "max"] + (["avg"] if g.level == "snn" else [])
-    kind = f"{g.pick(kinds)}_pool{axes}d"
+    kind = g.pick(g.wants(*_pools(g, axes)))
     attrs = {"kernel": kernel, "padding": [g.draw(st.integers(0, k // 2)) for k in kernel]}
-    if not g.wants(kind):
-        return None
     if g.draw(st.booleans()):
         attrs["stride"] = [g.draw(st.integers(1, 2)) for _ in kernel]
     return g.add(kind, x, bound=g.bounds[x] * int(np.prod(kernel)), **attrs)
@@ -211,10 +219,8 @@ def _pool(g, x):
 
 def _join(g, x):
     alike = [v for v in g.bounds if v.type.shape == x.type.shape and g.bounds[v] <= SMALL]
-    kind = g.pick(["add", "sub", "concat"])
+    kind = g.pick(g.wants(*JOINS))
     same = [v for v in alike if kind != "concat" or v.type.element == x.type.element]
-    if not g.wants(kind):
-        return None
     other = g.pick(same)
     return g.add(kind, x, other, bound=g.bounds[x] + g.bounds[other])
 
@@ -225,23 +231,18 @@ def _move(g, x):
     start = g.draw(st.integers(0, shape[axis] - 1))
     stop = g.draw(st.integers(start + 1, shape[axis]))
     flat = [int(np.prod(shape))] if len(shape) > 1 else [1, *shape]
-    kind, attrs = g.pick(
-        [
-            ("reshape", {"shape": flat}),
-            ("permute", {"order": g.draw(st.permutations(range(len(shape))))}),
-            ("slice", {"axis": axis, "start": start, "stop": stop}),
-            ("delay", {"by": g.draw(st.integers(1, 4))}),
-        ]
-    )
-    return g.add(kind, x, bound=g.bounds[x], **attrs) if g.wants(kind) else None
+    attrs = {
+        "reshape": {"shape": flat},
+        "permute": {"order": g.draw(st.permutations(range(len(shape))))},
+        "slice": {"axis": axis, "start": start, "stop": stop},
+        "delay": {"by": g.draw(st.integers(1, 4))},
+    }
+    kind = g.pick(g.wants(*MOVES))
+    return g.add(kind, x, bound=g.bounds[x], **attrs[kind])
 
 
 def _float_only(g, x):
-    if g.level == "int":
-        return None
-    kind = g.pick(["relu", "batch_norm"])
-    if not g.wants(kind):
-        return None
+    kind = g.pick(g.wants(*FLOATS))
     if kind == "relu":
         return g.add("relu", x, bound=g.bounds[x])
     channels = x.type.shape[:1]
@@ -250,17 +251,23 @@ def _float_only(g, x):
 
 
 def _step(g):
-    """Add one op between neurons, or none where the draw does not fit."""
+    """Add one op between neurons, or none where no wanted kind fits."""
     x = g.pick(v for v in g.bounds if g.bounds[v] <= SMALL)
-    makers = [_join, _move, _float_only]
-    makers += [_linear] * 2 if g.wants("linear") or g.wants("masked_linear") else []
-    makers += [_scale] if g.wants("scale") else []
     axes = len(x.type.shape) - 1
-    if axes in (1, 2):
-        makers += [_pool]
-        makers += [_conv] if g.wants(f"conv{axes}d") else []
-        makers += [_transposed] if g.wants(f"conv_transpose{axes}d") else []
-    return g.pick(makers)(g, x)
+    table = [
+        (_join, JOINS),
+        (_move, MOVES),
+        (_float_only, FLOATS if g.level == "snn" else ()),
+        (_linear, ("linear", "masked_linear")),
+        (_scale, ("scale",)),
+        (_pool, _pools(g, axes)),
+        (_conv, (f"conv{axes}d",)),
+        (_transposed, (f"conv_transpose{axes}d",)),
+    ]
+    makers = [maker for maker, kinds in table if g.wants(*kinds)]
+    if axes not in (1, 2):
+        makers = [maker for maker in makers if maker not in (_pool, _conv, _transposed)]
+    return g.pick(makers)(g, x) if makers else None
 
 
 def _attributes(g, shape):
