@@ -254,6 +254,8 @@ def _build(
         if rival and bound[rival[0]] is not None:
             raise _conflict(preset.name, name, rival[0], loc)
         attrs[name] = bound[name]
+    if bound.get("width") is not None and attrs.get("negative") == MAX:
+        del attrs["negative"]  # the chip's own default, for potentials of 30 bits
     spec = spec_of("neuron", sketch.level)
     assert spec is not None
     clean = {

@@ -179,7 +179,6 @@ def test_a_preset_sets_the_registers_of_paibox(body, preset, attrs):
     if attrs is None:
         attrs = {
             "threshold": 7,
-            "negative": MAX,
             "width": 16,
             "overflow": "saturate",
             "first": 2,
