@@ -1,0 +1,5 @@
+"""`python -m snnc` is `snnc`."""
+
+from snnc.cli import main
+
+main()

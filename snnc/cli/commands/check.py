@@ -1,0 +1,120 @@
+"""`snnc check`: does a network fit, on which targets, and why not."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import field, frozen
+
+from snnc.cli.failures import UNFIT, show_all
+from snnc.cli.parameters import CHOSEN, Named, TargetCommand, as_json, network
+from snnc.cli.printing import show_json, show_table
+from snnc.cli.session import Session
+from snnc.diagnostics import Diagnostic, SnncError
+
+if TYPE_CHECKING:
+    from snnc.ir.graph import Module
+
+OURS = ("plugin-failed", "unknown-option", "bad-option", "chip-option")
+"""Errors of the call and not of the network: they end the command."""
+
+EXAMPLE = """snnc check net.snnl
+snnc check net.snnl -t paicore --chip 0,0 --chip 1,0 --json"""
+
+
+@frozen
+class Verdict:
+    """What a target says of a network."""
+
+    target: str
+    problems: tuple[Diagnostic, ...] = ()
+    resources: Mapping[str, Any] = field(factory=dict)
+    latency: Mapping[str, int] = field(factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """The first reason against it, or what it takes."""
+        if self.problems:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            return f"{self.problems[0].code}: {self.problems[0].message}{more}"
+        return ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in self.resources.items())
+
+
+@click.command(cls=TargetCommand, name="check", example=EXAMPLE)
+@network
+@click.option(
+    "-t",
+    "--target",
+    type=Named("targets"),
+    multiple=True,
+    metavar="NAME[:VARIANT]",
+    help="A target to ask; may be repeated.  [default: all]",
+)
+@click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize.")
+@as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    network: str,
+    given: Mapping[str, str],
+    target: tuple[str, ...],
+    bits: int | None,
+    as_json: bool,
+) -> int:
+    """Say whether a network fits each target, and why not.
+
+    The network is compiled, so what fits here compiles. Exit status 4: it does not fit one of the
+    targets named, or, where none is named, it fits none.
+    """
+    session = ctx.find_object(Session)
+    assert session is not None
+    module = session.load(network, given)
+    asked = target or session.registry.names("targets")
+    verdicts = [_ask(session, module, name, bits, ctx.meta.get(CHOSEN, {})) for name in asked]
+    if as_json:
+        show_json([_data(verdict) for verdict in verdicts])
+    else:
+        rows = [(v.target, not v.problems, v.reason) for v in verdicts]
+        show_table(("target", "fits", "takes, or why not"), rows)
+        for verdict in verdicts:
+            show_all(verdict.problems)
+    bad = [bool(verdict.problems) for verdict in verdicts]
+    return UNFIT if (any(bad) if target else all(bad)) else 0
+
+
+def _ask(
+    session: Session, module: "Module", target: str, bits: int | None, options: Mapping[str, Any]
+) -> Verdict:
+    from snnc.driver import compile as compile_network
+
+    try:
+        build = compile_network(
+            module,
+            target,
+            bits=bits if module.level == "snn" else None,
+            plugin=session.plugins,
+            **options,
+        )
+    except SnncError as error:
+        if error.code in OURS:
+            raise
+        return Verdict(target, error.diagnostics)
+    return Verdict(target, (), build.manifest["resources"], build.manifest["latency"])
+
+
+def _data(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "target": verdict.target,
+        "fits": not verdict.problems,
+        "reasons": [
+            {
+                "code": d.code,
+                "message": d.message,
+                "place": str(d.loc) if d.loc.known else "",
+                "help": d.help,
+            }
+            for d in verdict.problems
+        ],
+        "resources": dict(verdict.resources),
+        "latency": dict(verdict.latency),
+    }

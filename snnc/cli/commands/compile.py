@@ -1,0 +1,170 @@
+"""`snnc compile`: a network becomes a build folder."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snnc.cli.failures import DIFFERENT, show_all
+from snnc.cli.parameters import CHOSEN, DEFAULT_TARGET, Named, TargetCommand, as_json, network
+from snnc.cli.printing import counted, show_json, show_pairs
+from snnc.cli.session import Session
+
+if TYPE_CHECKING:
+    from snnc.driver import Build
+    from snnc.ir.graph import Module
+
+EXAMPLE = """snnc compile net.snnl -t paicore -o build
+snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
+
+
+@click.command(cls=TargetCommand, name="compile", example=EXAMPLE)
+@network
+@click.option(
+    "-t",
+    "--target",
+    type=Named("targets"),
+    metavar="NAME[:VARIANT]",
+    default=DEFAULT_TARGET,
+    show_default=True,
+    help="What to compile for.",
+)
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder to write the build to.")
+@click.option(
+    "-p", "--pipeline", metavar="TEXT", help="Passes in place of the target's: 'a{x=1},b,@preset'."
+)
+@click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize.")
+@click.option(
+    "--per",
+    type=click.Choice(["layer", "channel"]),
+    help="One scale per layer or per output channel, for quantize.",
+)
+@click.option("--calibrate", metavar="X.npz", help="Inputs from which quantize takes statistics.")
+@click.option("--no-shrink", is_flag=True, help="Keep weights as wide as they are given.")
+@click.option("--dump", metavar="DIR", help="Write the network after each pass to a folder.")
+@click.option(
+    "--check", is_flag=True, help="Execute what each pass promises, and verify the build."
+)
+@as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    network: str,
+    given: Mapping[str, str],
+    target: str,
+    output: str,
+    pipeline: str | None,
+    bits: int | None,
+    per: str | None,
+    no_shrink: bool,
+    check: bool,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Compile a network for a target, into a folder.
+
+    NET is a .snn, .snnl or .nir file, file.py:function, or - for IR text on stdin. The folder holds
+    the target's files, the program that they equal (model.snn), a README and manifest.json.
+    """
+    from snnc.diagnostics import Diagnostics
+    from snnc.driver import compile as compile_network
+
+    session = ctx.find_object(Session)
+    assert session is not None
+    module = session.load(network, given)
+    if per or no_shrink:
+        pipeline = changed_pipeline(
+            session, module, target, ctx.meta[CHOSEN], pipeline, per, not no_shrink
+        )
+        session.note(f"pipeline {pipeline}")
+    found = Diagnostics()
+    build = compile_network(
+        module,
+        target,
+        pipeline=pipeline,
+        bits=bits,
+        check=check,
+        plugin=session.plugins,
+        diagnostics=found,
+        **rest,
+        **ctx.meta[CHOSEN],
+    )
+    show_all(found.items)
+    if check:
+        verified = build.verify()
+        if not verified:
+            click.echo(f"the build is not what was compiled: {verified}", err=True)
+            return DIFFERENT
+    build.save(output)
+    if as_json:
+        show_json({"folder": output, **_said(build.manifest)})
+    else:
+        _show(build, output, check)
+    return 0
+
+
+def changed_pipeline(
+    session: Session,
+    module: "Module",
+    target: str,
+    options: Mapping[str, Any],
+    pipeline: str | None,
+    per: str | None,
+    shrink: bool,
+) -> str:
+    """Return the pipeline that would run, as text, with `per` in each quantize, without shrinking.
+
+    Raises:
+        SnncError: `unused-option` where there is nothing to change.
+    """
+    from attrs import evolve
+
+    from snnc.diagnostics import fail
+    from snnc.driver.pipeline import choose, plan
+    from snnc.extend.options import write
+
+    chosen = choose(session.registry, target, options)
+    own = plan(session.registry, pipeline or f"@{chosen.name}", chosen)
+    first = next((s.instance.level for s in own if s.instance.level != "any"), module.level)
+    if pipeline is None and (module.level, first) == ("snn", "int"):
+        own = plan(session.registry, f"@int,@{chosen.name}", chosen)
+    steps = [stage.step for stage in own]
+    for name, used in (("quantize", per is None), ("shrink-weights", shrink)):
+        if not used and not any(step.name == name for step in steps):
+            option = "--per" if name == "quantize" else "--no-shrink"
+            raise fail(
+                "unused-option",
+                f"{option} has no use: the pipeline {write(steps)} has no {name}",
+                help=f"leave {option} out",
+            )
+    if per is not None:
+        steps = [
+            evolve(s, options={**s.options, "per": per}) if s.name == "quantize" else s
+            for s in steps
+        ]
+    return write([s for s in steps if shrink or s.name != "shrink-weights"])
+
+
+def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON says of a build: its manifest without the layout."""
+    return {key: value for key, value in manifest.items() if key not in ("layout", "report")}
+
+
+def _show(build: "Build", output: str, check: bool) -> None:
+    from pathlib import Path
+
+    manifest = build.manifest
+    variant = f":{manifest['variant']}" if manifest["variant"] else ""
+    click.secho(f"@{manifest['name']} for {manifest['target']}{variant}", bold=True)
+    found = {k.replace("_", " "): f"{v:,}" for k, v in manifest["resources"].items()}
+    found |= {f"latency of {n}": counted(t, "tick") for n, t in manifest["latency"].items()}
+    show_pairs(found, "  ")
+    if manifest["relies_on"]:
+        click.echo(f"  relies on, unproven on silicon: {', '.join(manifest['relies_on'])}")
+    if check:
+        click.echo("  verified: the files, emulated, equal the program at every tick tried")
+    size = sum(path.stat().st_size for path in Path(output).rglob("*") if path.is_file())
+    click.echo(
+        f"wrote {output}: {counted(len(manifest['files']) + 1, 'file')}, {size / 1e6:,.2f} MB"
+    )

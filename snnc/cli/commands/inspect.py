@@ -1,0 +1,131 @@
+"""`snnc inspect` and `snnc where`: what lies where in a build."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snnc.cli.parameters import Command, as_json
+from snnc.cli.printing import counted, show_json, show_pairs, show_table
+from snnc.cli.session import Session
+from snnc.diagnostics import fail
+
+if TYPE_CHECKING:
+    from snnc.targets.paicore.placed import Placed
+
+EXAMPLE = """snnc inspect build
+snnc inspect build --json | python -m json.tool"""
+
+WHERE_EXAMPLE = """snnc where build hidden
+snnc where build 'hidden[17]'
+snnc where build 0,3"""
+
+
+def placed_of(session: Session, folder: str) -> "Placed":
+    """Return the placed program of a PAICORE build.
+
+    Raises:
+        SnncError: `no-cores` for a build of another target.
+    """
+    build = session.open(folder)
+    if build.target.level != "paicore":
+        raise fail(
+            "no-cores",
+            f"{folder} is for {build.manifest['target']}, which has no cores to look into",
+            help=f"print its program instead: snnc disassemble {folder}",
+        )
+    from snnc.targets.paicore.placed import read_placed
+
+    return read_placed(build.placed)
+
+
+@click.command(cls=Command, name="inspect", example=EXAMPLE)
+@click.argument("folder", metavar="DIR")
+@as_json
+@click.pass_obj
+def inspect(session: Session, folder: str, as_json: bool) -> None:
+    """Tables of a build: cores, layers, use of the chip.
+
+    Read from the target's files. A core has 512 dendrites; a neuron takes weight bits times axon
+    extension of them. `use` is the share of dendrites taken, `wasted` the weight bits left over.
+    """
+    from snnc.cli.paicore import tables
+
+    placed = placed_of(session, folder)
+    found: dict[str, Any] = {
+        "totals": tables.totals(placed),
+        "layers": list(tables.layers(placed)),
+        "cores": list(tables.cores(placed)),
+        "ports": list(tables.ports(placed)),
+    }
+    if as_json:
+        show_json(found)
+        return
+    total = found["totals"]
+    click.secho(f"@{placed.module.name}", bold=True)
+    show_pairs(
+        {
+            "cores": f"{counted(total['cores'], 'core')} in use, {total['cores_idle']} idle, "
+            f"on {counted(total['chips'], 'chip')}",
+            "dendrites": f"{total['dendrites']:,} of {total['dendrites_available']:,} "
+            f"({total['use']:.1%})",
+            "wasted": f"{total['wasted']:,} bits of weight memory in the cores in use",
+        },
+        "  ",
+    )
+    _layers(found["layers"])
+    _cores(found["cores"])
+    rows = [(p["value"], p["way"], p["type"], p["at"], p["mask"]) for p in found["ports"]]
+    show_table(("value", "way", "type", "chip:core", "mask"), rows, "\nInputs and outputs")
+
+
+def _layers(found: list[dict[str, Any]]) -> None:
+    columns = ("layer", "shape", "neurons", "copies", "cores", "bits", "extension", "start")
+    rows = [{**row, "shape": "x".join(map(str, row["shape"]))} for row in found]
+    show_table(columns, [[row[c] for c in columns] for row in rows], "\nLayers")
+
+
+def _cores(found: list[dict[str, Any]]) -> None:
+    show_table(
+        ("chip:core", "holds", "neurons", "axons", "bits", "dendrites", "use", "wasted", "start"),
+        [
+            (
+                row["core"],
+                row["holds"],
+                row["neurons"],
+                f"{row['axons']}/{row['axons_available']}",
+                row["bits"],
+                f"{row['dendrites']}/{row['dendrites_available']}",
+                f"{row['use']:.0%}",
+                row["wasted"],
+                row["start"],
+            )
+            for row in found
+        ],
+        "\nCores",
+    )
+
+
+@click.command(cls=Command, name="where", example=WHERE_EXAMPLE)
+@click.argument("folder", metavar="DIR")
+@click.argument("what", metavar="LAYER|LAYER[INDEX]|CORE")
+@as_json
+@click.pass_obj
+def where(session: Session, folder: str, what: str, as_json: bool) -> None:
+    """Where a layer or neuron lies; what a core holds.
+
+    LAYER is a layer or an input of the network; INDEX one flat number or one per axis. CORE is X,Y
+    or CHIPX,CHIPY:X,Y. For a neuron: its core, its number there, its address in the neuron memory, and
+    the region, axon and slot that it sends to.
+    """
+    from snnc.cli.paicore.places import find
+
+    title, rows = find(placed_of(session, folder), what)
+    if as_json:
+        show_json({"what": what, "found": rows})
+    elif len(rows) == 1:
+        click.secho(title, bold=True)
+        show_pairs({k.replace("_", " "): v for k, v in rows[0].items()}, "  ")
+    else:
+        columns = list(rows[0]) if rows else []
+        cells = [[row[c] for c in columns] for row in rows]
+        show_table([c.replace("_", " ") for c in columns], cells, title)

@@ -1,0 +1,176 @@
+"""`snnc opt` and `snnc dump`: networks as IR text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snnc.cli.failures import show_all
+from snnc.cli.parameters import Command, Named, network
+from snnc.cli.session import STDIN, Session, read_stdin
+from snnc.diagnostics import fail, nearest
+
+if TYPE_CHECKING:
+    from snnc.extend.passes import Context
+    from snnc.ir.graph import Module
+
+OPT_EXAMPLE = """snnc opt net.snn -p 'clean,quantize{bits=4},shrink-weights'
+snnc opt net.snn -p clean | snnc opt - -p infer
+snnc opt net.snn -t paicore -p @paicore -o placed.snn"""
+
+DUMP_EXAMPLE = """snnc dump net.snnl
+snnc dump net.snnl --level int
+snnc dump net.snnl -t paicore --after group --no-locs"""
+
+target = click.option(
+    "-t",
+    "--target",
+    type=Named("targets"),
+    metavar="NAME[:VARIANT]",
+    help="Target whose own passes and limits are wanted.",
+)
+
+
+@click.command(cls=Command, name="opt", example=OPT_EXAMPLE)
+@click.argument("file", metavar="FILE.snn")
+@click.option("-p", "--pipeline", metavar="TEXT", default="", help="Passes: 'a{x=1},b,@preset'.")
+@target
+@click.option(
+    "-o", "--output", metavar="FILE.snn", default=STDIN, help="Where to write, not stdout."
+)
+@click.option(
+    "--weights",
+    metavar="FILE.safetensors",
+    help="Weights that the text names by digest: read with stdin, written with stdout.",
+)
+@click.option("--calibrate", metavar="X.npz", help="Inputs from which passes take statistics.")
+@click.option("--check", is_flag=True, help="Execute what each pass promises.")
+@click.option("--dump", metavar="DIR", help="Write the network after each pass to a folder.")
+@click.option("--no-locs", is_flag=True, help="Leave out where each line comes from.")
+@click.pass_obj
+def opt(
+    session: Session,
+    file: str,
+    pipeline: str,
+    target: str | None,
+    output: str,
+    weights: str | None,
+    calibrate: str | None,
+    check: bool,
+    dump: str | None,
+    no_locs: bool,
+) -> None:
+    """Run passes over a network and print it.
+
+    - is stdin. The text on stdout holds small weights and names others by digest; --weights says
+    where those are kept between two runs of a pipe. With -o they stand beside the file.
+    """
+    from snnc.driver import run_pipeline
+    from snnc.ir.weights import save_tensors
+    from snnc.ir.write import save, write
+
+    if weights and STDIN not in (file, output):
+        raise click.UsageError("--weights is for stdin and stdout; files have theirs beside them")
+    module = read_stdin(Path(weights) if weights else None) if file == STDIN else session.load(file)
+    context = _context(session, module, target, calibrate)
+    module = run_pipeline(
+        module, pipeline, target, context=context, check=check, dump=dump, plugin=session.plugins
+    )
+    show_all(context.diagnostics.items)
+    if output != STDIN:
+        save(module, output)
+        return
+    if weights:
+        apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
+        save_tensors(Path(weights), apart)
+    click.echo(write(module, locs=not no_locs), nl=False)
+
+
+def _context(
+    session: Session, module: "Module", target: str | None, calibrate: str | None
+) -> "Context":
+    """Return the context of the passes."""
+    from snnc.driver.build import named
+    from snnc.driver.pipeline import choose, runner
+    from snnc.extend.passes import Context
+
+    return Context(
+        hardware=choose(session.registry, target).hardware() if target else {},
+        calibration=None if calibrate is None else named(module, calibrate),
+        run=runner(session.registry),
+    )
+
+
+@click.command(cls=Command, name="dump", example=DUMP_EXAMPLE)
+@network
+@click.option("--level", metavar="LEVEL", help="Level to print it at: snn, int, or a target's own.")
+@click.option(
+    "--after", metavar="PASS", help="Print it after this pass; the second clean is clean#2."
+)
+@target
+@click.option("--no-locs", is_flag=True, help="Leave out where each line comes from.")
+@click.pass_obj
+def dump(
+    session: Session,
+    network: str,
+    given: Mapping[str, str],
+    level: str | None,
+    after: str | None,
+    target: str | None,
+    no_locs: bool,
+) -> None:
+    """Print a network at any level, or after any pass.
+
+    Without options it is printed as its front end reads it. The passes are those that compile runs
+    for the target; --level of a target chooses that target.
+    """
+    from snnc.ir.write import write
+
+    module = session.load(network, given)
+    if level or after:
+        module = _lowered(session, module, level, after, target)
+    elif target:
+        module = _lowered(session, module, None, None, target)
+    click.echo(write(module, locs=not no_locs), nl=False)
+
+
+def _lowered(
+    session: Session, module: "Module", level: str | None, after: str | None, target: str | None
+) -> "Module":
+    """Return the module after the passes that lead to a level, or to a pass."""
+    from snnc.driver.pipeline import check_levels, choose, plan, run_stages
+
+    registry = session.registry
+    if target is None:
+        levels = {registry.get_target(name).level: name for name in registry.names("targets")}
+        target = levels.get(level or "")
+    chosen = choose(registry, target) if target else None
+    text = f"@{chosen.name}" if chosen else "clean"
+    stages = plan(registry, text, chosen)
+    reads = next((s.instance.level for s in stages if s.instance.level != "any"), "int")
+    if (module.level, reads) == ("snn", "int"):
+        stages = plan(registry, f"@int,{text}" if chosen else "@int", chosen)
+    wanted = len(stages)
+    if after:
+        names = [stage.label for stage in stages]
+        if after not in names:
+            raise fail(
+                "unknown-pass",
+                f"pass {after!r} is not among those that run: {', '.join(names)}",
+                help=nearest(after, names) if chosen else "name the target of the pass with -t",
+            )
+        wanted = names.index(after) + 1
+    elif level:
+        at = [check_levels(stages[:n], module.level) for n in range(len(stages) + 1)]
+        if level not in at:
+            raise fail(
+                "no-such-level",
+                f"the network is at level {module.level}; its passes lead to "
+                f"{', '.join(dict.fromkeys(at))}, not to {level!r}",
+                help=nearest(level, list(dict.fromkeys(at))),
+            )
+        wanted = len(at) - 1 - at[::-1].index(level)
+    context = _context(session, module, target, None)
+    engine = registry.get_engine("reference")
+    return run_stages(module, stages[:wanted], context, engine)[-1]

@@ -1,0 +1,97 @@
+"""`snnc verify`: the files of a build, emulated alone, against the reference."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snnc.cli.failures import DIFFERENT
+from snnc.cli.parameters import Command, as_json, front_end, inputs
+from snnc.cli.printing import counted, show_json, show_pairs
+from snnc.cli.session import Session
+
+if TYPE_CHECKING:
+    from snnc.runtime.compare import Difference
+
+EXAMPLE = """snnc verify build
+snnc verify build -i x.npz --against net.snnl"""
+
+
+@click.command(cls=Command, name="verify", example=EXAMPLE)
+@click.argument("folder", metavar="DIR")
+@inputs(required=False)
+@click.option("--against", metavar="NET", help="Network to compare with.  [default: model.snn]")
+@front_end
+@as_json
+@click.pass_obj
+def command(
+    session: Session,
+    folder: str,
+    inputs: str | None,
+    against: str | None,
+    given: dict[str, str],
+    as_json: bool,
+) -> int:
+    """Emulate a build and compare it with the reference.
+
+    The emulator gets a copy of the folder without the program, so it can only know what the files
+    say. Without -i, seeded random and adversarial inputs are tried. Compared are all outputs, and
+    spikes and potentials of every layer, at every tick. Exit status 3: they differ; the first
+    difference is shown.
+    """
+    from snnc.driver.build import named
+
+    build = session.open(folder)
+    module = session.load(against, given) if against else None
+    values = None if inputs is None else named(module or build.module, inputs)
+    found = build.verify(values, module)
+    if as_json:
+        show_json(
+            {
+                "equal": found.equal,
+                "samples": found.samples,
+                "sample_ticks": found.ticks,
+                "compared": list(found.compared),
+                "stimulus": found.stimulus,
+                "difference": difference_data(found.difference),
+            }
+        )
+    elif found.difference is None:
+        spikes = sum(not name.endswith(".v") for name in found.compared)
+        potentials = len(found.compared) - spikes
+        click.echo(
+            f"equal: {counted(found.samples, 'sample')}, {counted(found.ticks, 'tick')} in all, "
+            f"{counted(spikes, 'spike train')} and potentials of {counted(potentials, 'layer')}"
+        )
+    else:
+        click.secho(f"different, on input '{found.stimulus}'", fg="red", bold=True)
+        show_difference(found.difference, ("program", "build"))
+    return 0 if found.equal else DIFFERENT
+
+
+def difference_data(found: "Difference | None") -> dict[str, Any] | None:
+    """Return a difference as plain data, None where there is none."""
+    if found is None:
+        return None
+    return {
+        "tick": found.tick,
+        "value": found.name,
+        "sample": found.sample,
+        "neuron": list(found.index),
+        "left": found.left,
+        "right": found.right,
+    }
+
+
+def show_difference(found: "Difference", sides: tuple[str, str]) -> None:
+    """Print where two sides first part, and both numbers."""
+    show_pairs(
+        {
+            "first tick": found.tick,
+            "layer": f"%{found.name}",
+            "sample": found.sample,
+            "neuron": f"[{', '.join(map(str, found.index))}]",
+            sides[0]: f"{found.left:g}",
+            sides[1]: f"{found.right:g}",
+        },
+        "  ",
+    )

@@ -1,0 +1,146 @@
+"""How a run ends: what is shown of an error, the exit status, and the reproducer of a defect.
+
+Diagnostics are rendered on stderr, at most `SHOWN` of them. An exception that is no `SnncError` is
+a defect of ours: one line on stderr, status 70, and a folder with all that is needed to report it.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from snnc.diagnostics import Diagnostic, SnncError
+
+REFUSED, USAGE, DIFFERENT, UNFIT, DEFECT = 1, 2, 3, 4, 70
+"""Exit statuses other than 0."""
+
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""Exit statuses by the custom of shells: 128 + SIGINT, 128 + SIGPIPE."""
+
+SHOWN = 20
+"""Most diagnostics that are shown."""
+
+COPIED = 64 << 20
+"""Most bytes of input files that a reproducer takes."""
+
+_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def ending(error: BaseException, args: Sequence[str]) -> int:
+    """Tell the user of an exception that ended a run; return the exit status."""
+    if isinstance(error, click.exceptions.Exit):
+        return int(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        return _close_pipe()
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        click.echo("", err=True)
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return _show_usage(error)
+    from snnc.diagnostics import SnncError
+
+    if isinstance(error, SnncError):
+        show_all(error.diagnostics)
+        return _status(error)
+    return _report(error, args)
+
+
+def _close_pipe() -> int:
+    """Let the interpreter flush into nothing: the reader of our output is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED
+
+
+def _show_usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    path = context.command_path if context else "snnc"
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    if context is not None and context.command.get_help_option(context) is not None:
+        click.echo(f"  help: see {path} --help", err=True)
+    return USAGE
+
+
+def _status(error: "SnncError") -> int:
+    """Return the status of an error; what the user typed as a pipeline is usage."""
+    from snnc.extend.options import WHERE
+
+    if error.exit_status == REFUSED and error.diagnostics[0].loc.file == WHERE:
+        return USAGE
+    return error.exit_status
+
+
+def show_all(diagnostics: "Sequence[Diagnostic]") -> None:
+    """Render diagnostics on stderr."""
+    for diagnostic in diagnostics[:SHOWN]:
+        click.echo(_colored(diagnostic), err=True)
+    if len(diagnostics) > SHOWN:
+        click.echo(f"... and {len(diagnostics) - SHOWN} more", err=True)
+
+
+def _colored(diagnostic: "Diagnostic") -> str:
+    from snnc.diagnostics import render
+
+    word = diagnostic.severity.value
+    tag = f"{word}[{diagnostic.code}]"
+    return render(diagnostic).replace(tag, click.style(tag, fg=_COLORS[word], bold=True), 1)
+
+
+def _report(error: BaseException, args: Sequence[str]) -> int:
+    """Write a reproducer and name it."""
+    detail = str(error).splitlines()[:1]
+    what = type(error).__name__ + (f": {detail[0]}" if detail and detail[0] else "")
+    click.echo(
+        f"{click.style('internal error', fg='red', bold=True)}: {what}; "
+        f"this is a defect of snnc, please report it with {_reproducer(error, args)}",
+        err=True,
+    )
+    return DEFECT
+
+
+def _reproducer(error: BaseException, args: Sequence[str]) -> str:
+    """Return the folder into which command, traceback, versions and inputs were written."""
+    import json
+    import shlex
+    import tempfile
+    import traceback
+
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="snnc-reproducer-"))
+        lines = "".join(traceback.format_exception(error))
+        (folder / "traceback.txt").write_text(lines, encoding="utf-8")
+        (folder / "command.txt").write_text(f"snnc {shlex.join(args)}\n", encoding="utf-8")
+        from snnc.cli.commands.doctor import versions
+
+        text = json.dumps(versions(), indent=1) + "\n"
+        (folder / "versions.json").write_text(text, encoding="utf-8")
+        left = COPIED
+        for path in _inputs(args):
+            left -= path.stat().st_size
+            if left >= 0:
+                target = folder / "input" / path.name
+                target.parent.mkdir(exist_ok=True)
+                shutil.copyfile(path, target)
+    except OSError as problem:
+        return f"the command that you typed ({problem.strerror}: no reproducer was written)"
+    return str(folder)
+
+
+def _inputs(args: Sequence[str]) -> Iterator[Path]:
+    """Yield the files that arguments name, weights beside a network and files of a build too."""
+    for arg in args:
+        path = Path(arg)
+        if not path.exists() and ".py:" in arg:
+            path = Path(arg.rpartition(":")[0])
+        if path.is_dir() and (path / "manifest.json").is_file():
+            yield from (p for p in sorted(path.iterdir()) if p.is_file())
+        elif path.is_file():
+            yield path
+            beside = path.with_suffix(".safetensors")
+            if path.suffix == ".snn" and beside.is_file():
+                yield beside

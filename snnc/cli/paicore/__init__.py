@@ -1,0 +1,1 @@
+"""Views of what only PAICORE builds have: frames, cores, axons, neuron records."""

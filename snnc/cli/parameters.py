@@ -1,0 +1,289 @@
+"""What commands have in common: defaults from settings, names of the registry, target options."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from snnc.cli.session import Session
+from snnc.diagnostics import nearest
+from snnc.extend.options import Option, convert, declared, from_text
+
+DEFAULT_TARGET = "paicore"
+
+F = Callable[..., Any]
+
+
+class Command(click.Command):
+    """A command that takes defaults from the settings file and shows an example at its end.
+
+    `example` is one or more lines of a shell.
+    """
+
+    def __init__(self, *args: Any, example: str = "", **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.example:
+            with formatter.section("Examples" if "\n" in self.example else "Example"):
+                for line in self.example.splitlines():
+                    formatter.write(f"  {line}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with defaults from the settings file; its unknown keys are refused."""
+        session = ctx.find_object(Session)
+        if session is not None:
+            ctx.default_map = self._defaults(ctx, session)
+        return super().parse_args(ctx, args)
+
+    def _defaults(self, ctx: click.Context, session: Session) -> dict[str, Any]:
+        name = self.name or ""
+        params = {p.name or "": p for p in self.get_params(ctx)}
+        strict, found = self.strict_keys(session), {}
+        for key, value in session.settings.of(name).items():
+            if key in params:
+                found[key] = _listed(params[key], value)
+            elif key in strict:
+                known = [option.replace("_", "-") for option in params if option != "help"]
+                raise session.settings.refuse(key, name, known)
+        return found
+
+    def strict_keys(self, session: Session) -> set[str]:
+        """Return the settings that this command must know: those that stand in its own table."""
+        return {key.replace("-", "_") for key in session.settings.tables.get(self.name or "", {})}
+
+
+def _listed(param: click.Parameter, value: Any) -> Any:
+    return [value] if getattr(param, "multiple", False) and not isinstance(value, list) else value
+
+
+class Named(click.ParamType):  # type: ignore[type-arg]
+    """A name of the registry: `targets` (`name:variant` too), `engines`, `passes`."""
+
+    def __init__(self, kind: str, *extra: str) -> None:
+        self.kind, self.extra = kind, extra
+        self.name = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; a wrong one is a usage error with a suggestion."""
+        session = ctx.find_object(Session) if ctx else None
+        text = str(value)
+        if session is None or text in self.extra:
+            return text
+        name, _, variant = text.partition(":") if self.kind == "targets" else (text, "", "")
+        known = [*session.registry.names(self.kind), *self.extra]
+        if name not in known:
+            self.fail(f"there is no {name!r}; {nearest(name, known)}", param, ctx)
+        if variant:
+            variants = session.registry.get_target(name).variants()
+            if variant not in variants:
+                hint = nearest(variant, variants)
+                self.fail(f"{name} has no variant {variant!r}; {hint}", param, ctx)
+        return text
+
+
+class OptionText(click.ParamType):  # type: ignore[type-arg]
+    """The value of a declared option of a target: text of the command line, or data of TOML."""
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = "value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value in the option's own type."""
+        from snnc.diagnostics import SnncError
+
+        try:
+            if isinstance(value, str):
+                return from_text(self.option, value)
+            one = self.option.kind.startswith("[") and not isinstance(value, (list, tuple))
+            return convert(self.option, [value] if one else value)
+        except SnncError as error:
+            self.fail(error.diagnostics[0].message.partition(": ")[2], param, ctx)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class TargetCommand(Command):
+    """A command with `-t TARGET` whose further options are those that the target declares.
+
+    Values given for them arrive as `ctx.meta[CHOSEN]`; what is not given is the target's default.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's parameters and those of the chosen target."""
+        return [*super().get_params(ctx), *ctx.meta.get(DECLARED, [])]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse with the options of the target that the arguments name."""
+        session = ctx.find_object(Session)
+        target = self._target(session, args) if session else ""
+        if session is not None and target in session.registry.names("targets"):
+            options = declared(session.registry.get_target(target).Options)
+            own = {name for param in self.params for name in param.opts}
+            made = [target_option(o, target) for o in options]
+            ctx.meta[DECLARED] = [o for o in made if not own & set(o.opts)]
+        return super().parse_args(ctx, args)
+
+    def _target(self, session: Session, args: Sequence[str]) -> str:
+        """Return the one target that is named (without variant), or the default."""
+        found = _values_of(("-t", "--target"), args)
+        if not found:
+            stated = session.settings.of(self.name or "").get("target", DEFAULT_TARGET)
+            found = [stated] if isinstance(stated, str) else list(stated)
+        names = {str(name).partition(":")[0] for name in found}
+        return names.pop() if len(names) == 1 else ""
+
+    def strict_keys(self, session: Session) -> set[str]:
+        """Return every setting for `compile`; `check` leaves out those that it has no use for."""
+        common = session.settings.common if self.name == "compile" else {}
+        return super().strict_keys(session) | {key.replace("-", "_") for key in common}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Take the target's options out of the parameters, and run."""
+        chosen = {}
+        for param in ctx.meta.get(DECLARED, []):
+            value = ctx.params.pop(param.name)
+            if value is not None and value != ():
+                many = param.multiple and isinstance(value, tuple)
+                chosen[param.name] = tuple(x for one in value for x in one) if many else value
+        ctx.meta[CHOSEN] = chosen
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then those of the target."""
+        theirs = ctx.meta.get(DECLARED, [])
+        for title, params in (("Options", super().get_params(ctx)), (_title(ctx), theirs)):
+            options = [p for p in params if isinstance(p, click.Option)]
+            records = [r for p in options if (r := p.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+DECLARED = "snnc.target_options"
+CHOSEN = "snnc.chosen"
+
+
+def _title(ctx: click.Context) -> str:
+    first = next(iter(ctx.meta.get(DECLARED, [])), None)
+    return f"Options of target {first.target}" if first else ""
+
+
+def _values_of(flags: tuple[str, ...], args: Sequence[str]) -> list[str]:
+    """Return what stands after one of some flags: `-t X`, `-tX`, `--target X`, `--target=X`."""
+    found: list[str] = []
+    for number, arg in enumerate(args):
+        short = next((f for f in flags if not f.startswith("--") and arg.startswith(f)), "")
+        if arg in flags:
+            found += args[number + 1 : number + 2]
+        elif arg.startswith("--") and arg.partition("=")[0] in flags:
+            found.append(arg.partition("=")[2])
+        elif short:
+            found.append(arg[len(short) :])
+    return found
+
+
+class TargetOption(click.Option):
+    """An option that a target declares."""
+
+    target = ""
+
+
+def target_option(option: Option, target: str) -> TargetOption:
+    """Return the option of the command line for a declared one; lists may be given repeatedly."""
+    name = option.name.replace("_", "-")
+    default = option.default if option.kind != "bool" else None
+    shown = f"  [default: {_text(default)}]" if default not in (None, (), "") else ""
+    if option.kind == "bool":
+        text = f"{option.help}  [default: {'yes' if option.default else 'no'}]"
+        made = TargetOption([f"--{name}/--no-{name}"], default=None, help=text)
+    else:
+        made = TargetOption(
+            [f"--{name}"],
+            type=OptionText(option),
+            multiple=option.kind.startswith("["),
+            metavar=_metavar(option),
+            help=option.help + shown,
+        )
+    made.target = target
+    return made
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _metavar(option: Option) -> str:
+    if option.choices:
+        mark = "," if option.kind.startswith("[") else "|"
+        return mark.join(map(str, option.choices))
+    if option.kind == "[int]" and "X,Y" in option.help:
+        return "X,Y"
+    return {"int": "N", "float": "NUMBER", "str": "TEXT", "[int]": "N,..."}.get(
+        option.kind, "TEXT,..."
+    )
+
+
+def network(f: F) -> F:
+    """Add the argument NET and the options of its front end."""
+    return click.argument("network", metavar="NET")(front_end(f))
+
+
+def front_end(f: F) -> F:
+    """Add `--set`, which arrives as `given`, a dictionary."""
+    return click.option(
+        "--set",
+        "given",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_pairs,
+        help="Option of the front end, or parameter of a .snnl network; may be repeated.",
+    )(f)
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in value:
+        name, mark, rest = text.partition("=")
+        if not mark or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", ctx, param)
+        found[name] = rest
+    return found
+
+
+def inputs(required: bool = True) -> Callable[[F], F]:
+    """Return the option `-i X.npz`."""
+    return click.option(
+        "-i",
+        "--inputs",
+        metavar="X.npz",
+        required=required,
+        help="Inputs: one array per graph input, by its name, (samples, ticks, *shape).",
+    )
+
+
+def values_out(what: str) -> Callable[[F], F]:
+    """Return the option `-o Y.npz`."""
+    return click.option(
+        "-o", "--output", metavar="Y.npz", required=True, help=f"Where to write {what}."
+    )
+
+
+ticks = click.option(
+    "--ticks",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Ticks to run; needed only where no input says it.",
+)
+engine = click.option(
+    "--engine",
+    type=Named("engines", "auto", "emulator"),
+    metavar="NAME",
+    default="auto",
+    help="reference, numpy, or emulator for a build.  [default: the emulator for a build, the "
+    "fastest exact engine for a network]",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

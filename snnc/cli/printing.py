@@ -1,0 +1,72 @@
+"""What goes to stdout: tables for people, JSON for machines."""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+WIDEST = 10_000
+"""Width that no table reaches: what goes into a file or a pipe is never wrapped."""
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON, keys in their order."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", empty: str = ""
+) -> None:
+    """Print rows as a table, whole numbers to the right; `empty` is said where there are none."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    body = [[_cell(value) for value in row] for row in rows]
+    if title:
+        click.secho(title, bold=True)
+    if not body:
+        click.echo(empty or "  nothing")
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        numeric = all(row[number][:1].isdigit() or row[number] in ("", "-") for row in body)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text(cell) for cell in row))
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else WIDEST
+    stream = io.StringIO()
+    Console(file=stream, width=width, force_terminal=terminal, highlight=False).print(table)
+    click.echo("\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()))
+
+
+def show_pairs(pairs: Mapping[str, Any], indent: str = "") -> None:
+    """Print names and values in two columns."""
+    width = max((len(name) for name in pairs), default=0)
+    for name, value in pairs.items():
+        click.echo(f"{indent}{name.ljust(width)}  {_cell(value)}".rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(item) for item in value) or "-"
+    return "-" if value is None else str(value)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun, in the plural where that is due.
+
+    >>> counted(1, "core"), counted(3, "core")
+    ('1 core', '3 cores')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"

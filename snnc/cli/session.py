@@ -1,0 +1,81 @@
+"""What every command of a run shares: plugins, settings, the registry, and how sources are read."""
+
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snnc.builtins import open_registry
+from snnc.cli.settings import Settings
+from snnc.extend.registry import Registry
+
+if TYPE_CHECKING:
+    from snnc.driver import Build
+    from snnc.ir.graph import Module
+
+STDIN = "-"
+
+
+class Session:
+    """The context object of the command line."""
+
+    def __init__(self, plugins: tuple[str, ...], verbose: bool, settings: Settings) -> None:
+        self.plugins = plugins
+        self.verbose = verbose
+        self.settings = settings
+
+    @cached_property
+    def registry(self) -> Registry:
+        """All that is known by name, plugins included."""
+        return open_registry(self.plugins)
+
+    def note(self, text: str) -> None:
+        """Say what is being done, on stderr, if the user asked for that."""
+        if self.verbose:
+            click.echo(f"snnc: {text}", err=True)
+
+    def load(self, source: str, options: Mapping[str, Any] | None = None) -> "Module":
+        """Return the module of a network; `-` is IR text from stdin."""
+        from snnc.driver import load
+
+        if source == STDIN:
+            return read_stdin()
+        module = load(source, plugin=self.plugins, **dict(options or {}))
+        self.note(f"read {source}: {module!r}")
+        return module
+
+    def open(self, folder: str) -> "Build":
+        """Return the build in a folder."""
+        from snnc.driver import Build
+
+        build = Build.open(folder, self.plugins)
+        self.note(f"opened {folder}: {build!r}")
+        return build
+
+
+def read_stdin(weights: Path | None = None) -> "Module":
+    """Return the module whose text comes from stdin; `weights` is a file of arrays by digest.
+
+    The file is opened after the end of stdin, when the other side of a pipe has written it.
+    """
+    from snnc.ir.read import decode, read
+    from snnc.ir.verify import verify
+    from snnc.ir.weights import load_safetensors
+
+    text = decode(sys.stdin.buffer.read(), "<stdin>")
+    module = read(text, "<stdin>", load_safetensors(weights) if weights else None, Path())
+    verify(module).check()
+    return module
+
+
+def is_build(source: str) -> bool:
+    """Whether a source is the folder of a build."""
+    return source != STDIN and (Path(source) / "manifest.json").is_file()
+
+
+def to_terminal() -> bool:
+    """Whether stderr is read by a person now, so that progress is worth showing."""
+    return sys.stderr.isatty()
