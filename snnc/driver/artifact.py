@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import evolve
 
-from snnc.diagnostics import Location, fail
+from snnc.diagnostics import Location, SnncError, fail
 from snnc.driver.sources import MODEL
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
@@ -29,13 +29,36 @@ SCHEMA = 1
 """Version of the manifest."""
 
 MANIFEST = "manifest.json"
+_KEYS = {
+    **dict.fromkeys(("name", "target", "variant", "pipeline"), str),
+    **dict.fromkeys(("tool", "options", "files", "latency", "resources"), dict),
+    "takes": list,
+}
+"""What a manifest must hold for a build to be opened."""
+
 WEIGHTS = "model.safetensors"
 README = "README.md"
 
 
 def to_json(value: Any) -> str:
     """Return canonical JSON: sorted keys, fixed separators, ends with a line feed."""
-    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    try:
+        return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, default=_plain) + "\n"
+    except (TypeError, ValueError) as error:
+        raise fail(
+            "report-not-plain",
+            f"the manifest cannot hold what a pass or a target reports: {error}",
+            help="report numbers, texts, lists and mappings of these",
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has for a numpy number or array, or another mapping."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
 
 
 def digest(path: Path) -> str:
@@ -101,14 +124,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise fail("build-corrupt", f"{path}: {error}", help="compile again") from None
-    if not isinstance(manifest, dict) or not {"schema", "files", "target", "tool"} <= set(manifest):
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
         raise fail("not-a-build", f"{path} is not a manifest of snnc", help="compile again")
-    if manifest["schema"] != SCHEMA:
+    if manifest["schema"] > SCHEMA:
         raise fail(
             "build-too-new",
             f"{path} has schema {manifest['schema']}, this snnc reads {SCHEMA}",
-            help=f"use snnc {manifest['tool'].get('version', '')} or newer, or compile again",
+            help="use a newer snnc, or compile again",
         )
+    lacking = [k for k, kind in _KEYS.items() if not isinstance(manifest.get(k), kind)]
+    if lacking:
+        raise fail("build-corrupt", f"{path} lacks {', '.join(lacking)}", help="compile again")
     return manifest
 
 
@@ -132,7 +158,7 @@ def publish(source: Path, folder: Path) -> None:
     Raises:
         SnncError: `output-not-a-folder`, `output-not-ours`, `output-unwritable`.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = folder.resolve()
     _check_ours(folder)
     temporary = ""
     try:
@@ -168,6 +194,14 @@ def _open_up(folder: Path) -> None:
     folder.chmod(0o777 & ~mask)
 
 
+def _written(folder: Path) -> set[str]:
+    """Return the files of the build in a folder, none where there is no build."""
+    try:
+        return {MANIFEST, *read_manifest(folder)["files"]}
+    except SnncError:
+        return set()
+
+
 def _check_ours(folder: Path) -> None:
     if not folder.exists():
         return
@@ -180,7 +214,7 @@ def _check_ours(folder: Path) -> None:
     found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
     if not found:
         return
-    known = {MANIFEST, *read_manifest(folder)["files"]} if MANIFEST in found else set()
+    known = _written(folder)
     strange = [name for name in found if name not in known]
     if strange:
         more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""

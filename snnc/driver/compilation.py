@@ -50,7 +50,7 @@ def compile(
         pipeline: passes in place of the target's own ones.
         bits: weight bits for `quantize`.
         calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file.
-        check: execute the declared exactness of every pass.
+        check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
         plugin: files of plugins.
         diagnostics: collects warnings.
@@ -80,7 +80,16 @@ def compile(
     modules = run_stages(module, found, context, registry.get_engine("reference"), watch)
     program, placed = modules[last_approximation(found)], modules[-1]
     chosen.target.check(placed).check(exit_status=4)
-    return compose(registry, chosen, (module, program, placed), canonical(found), context.report)
+    report = context.report
+    build = compose(registry, chosen, (module, program, placed), canonical(found), report)
+    if check and not (verified := build.verify()):
+        raise fail(
+            "build-differs",
+            f"the emulated files are not the program: {verified}",
+            help="this is a defect of the target; report it with the network",
+            exit_status=3,
+        )
+    return build
 
 
 def _stages(

@@ -41,7 +41,7 @@ def _values(manifest: Mapping[str, Any]) -> list[str]:
         )
     for name, value in manifest["outputs"].items():
         late = manifest["latency"].get(name)
-        after = f", {late} ticks after its inputs" if late is not None else ""
+        after = "" if late is None else f", {late} tick{'s' * (late != 1)} after its inputs"
         lines.append(f"- output `{name}`: `{value['type']}`{after}")
     return lines
 

@@ -7,15 +7,13 @@ user's file is told with its line.
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import fail, nearest
 from snnc.extend.foreign import guarded, load_file
-from snnc.extend.frontend import Frontend
-from snnc.extend.registry import BOX, Registry, guarded_plugin
+from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
 from snnc.ir.verify import verify
 
@@ -64,16 +62,21 @@ def _from_path(registry: Registry, text: str, options: Mapping[str, Any]) -> Mod
             f"there is no file {text}",
             help="give a network: " + _accepted(registry),
         )
-    return _read(registry, frontend, path, options)
+    return registry.get_frontend(frontend).read(path, options)
 
 
 def _by_suffix(registry: Registry, path: Path) -> str:
     """Return the name of the front end that reads files of a path's suffix."""
-    suffixes = {
-        suffix: name
-        for name in registry.names("frontends")
-        for suffix in registry.get_frontend(name).suffixes
-    }
+    suffixes: dict[str, str] = {}
+    for name in registry.names("frontends"):
+        for suffix in registry.get_frontend(name).suffixes:
+            if suffix in suffixes:
+                raise fail(
+                    "duplicate-name",
+                    f"front ends {suffixes[suffix]} and {name} both read {suffix}",
+                    help="leave one plugin out",
+                )
+            suffixes[suffix] = name
     for suffix, name in suffixes.items():
         if path.name.lower().endswith(suffix):
             return name
@@ -123,10 +126,8 @@ def _from_object(registry: Registry, source: Any, options: Mapping[str, Any], wh
         return source
     for name in registry.names("frontends"):
         frontend = registry.get_frontend(name)
-        with _guard(registry, name):
-            accepted = frontend.accepts(source)
-        if accepted:
-            return _read(registry, name, source, options)
+        if frontend.accepts(source):
+            return frontend.read(source, options)
     kind = type(source)
     raise fail(
         "unknown-source",
@@ -134,14 +135,3 @@ def _from_object(registry: Registry, source: Any, options: Mapping[str, Any], wh
         help="a function returns an snnc Module, or an object that one of these front ends takes: "
         + ", ".join(registry.names("frontends")),
     )
-
-
-def _read(registry: Registry, name: str, source: Any, options: Mapping[str, Any]) -> Module:
-    frontend: Frontend = registry.get_frontend(name)
-    with _guard(registry, name):
-        return frontend.read(source, options)
-
-
-def _guard(registry: Registry, name: str) -> Any:
-    entry = registry.entry("frontends", name)
-    return nullcontext() if entry.origin.name == BOX else guarded_plugin(entry)

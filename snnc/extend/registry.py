@@ -7,7 +7,8 @@ place. Nothing here imports numpy.
 
 import importlib
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from inspect import isclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -106,17 +107,17 @@ class Registry:
 
     def get_target(self, name: str) -> "Target":
         """Return a target by name (without variant)."""
-        target: Target = self._load(self.entry("targets", name))()
+        target: Target = self._instance(self.entry("targets", name))
         return target
 
     def get_engine(self, name: str) -> "Engine":
         """Return an engine by name."""
-        engine: Engine = self._load(self.entry("engines", name))()
+        engine: Engine = self._instance(self.entry("engines", name))
         return engine
 
     def get_frontend(self, name: str) -> "Frontend":
         """Return a front end by name."""
-        frontend: Frontend = self._load(self.entry("frontends", name))()
+        frontend: Frontend = self._instance(self.entry("frontends", name))
         return frontend
 
     def frontends(self) -> "tuple[Frontend, ...]":
@@ -182,6 +183,14 @@ class Registry:
 
         add_finder(self.find_level)
 
+    def _instance(self, entry: Entry) -> Any:
+        """Return an instance of what an entry names; a plugin's is watched for exceptions."""
+        made = self._load(entry)
+        if entry.origin.name == BOX:
+            return made()
+        with guarded_plugin(entry):
+            return Watched(made(), entry)
+
     def _load(self, entry: Entry) -> Any:
         """Return what `module:Class` names, with a plugin's failure told as such."""
         if entry.origin.name == BOX:
@@ -190,7 +199,29 @@ class Registry:
             return _resolve(entry)
 
 
-def guarded_plugin(entry: Entry) -> Any:
+class Watched:
+    """An object of a plugin whose methods raise `plugin-failed` in place of their own exceptions.
+
+    So do the methods of the programs that an engine or an emulator returns.
+    """
+
+    def __init__(self, inner: Any, entry: Entry) -> None:
+        self._inner, self._entry = inner, entry
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found) or isclass(found):
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            with guarded_plugin(self._entry):
+                made = found(*arguments, **options)
+            return Watched(made, self._entry) if name in ("prepare", "emulate") else made
+
+        return call
+
+
+def guarded_plugin(entry: Entry) -> AbstractContextManager[None]:
     """Return a context in which an exception becomes `plugin-failed`; ours pass through."""
     return guarded(
         "plugin-failed",

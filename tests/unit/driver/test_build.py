@@ -61,12 +61,14 @@ def test_manifest_says_what_was_built(build, tmp_path):
     folder = build.save(tmp_path / "out")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest == build.manifest
-    assert {"speed": 3, "for": "fun"} == manifest["options"]
+    assert {"speed": 3, "fault": "", "for": "fun"} == manifest["options"]
     assert ("toy", "small", "toy-place") == tuple(
         manifest[k] for k in ("target", "variant", "pipeline")
     )
     assert {"x": {"type": "u1[4]~"}} == manifest["inputs"]
-    assert {"README.md", "chip.safetensors", "chip.snn", "model.snn"} == set(manifest["files"])
+    assert {"README.md", "chip.safetensors", "chip.snn", "fault.txt", "model.snn"} == set(
+        manifest["files"]
+    )
     assert "nothing at all" in (folder / "README.md").read_text()
 
 
@@ -161,6 +163,7 @@ def test_changed_or_missing_file_is_refused(build, toy, tmp_path, name):
         ("{", "build-corrupt"),
         ("[]", "not-a-build"),
         ('{"schema": 99, "files": {}, "target": "toy", "tool": {}}', "build-too-new"),
+        ('{"schema": 1, "files": []}', "build-corrupt"),
     ],
 )
 def test_manifest_that_is_none_is_refused(build, toy, tmp_path, text, code):
@@ -193,6 +196,47 @@ def test_folder_with_files_of_the_user_is_left_alone(build, tmp_path):
     assert "output-not-ours" == found.code
     assert "notes.txt" in found.message
     assert "mine" == (folder / "notes.txt").read_text()
+
+
+def test_folder_with_the_manifest_of_another_program_is_left_alone(build, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "manifest.json").write_text('{"name": "a web page"}')
+    assert "output-not-ours" == refused(build.save, folder).code
+
+
+def test_link_to_a_folder_is_filled_and_stays_a_link(build, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    build.save(tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "real" / "chip.snn").is_file()
+
+
+def test_check_verifies_the_build(module, toy):
+    snnc.compile(module, "toy", plugin=[toy], check=True)
+    with pytest.raises(SnncError) as caught:
+        snnc.compile(module, "toy", plugin=[toy], check=True, fault="emit")
+    assert ("build-differs", 3) == (caught.value.code, caught.value.exit_status)
+
+
+def test_target_of_a_plugin_that_raises_is_named_with_its_line(module, toy, spikes):
+    found = refused(snnc.compile, module, "toy", plugin=[toy], fault="raise")
+    assert ("plugin-failed", str(toy)) == (found.code, found.loc.file)
+    assert "ZeroDivisionError: in the toy" in found.message
+    build = snnc.compile(module, "toy", plugin=[toy], fault="run")
+    assert "plugin-failed" == refused(build.run, spikes).code
+
+
+def test_report_that_no_manifest_holds_is_refused(module, toy):
+    found = refused(snnc.compile, module, "toy", plugin=[toy], fault="report")
+    assert "report-not-plain" == found.code
+
+
+def test_manifest_holds_numbers_of_numpy():
+    from snnc.driver.artifact import to_json
+
+    assert {"a": 1, "b": [1, 2]} == json.loads(to_json({"a": np.int64(1), "b": np.arange(1, 3)}))
 
 
 def test_file_in_place_of_the_folder_is_left_alone(build, tmp_path):

@@ -139,6 +139,17 @@ def test_front_end_of_a_plugin_reads_its_suffix_and_its_objects(module, tmp_path
     assert ("plugin-failed", str(plugin)) == (found.code, found.loc.file)
 
 
+def test_two_front_ends_of_one_suffix_are_refused(module, tmp_path):
+    save(module, tmp_path / "net.snn")
+    plugin = tmp_path / "twice.py"
+    plugin.write_text(
+        "from snnc.extend.plugin import Plugin\n"
+        "class Twice:\n    name, suffixes = 'twice', ('.snn',)\n"
+        "plugin = Plugin(frontends={'twice': 'twice:Twice'})\n"
+    )
+    assert "duplicate-name" == refused(tmp_path / "net.snn", plugin=[plugin]).code
+
+
 def test_importing_the_package_is_cheap():
     import subprocess
     import sys

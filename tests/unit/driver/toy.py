@@ -17,6 +17,7 @@ from snnc.runtime.reference import Reference
 @frozen
 class Options:
     speed: int = option(3, help="ticks per second")
+    fault: str = option("", help="what goes wrong", choices=("", "emit", "raise", "report", "run"))
     for_: str = option("fun", help="what it is for", choices=("fun", "profit"))
 
 
@@ -150,6 +151,11 @@ class Elsewhere(Pass):
         return module
 
 
+class Broken:
+    def run(self, inputs, **options):
+        raise KeyError("in the program")
+
+
 class Toy:
     name = "toy"
     level = "int"
@@ -169,15 +175,20 @@ class Toy:
         return "toy-place"
 
     def emit(self, module, folder, options):
+        if options.fault == "emit":
+            module = with_thresholds(module, 1)
+        if options.fault == "raise":
+            raise ZeroDivisionError("in the toy")
+        (folder / "fault.txt").write_text(options.fault)
         apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
         save_tensors(folder / "chip.safetensors", apart)
         write_atomically(folder / "chip.snn", write(module, locs=False).encode())
         return Emitted(
-            ("chip.snn", "chip.safetensors"),
+            ("chip.snn", "chip.safetensors", "fault.txt"),
             resources={"neurons": 3},
             latency={v.name: 1 for v in module.graph.outputs},
             relies_on=("nothing at all",),
-            layout={"speed": options.speed},
+            layout={"speed": options.speed if options.fault != "report" else object()},
         )
 
     def load(self, folder):
@@ -190,7 +201,8 @@ class Toy:
         return found
 
     def emulate(self, folder):
-        return Reference().prepare(load(folder / "chip.snn"))
+        program = Reference().prepare(load(folder / "chip.snn"))
+        return Broken() if (folder / "fault.txt").read_text() == "run" else program
 
 
 plugin = Plugin(

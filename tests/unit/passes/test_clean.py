@@ -162,3 +162,13 @@ def test_placed_module_is_refused():
 
     with pytest.raises(SnncError, match="pass-level"):
         Clean().run(Placed(), Context())
+
+
+def test_rules_that_never_settle_are_a_defect_that_is_told(monkeypatch):
+    from snnc.diagnostics import SnncError
+
+    b = Builder("net", "int")
+    module = b.finish(b.op("neuron", b.input("x", "u1[2]~"), threshold=1))
+    monkeypatch.setattr("snnc.passes.clean._wiring", lambda module: object())
+    with pytest.raises(SnncError, match="clean-diverges"):
+        Clean().run(module, Context())
