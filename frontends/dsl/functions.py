@@ -10,6 +10,7 @@ from snnc.diagnostics import Location, fail
 from snnc.frontends.dsl.constants import (
     Array,
     as_array,
+    binary,
     checked,
     filled,
     integer,
@@ -52,6 +53,13 @@ def _sum(loc: Location, *given: Any) -> Any:
     return checked(sum(numbers) if exact else math.fsum(numbers), loc)
 
 
+def _prod(loc: Location, *given: Any) -> Any:
+    product = 1
+    for number in _numbers("prod", loc, given):
+        product = binary("*", product, number, loc)
+    return product
+
+
 def _abs(loc: Location, value: Any) -> Any:
     if is_number(value):
         return abs(value)
@@ -74,11 +82,14 @@ def _shape(loc: Location, value: Any) -> list[int]:
     return list(as_array(value, loc, "shape").data.shape)
 
 
-def _window(loc: Location, kernel: Any, axes: Any) -> int:
-    """Return the number of elements of a pooling window."""
-    sizes = integers(kernel, loc, "kernel")
-    count = integer(axes, loc, "axes")
-    return math.prod(sizes * count if is_number(kernel) else sizes)
+def _per_axis(loc: Location, sizes: Any, axes: Any) -> list[int]:
+    """Return a list with one size per axis; one number stands for all."""
+    found, count = integers(sizes, loc, "per_axis"), integer(axes, loc, "axes")
+    if is_number(sizes) and 0 < count <= LIST_LIMIT:
+        found *= count
+    if len(found) != count:
+        raise fail("wrong-arguments", f"{len(found)} sizes for {count} axes", loc)
+    return list(found)
 
 
 def _join(loc: Location, *lists: Any) -> list[Any]:
@@ -123,11 +134,12 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "min": _min,
     "max": _max,
     "sum": _sum,
+    "prod": _prod,
     "abs": _abs,
     "len": _len,
     "shape": _shape,
     "join": _join,
-    "window": _window,
+    "per_axis": _per_axis,
     "exp": real("exp", math.exp),
     "log": real("log", math.log),
     "sqrt": real("sqrt", math.sqrt),
