@@ -29,10 +29,11 @@ SCHEMA = 1
 """Version of the manifest."""
 
 MANIFEST = "manifest.json"
-_KEYS = {
+_KEYS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "target", "variant", "pipeline"), str),
     **dict.fromkeys(("tool", "options", "files", "latency", "resources"), dict),
     "takes": list,
+    "max_ticks": (int, type(None)),
 }
 """What a manifest must hold for a build to be opened."""
 

@@ -40,10 +40,11 @@ from snnc.runtime.values import read_values, types_of
 
 @frozen
 class State:
-    """Where a run of a build stopped: its encoders, and the chip."""
+    """Where a run of a build stopped: its encoders, the chip, and after how many ticks."""
 
-    host: Any
-    chip: Any
+    host: Any = None
+    chip: Any = None
+    ticks: int = 0
 
 
 class Build:
@@ -117,11 +118,24 @@ class Build:
         state: Any = None,
         probe: Iterable[str] = (),
     ) -> Result:
-        """Run the emulator of the files; encoders run on the host before it."""
-        before = state or State(None, None)
+        """Run the emulator of the files; encoders run on the host before it.
+
+        Raises:
+            SnncError: `run-too-long` beyond the ticks for which the build is exact; what the
+                emulator refuses.
+        """
+        before = state or State()
         spikes, host = self._host.encode(named(self.module, inputs), ticks, before.host)
+        done = before.ticks + next(iter(spikes.values())).shape[1]
+        longest = self.manifest["max_ticks"]
+        if longest is not None and done > longest:
+            raise fail(
+                "run-too-long",
+                f"the run has {done} ticks, and the build is exact for {longest}",
+                help="run fewer ticks, or compile with a wider potential",
+            )
         ran = self._program.run(spikes, ticks=ticks, state=before.chip, probe=probe)
-        return Result(ran.outputs, State(host, ran.state), ran.trace)
+        return Result(ran.outputs, State(host, ran.state, done), ran.trace)
 
     def verify(
         self,
@@ -133,7 +147,8 @@ class Build:
         given = None if inputs is None else named(module, inputs)
         engine = pick_engine(self._registry, "reference", module)
         host = Host(module, self.manifest["takes"], engine)
-        return verify_files(self._files, self.target, module, host, engine, given)
+        longest = self.manifest["max_ticks"]
+        return verify_files(self._files, self.target, module, host, engine, given, longest)
 
     @property
     def frames(self) -> Any:

@@ -64,6 +64,12 @@ def compile(
     module = read_source(registry, source, {})
     found = _with_bits(registry, chosen, _stages(registry, chosen, pipeline, module.level), bits)
     left = check_levels(found, module.level)
+    if calibrate is not None and not last_approximation(found):
+        raise fail(
+            "unused-option",
+            "calibrate has no use: no pass of the pipeline approximates",
+            help="leave it out: the network has integers already",
+        )
     if left != chosen.target.level:
         raise fail(
             "pipeline-incomplete",

@@ -7,20 +7,20 @@ potentials. The first difference in time is reported.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from snnc.diagnostics import fail
 from snnc.driver.artifact import WEIGHTS
-from snnc.driver.exactness import trial_ticks
+from snnc.driver.exactness import LONGEST, trial_ticks
 from snnc.driver.host import Host
 from snnc.driver.sources import MODEL
 from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Target
-from snnc.ir.graph import Module
+from snnc.ir.graph import Module, Value
 from snnc.ir.weights import Array
 from snnc.runtime.compare import Difference, first_difference, graph_order
 
@@ -60,17 +60,19 @@ def verify_files(
     host: Host,
     engine: Engine,
     inputs: Mapping[str, Array] | None,
+    longest: int | None = None,
 ) -> Verification:
     """Return how the emulated files of a build compare with a program.
 
-    `inputs` are those of the program; None: seeded random and adversarial ones.
+    `inputs` are those of the program; None: seeded random and adversarial ones, of at most
+    `longest` ticks. With a program of real numbers only spikes are compared.
     """
     with tempfile.TemporaryDirectory(prefix="snnc-") as place:
         copy = Path(place, "build")
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(MODEL, WEIGHTS))
         sides = Sides(host.rest(), engine, target.emulate(copy))
         samples = ticks = 0
-        for stimulus, given, length in _tries(module, inputs):
+        for stimulus, given, length in _tries(module, inputs, longest):
             spikes, _ = host.encode(given, length)
             for start, batch in sides.batches(spikes):
                 difference = sides.compare(batch)
@@ -93,6 +95,8 @@ class Sides:
         self.compared: dict[str, None] = {}
         values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
         self._constant = [v.name for v in values if not v.type.timed]
+        # Sums and potentials of real numbers have another scale than those of the chip.
+        self._scaled = set() if module.level == "int" else _reals(values)
         self._elements = sum(v.type.size for v in values)
 
     def batches(self, spikes: Mapping[str, Array]) -> Iterator[tuple[int, dict[str, Array]]]:
@@ -114,20 +118,25 @@ class Sides:
                 help="compare with the network that was compiled",
             )
         a, b = ({**side.trace, **side.outputs} for side in (expected, actual))
-        shared = {name: a[name] for name in a if name in b}
+        shared = {name: a[name] for name in a if name in b and name not in self._scaled}
         self.compared.update(dict.fromkeys(shared))
         order, names = graph_order(self.module), ("reference", "files")
         return first_difference(shared, b, order=order, untimed=self._constant, names=names)
 
 
+def _reals(values: Iterable[Value]) -> set[str]:
+    """Return the names of real values, and of potentials."""
+    return {v.name for v in values if v.type.element.is_float} | {f"{v.name}.v" for v in values}
+
+
 def _tries(
-    module: Module, inputs: Mapping[str, Array] | None
+    module: Module, inputs: Mapping[str, Array] | None, longest: int | None
 ) -> Iterator[tuple[str, Mapping[str, Array], int | None]]:
     if inputs is not None:
         timed = any(v.type.timed for v in module.graph.inputs)
         yield "given", inputs, None if timed else _stated(module)
         return
-    ticks = trial_ticks(module)
+    ticks = min(trial_ticks(module), longest or LONGEST)
     for name, given in stimuli(module, ticks):
         yield name, given, ticks
 

@@ -61,7 +61,7 @@ def test_manifest_says_what_was_built(build, tmp_path):
     folder = build.save(tmp_path / "out")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest == build.manifest
-    assert {"speed": 3, "fault": "", "for": "fun"} == manifest["options"]
+    assert {"speed": 3, "longest": 0, "fault": "", "for": "fun"} == manifest["options"]
     assert ("toy", "small", "toy-place") == tuple(
         manifest[k] for k in ("target", "variant", "pipeline")
     )
@@ -88,6 +88,35 @@ def test_program_is_the_module_after_the_last_approximation(module, toy):
     assert {"blurred": 1} == build.manifest["report"]
     assert ["blurred"] == [d.code for d in diagnostics]
     assert build.verify()
+
+
+def test_run_beyond_what_is_exact_is_refused(module, toy, spikes):
+    build = snnc.compile(module, "toy", plugin=[toy], longest=10)
+    first = build.run(spikes)
+    found = refused(build.run, spikes, state=first.state)
+    assert "run-too-long" == found.code
+    assert "16 ticks" in found.message
+    assert build.verify()
+
+
+def test_real_network_is_compared_by_its_spikes(build, spikes):
+    b = Builder("net", "snn")
+    x = b.input("x", "u1[4]~")
+    first = np.array([[2, 1, 0, -1], [0, 3, 1, 0], [1, 1, 1, 1]]) / 2
+    current = b.op("linear", x, b.weight("a.w", first), name="linear")
+    h = b.op("neuron", current, threshold=1.0, name="h")
+    big = np.arange(6).reshape(2, 3) - 2.0
+    real = b.finish(
+        b.op("neuron", b.op("linear", h, b.weight("b.w", big)), threshold=3.0, name="y")
+    )
+    found = build.verify(spikes, real)
+    assert found
+    assert {"x", "h", "y"} == set(found.compared)
+
+
+def test_calibration_that_no_pass_reads_is_refused(module, toy, spikes):
+    found = refused(snnc.compile, module, "toy", plugin=[toy], calibrate=spikes)
+    assert "unused-option" == found.code
 
 
 def test_bits_without_a_quantize_have_no_use(module, toy):

@@ -17,6 +17,7 @@ from snnc.runtime.reference import Reference
 @frozen
 class Options:
     speed: int = option(3, help="ticks per second")
+    longest: int = option(0, help="ticks for which it is exact; 0: for ever")
     fault: str = option("", help="what goes wrong", choices=("", "emit", "raise", "report", "run"))
     for_: str = option("fun", help="what it is for", choices=("fun", "profit"))
 
@@ -188,6 +189,7 @@ class Toy:
             resources={"neurons": 3},
             latency={v.name: 1 for v in module.graph.outputs},
             relies_on=("nothing at all",),
+            max_ticks=options.longest or None,
             layout={"speed": options.speed if options.fault != "report" else object()},
         )
 
