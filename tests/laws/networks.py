@@ -101,8 +101,8 @@ class _Net:
         if sources[0].type.size * size >= MOST_SYNAPSES:
             size = 1
         width = self.draw(st.sampled_from([1, 2, 4, 8]))
-        if sources.count(sources[0]) > 1:
-            width = min(width, 4)
+        if len(set(sources)) < len(sources):
+            width = min(width, 4)  # parallel weights add up, and must fit eight bits
         later = self.build.forward(f"s{number}", train(U1, size)) if self.chance(4) else None
         currents = [self.connect(self.delayed(s), size, width) for s in sources]
         if later is not None:
