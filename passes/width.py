@@ -147,9 +147,12 @@ def _falls(n: _Neuron) -> list[tuple[Ints, Ints]]:
     if op["reset"] == "soft":
         after_spike = n.threshold + n.after[0] - n.reset_by
         if op["spike"] == "count":
-            # A count takes more than the potential holds where it subtracts more than it counts.
-            tame = (n.threshold > 0) & (n.reset_by <= n.threshold)
-            after_spike = np.where(tame, after_spike, -(FOREVER >> 1))
+            # A count n of v >= n threshold takes more than v where reset_by is the larger; v fits
+            # the width, which bounds n.
+            fitting = ((1 << op["width"] - 1) - 1) // np.maximum(n.threshold, 1)
+            most = np.minimum(op["max_count"], fitting)
+            after_spike = np.minimum(after_spike, most * (n.threshold - n.reset_by))
+            after_spike = np.where(n.threshold > 0, after_spike, -(FOREVER >> 1))
         starts = np.minimum(starts, after_spike)
     if op["memory"] == "clear":
         return [(starts, zero)]

@@ -102,6 +102,22 @@ def test_no_adversary_overflows_within_the_proven_ticks(seed):
     assert found is None or (ticks is not None and found >= ticks)
 
 
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_least_width_that_is_proven_holds_for_every_input(seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-7, 8, (4, 2))
+    attrs = random_attrs(rng)
+    attrs |= {"threshold": int(rng.integers(1, 9)), "ticks": 5}
+    for name in ("negative", "initial", "reset_to", "floor"):
+        attrs |= {name: attrs[name] // 2} if name in attrs else {}
+    least = next(w for w in range(5, 17) if proven(layer(weights, **attrs | {"width": w})) is None)
+    # All inputs of two axons over five ticks.
+    every = np.arange(4**5)[:, None] >> 2 * np.arange(5)[None, :]
+    x = np.stack([every & 1, every >> 1 & 1], axis=-1).astype("uint8")
+    assert overflows_at(layer(weights, **attrs | {"width": least}), {"x": x}, 5) is None
+
+
 @pytest.mark.parametrize(
     ("weights", "attrs", "expected"),
     [
@@ -124,6 +140,34 @@ def test_a_proof_is_as_long_as_the_truth(weights, attrs, expected):
     assert proven(module) == expected
     inputs = adversaries(module, np.random.default_rng(0), ticks=60)
     assert overflows_at(module, inputs, 60) == expected
+
+
+AFTER = {"leak_order": "after"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "attrs", "x"),
+    [
+        # A spike leaves 1 - 56 - 5, below the negative threshold, and the leak goes on.
+        ([[1]], {"reset_by": 56, "negative": 0, "leak": -5, "threshold": 1, **AFTER}, [[1], [0]]),
+        # A reversing leak carries 1 to -59.
+        ([[1, -10]], {"threshold": 63, "leak": -60, "leak_reversal": True}, [[1, 0], [0, 1]]),
+        # What falls below 0 is reset to 50.
+        (
+            [[20, -5]],
+            {"threshold": 63, "reset": "hard", "reset_to": -50, "negative": 0}
+            | {"negative_mode": "reset"},
+            [[0, 1], [1, 0]],
+        ),
+        # At the negative threshold, but not below it, the leak takes another 10.
+        ([[-20]], {"threshold": 1, "negative": 30, "leak": -10, **AFTER}, [[1], [0], [1]]),
+    ],
+)
+def test_an_overflow_in_the_last_of_some_ticks_is_not_proven_absent(weights, attrs, x):
+    module = layer(weights, width=7, **attrs)
+    inputs = {"x": np.array([x], np.uint8)}
+    assert overflows_at(module, inputs, len(x)) == len(x) - 1
+    assert proven(module) in range(len(x))
 
 
 def test_a_soft_reset_smaller_than_the_input_is_proven_up_to_one_threshold():
