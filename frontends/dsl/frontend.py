@@ -12,7 +12,6 @@ from snnc.frontends.dsl.parse import parse, parse_expression
 from snnc.frontends.dsl.scope import Frame
 from snnc.frontends.dsl.sketch import Choice, NeedsReal, Sketch
 from snnc.ir.graph import Module
-from snnc.ir.verify import verify
 
 LEVELS = ("int", "snn")
 
@@ -49,12 +48,10 @@ def read_text(
     choice = stated or Choice("int", False, "", UNKNOWN)
     parameters = {k: _option(k, v) for k, v in options.items() if k != "network"}
     try:
-        module = Interpreter(program, choice, folder).build(network, parameters)
+        return Interpreter(program, choice, folder).build(network, parameters)
     except NeedsReal as met:
         real = Choice("snn", False, met.reason, met.loc)
-        module = Interpreter(program, real, folder).build(network, parameters)
-    verify(module).check()
-    return module
+        return Interpreter(program, real, folder).build(network, parameters)
 
 
 def _text(path: Path) -> str:

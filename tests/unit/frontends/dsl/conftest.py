@@ -5,6 +5,7 @@ import pytest
 
 from snnc.diagnostics import SnncError
 from snnc.frontends.dsl import read_text
+from snnc.ir.verify import verify
 from snnc.runtime.reference import Reference
 
 
@@ -17,7 +18,9 @@ def _refused(text, folder=None, **options):
 
 def _body(text, inputs="input x: u1[2]~"):
     """The module of a main network with one input and the given statements."""
-    return read_text(f"network main {{ {inputs}\n{text} }}", "net.snnl")
+    module = read_text(f"network main {{ {inputs}\n{text} }}", "net.snnl")
+    verify(module).check()
+    return module
 
 
 def _run(module, ticks=None, **inputs):

@@ -11,6 +11,7 @@ from snnc.frontends.dsl.functions import FUNCTIONS
 from snnc.frontends.dsl.interpret import library
 from snnc.frontends.dsl.layers import ALIASES, SPECIAL, op_names
 from snnc.frontends.dsl.neurons import PRESETS
+from snnc.ir.verify import verify
 from snnc.runtime.reference import Reference
 
 ROOT = Path(__file__).parents[4]
@@ -25,6 +26,7 @@ def test_the_page_has_examples():
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_an_example_of_the_page_compiles_and_runs(text):
     module = read_text(text, "example.snnl", ROOT / "examples" / "mnist")
+    verify(module).check()
     rng = np.random.default_rng(0)
     inputs = {}
     for value in module.graph.inputs:
