@@ -15,6 +15,8 @@ Spikes = NDArray[np.uint8]
 
 GENERATORS = ("pcg64", "mt19937")
 CURVES = ("linear", "log")
+LONGEST_LOG = 710
+"""Ticks of the longest window whose exponential is a double."""
 
 
 def uniform(
@@ -101,11 +103,11 @@ def spike_times(x: Array, window: int, curve: str = "linear") -> NDArray[np.int6
             f"latency coding takes values in 0..1, not {values.min():g}..{values.max():g}",
             help="scale the input, for example by 1/255",
         )
-    if window < 1 or (curve == "log" and window > 700):
+    if window < 1 or (curve == "log" and window > LONGEST_LOG):
         raise fail(
             "encoder-range",
             f"a window of {window} ticks is not possible for {curve} latency coding",
-            help="use 1 to 700 ticks",
+            help=f"use 1 to {LONGEST_LOG} ticks",
         )
     last = float(window - 1)
     if curve == "linear":

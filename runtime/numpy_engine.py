@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from snnc.diagnostics import fail
 from snnc.extend.engine import Result
 from snnc.ir.graph import Module, Op, Value
+from snnc.ir.verify import verify
 from snnc.ir.weights import Array
 from snnc.runtime.inputs import Batch, check_inputs
 from snnc.runtime.numpy_neurons import Scan
@@ -60,7 +61,7 @@ def kernel(module: Module, op: Op) -> Kernel:
     if isinstance(given, Stateless):
         return Rowwise(op, given.function, _work(module, op))
     if isinstance(given, Encoder) and not any(v.type.timed for v in op.values):
-        return Encoding(given)
+        return Encoding(op, given)
     return Stepwise(op, given)
 
 
@@ -77,6 +78,7 @@ class NumpyProgram:
     """A module with the kernel of each of its ops and the order of its stages."""
 
     def __init__(self, module: Module) -> None:
+        verify(module).check()
         self.module = module
         self.stages = stages(module.graph)
         self.kernels = {op: kernel(module, op) for op in module.graph.ops}
@@ -90,7 +92,10 @@ class NumpyProgram:
         probe: Iterable[str] = (),
         first_sample: int = 0,
     ) -> Result:
-        """Run a batch; see `Reference`, whose results, states and errors these are."""
+        """Run a batch; see `ReferenceProgram.run`, whose results, states and errors these are.
+
+        Of several overflows, the earliest of the first chunk of samples that has one is reported.
+        """
         before = check_state(self.module, state)
         wanted = probes(self.module, probe)
         batch = check_inputs(self.module, inputs, ticks, before.samples if before else None)

@@ -79,11 +79,7 @@ class Scan:
         return ([spikes, traced] if potentials else [spikes]), after
 
     def _steps(self, safe: bool) -> list[Step]:
-        listed = list(steps(self.op))
-        if safe:
-            return [step for step in listed if step is not Step.WRAP]
-        listed.insert(listed.index(Step.RESET) + 1, Step.WRAP)
-        return listed
+        return [step for step in steps(self.op) if not (safe and step is Step.WRAP)]
 
     def _stays_inside(self, x: Array, v: Array, ticks: int) -> bool:
         """Return whether no potential of the chunk can leave the width, or the reach of int64."""

@@ -104,6 +104,7 @@ class Stepwise:
 class Encoding:
     """An encoder of values without ticks."""
 
+    op: Op
     encoder: Encoder
 
     def start(self, samples: int, first_sample: int) -> State:
@@ -113,8 +114,15 @@ class Encoding:
     def run(
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
     ) -> tuple[list[Array], State]:
-        """Return the train."""
-        return [self.encoder.make(operands, state[0], tick, ticks)], state
+        """Return the train, made for as many samples at a time as the draws have room for."""
+        step = max(1, BLOCK_BYTES // (16 * max(1, ticks * self.op.result.type.size)))
+        parts = [
+            self.encoder.make(
+                [x[at : at + step] for x in operands], state[0][at : at + step], tick, ticks
+            )
+            for at in range(0, len(state[0]), step)
+        ]
+        return [np.concatenate(parts)], state
 
 
 @frozen(eq=False)

@@ -17,6 +17,7 @@ from snnc.extend.engine import Result
 from snnc.ir.analysis import run_order
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.types import Type
+from snnc.ir.verify import verify
 from snnc.ir.weights import Array
 from snnc.runtime.inputs import Batch, check_inputs
 from snnc.runtime.semantics import Meaning, OutOfRange, meaning
@@ -36,7 +37,7 @@ class Reference:
         """Return a program.
 
         Raises:
-            SnncError: `no-semantics`, `loop-without-delay`, `bad-parameter`, `empty-window`.
+            SnncError: what `verify` finds; `no-semantics`, `empty-window`.
         """
         return ReferenceProgram(module)
 
@@ -45,6 +46,7 @@ class ReferenceProgram:
     """A module with the meaning of each of its ops."""
 
     def __init__(self, module: Module) -> None:
+        verify(module).check()
         self.module = module
         self.order = run_order(module.graph)
         self.meanings: dict[Op, Meaning] = {op: meaning(module, op) for op in self.order}

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from snnc.ir.graph import Module, Op
 from snnc.ir.weights import Array
 from snnc.runtime.semantics import Meaning, OutOfRange, State, semantics
-from snnc.runtime.semantics.parameters import check_count, integer_parameter, working
+from snnc.runtime.semantics.parameters import parameter, working
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -19,18 +19,14 @@ class IntegerNeuron:
         self.op, self.width = op, op["width"]
         self.low, self.high = -(2 ** (self.width - 1)), 2 ** (self.width - 1) - 1
 
-        def held(name: str) -> Ints:
-            return integer_parameter(module, op, name, self.width)
+        def whole(name: str) -> Ints:
+            return parameter(module, op, name).astype(np.int64)
 
-        def wide(name: str) -> Ints:
-            return integer_parameter(module, op, name)
-
-        self.threshold, self.leak = wide("threshold"), wide("leak")
-        self.reset_to, self.initial = held("reset_to"), held("initial")
-        self.reset_by = self.threshold if op["reset_by"] is None else wide("reset_by")
-        self.negative = None if op["negative"] is None else wide("negative")
-        self.floor = None if op["floor"] is None else held("floor")
-        check_count(op, self.threshold)
+        self.threshold, self.leak = whole("threshold"), whole("leak")
+        self.reset_to, self.initial = whole("reset_to"), whole("initial")
+        self.reset_by = self.threshold if op["reset_by"] is None else whole("reset_by")
+        self.negative = None if op["negative"] is None else whole("negative")
+        self.floor = None if op["floor"] is None else whole("floor")
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials."""

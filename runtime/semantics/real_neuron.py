@@ -11,7 +11,7 @@ from snnc.ir.graph import Module, Op
 from snnc.ir.types import F16, F32
 from snnc.ir.weights import Array
 from snnc.runtime.semantics import Meaning, OutOfRange, State, semantics
-from snnc.runtime.semantics.parameters import check_count, real_parameter, working
+from snnc.runtime.semantics.parameters import real_parameter, working
 
 
 class RealNeuron:
@@ -33,7 +33,6 @@ class RealNeuron:
         self.initial = real("initial")
         self.reset_by = self.threshold if op["reset_by"] is None else real("reset_by")
         self.floor = None if op["floor"] is None else real("floor")
-        check_count(op, self.threshold)
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials, no current and no spikes."""

@@ -124,6 +124,8 @@ def read_network(folder: Path) -> Network:
         if train.max(initial=0) > 1:
             raise unsupported(name, f"input values up to {train.max()} are not spikes")
     working = {name: node for name, node in nodes.items() if node.start > 0}
+    # A network whose every node feeds another has no outputs for PAIBox.
+    returned = [name for name in lowered["outputs"] or net["outputs"] if name in working]
     return Network(
         folder.name,
         int(net["T"]),
@@ -131,7 +133,7 @@ def read_network(folder: Path) -> Network:
         working,
         tuple(name for name in nodes if name not in working),
         tuple(e for e in edges if e["dst"] in working and e["src"] in (*inputs, *working)),
-        tuple(name for name in lowered["outputs"] if name in working),
+        tuple(returned or working),
         tensors,
         dict(load_npz(recorded)),
     )

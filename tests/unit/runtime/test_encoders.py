@@ -14,7 +14,7 @@ X = np.random.default_rng(5).random((4, 2, 3)).astype(np.float32)
 
 def encoded(kind, **attrs):
     """Return a program that is one encoder, and its input."""
-    b = Builder("enc", "int")
+    b = Builder("enc", "snn")
     module = b.finish(b.op(kind, b.input("x", "f32[2, 3]"), name="s", **attrs))
     return Reference().prepare(module), {"x": X}
 
