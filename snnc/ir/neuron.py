@@ -29,8 +29,7 @@ def steps(op: Op) -> tuple[Step, ...]:
     """Return the micro-steps of a neuron op in order; steps that do nothing are left out."""
     leak = () if op["leak"] == 0 else (Step.LEAK, Step.WRAP)
     before, after = (leak, ()) if op["leak_order"] == "before" else ((), leak)
-    # A soft or negative reset moves v towards zero, so only a hard one's constant, checked at
-    # compile time, and `none` could leave the width: no wrap is needed after it.
+    # A reset can leave the width too: a count taken away several times, a negative reset.
     floor = () if op["floor"] is None else (Step.FLOOR,)
     return (
         Step.INTEGRATE,
@@ -40,6 +39,7 @@ def steps(op: Op) -> tuple[Step, ...]:
         *after,
         Step.SPIKE,
         Step.RESET,
+        Step.WRAP,
         *floor,
     )
 

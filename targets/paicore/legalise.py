@@ -152,7 +152,7 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
     for field, low, high in (
         ("threshold", 0, most),
         ("negative", 0, most),
-        ("reset_to", -most - 1, most),
+        ("reset_to", -most, most),
         ("leak", -most - 1, most),
     ):
         if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
