@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,19 @@ def test_two_compilations_give_the_same_bytes(module, toy, tmp_path):
     for name in ("a", "b"):
         snnc.compile(module, "toy:large", plugin=[toy], speed=4).save(tmp_path / name)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_bytes_do_not_depend_on_the_hash_seed(tmp_path):
+    source = tmp_path / "net.snn"
+    source.write_text(write(network(), locs=False))
+    script = "import sys, snnc; snnc.compile(sys.argv[1], 'paicore').save(sys.argv[2])"
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-c", script, str(source), str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+        )
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_build_does_not_say_where_it_was_compiled(toy, tmp_path):
