@@ -75,7 +75,7 @@ def random_attrs(rng):
     if rng.random() < 0.4:
         attrs["reset_to"] = int(pick(-9, 9)) if attrs["reset"] == "hard" else 0
     if rng.random() < 0.3:
-        attrs["reset_by"] = int(pick(0, 40))
+        attrs["reset_by"] = int(pick(0, 32))
     if rng.random() < 0.5:
         attrs |= {"leak": int(pick(-5, 6)), "leak_reversal": bool(rng.random() < 0.5)}
         attrs["leak_order"] = str(rng.choice(["before", "after"]))
@@ -111,7 +111,7 @@ def test_the_least_width_that_is_proven_holds_for_every_input(seed):
     attrs |= {"threshold": int(rng.integers(1, 9)), "ticks": 5}
     for name in ("negative", "initial", "reset_to", "floor"):
         attrs |= {name: attrs[name] // 2} if name in attrs else {}
-    least = next(w for w in range(5, 17) if proven(layer(weights, **attrs | {"width": w})) is None)
+    least = next(w for w in range(6, 17) if proven(layer(weights, **attrs | {"width": w})) is None)
     # All inputs of two axons over five ticks.
     every = np.arange(4**5)[:, None] >> 2 * np.arange(5)[None, :]
     x = np.stack([every & 1, every >> 1 & 1], axis=-1).astype("uint8")
