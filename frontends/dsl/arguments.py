@@ -35,7 +35,10 @@ class Later:
 
 @frozen
 class Parameter:
-    """A parameter: `kind` is value, constant, any, or the kind of an attribute (see AttrSpec)."""
+    """A parameter: `kind` is value, constant, any, or the kind of an attribute (see AttrSpec).
+
+    `axes` is how often one number stands for all; `keyword` ones are given by name only.
+    """
 
     name: str
     kind: str = "any"
@@ -43,6 +46,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     element: Element | None = None
     axes: int = 0
+    keyword: bool = False
 
 
 def bind(
@@ -58,18 +62,19 @@ def bind(
     """
     known = {p.name: p for p in parameters}
     bound: dict[str, tree.Argument] = {}
-    free = list(parameters)
+    places = [p.name for p in parameters if not p.keyword]
+    free = list(places)
     for argument in arguments:
         if argument.name:
             key = argument.name
         elif free:
-            key = free.pop(0).name
+            key = free.pop(0)
         else:
             raise fail(
                 "wrong-arguments",
-                f"{name} takes at most {len(parameters)} arguments by position",
+                f"{name} takes at most {len(places)} arguments by position",
                 argument.loc,
-                help=f"{name}({', '.join(known)})",
+                help=f"{name}({', '.join(places)})",
             )
         if key not in known:
             raise fail(
@@ -87,7 +92,7 @@ def bind(
             "missing-argument",
             f"{name} needs {', '.join(missing)}",
             loc,
-            help=f"{name}({', '.join(known)})",
+            help=f"{name}({', '.join(places)})",
         )
     return bound
 
@@ -116,8 +121,7 @@ def convert(sketch: Sketch, call: str, parameter: Parameter, raw: Any, loc: Loca
             return value_of(raw, loc, what, late=call == "delay")
         case "constant":
             array = as_array(raw, loc, what)
-            hint = f"{sketch.target}.{parameter.name}".lstrip(".").replace("..", ".")
-            return sketch.symbol(array, hint, loc, parameter.element)
+            return sketch.symbol(array, sketch.below(parameter.name), loc, parameter.element)
         case "param":
             return _param(sketch, what, parameter.name, raw, loc)
         case "number" | "float":
@@ -168,8 +172,7 @@ def _param(sketch: Sketch, what: str, name: str, raw: Any, loc: Location) -> Any
     if is_number(raw):
         return sketch.number(raw, loc, what)
     if isinstance(raw, (list, range, Array)):
-        hint = f"{sketch.target}.{name}".lstrip(".").replace("..", ".")
-        return sketch.symbol(as_array(raw, loc, what), hint, loc)
+        return sketch.symbol(as_array(raw, loc, what), sketch.below(name), loc)
     if isinstance(raw, Symbol):
         return raw
     raise fail("wrong-kind", f"{what} must be a number or numbers, not {spoken(raw)}", loc)

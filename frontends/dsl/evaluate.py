@@ -198,8 +198,8 @@ class Evaluator:
         x = value_of(value, loc, "factor")
         check_real(self.sketch, "*", [x], loc)
         array = as_array(factor, loc, "factor")
-        hint = f"{self.sketch.target}.w".lstrip(".").replace("..", ".")
-        return self.sketch.op("scale", x, self.sketch.symbol(array, hint, loc), loc=loc)
+        symbol = self.sketch.symbol(array, self.sketch.below("w"), loc)
+        return self.sketch.op("scale", x, symbol, loc=loc)
 
     def _choose(self, node: tree.Choose, frame: Frame) -> Any:
         return self.value(node.yes if self.flag(node.condition, frame) else node.no, frame)

@@ -14,7 +14,7 @@ from snnc.frontends.dsl.arguments import Parameter, real_values
 from snnc.frontends.dsl.constants import Array, as_array, filled, is_number, spoken
 from snnc.frontends.dsl.sketch import Sketch
 from snnc.ir.graph import Value
-from snnc.ir.opset import ABSENT, OpSpec, level
+from snnc.ir.opset import ABSENT, REQUIRED, AttrSpec, OpSpec, level
 from snnc.ir.types import U1
 
 ALIASES = {"dense": "linear", "masked": "masked_linear"}
@@ -60,13 +60,13 @@ def from_op(sketch: Sketch, kind: str, loc: Location) -> Layer:
         Parameter(
             o.name,
             "constant" if o.constant else "value",
-            ABSENT if o.optional else Parameter("").default,
+            ABSENT if o.optional else REQUIRED,
             element=ONE_BIT.get((kind, o.name)),
         )
         for o in spec.operands
         if not o.many
     ]
-    parameters += [attribute(spec, a.name, axes) for a in spec.attrs]
+    parameters += [attribute(a, axes) for a in spec.attrs]
     return Layer(
         kind,
         tuple(parameters),
@@ -76,11 +76,9 @@ def from_op(sketch: Sketch, kind: str, loc: Location) -> Layer:
     )
 
 
-def attribute(spec: OpSpec, name: str, axes: int = 0) -> Parameter:
+def attribute(declared: AttrSpec, axes: int = 0) -> Parameter:
     """Return an attribute of an op as a parameter."""
-    declared = spec.attr(name)
-    assert declared is not None
-    return Parameter(name, declared.kind, declared.default, declared.choices, axes=axes)
+    return Parameter(declared.name, declared.kind, declared.default, declared.choices, axes=axes)
 
 
 def only_elsewhere(level_name: str, kind: str) -> tuple[str, ...]:
@@ -119,14 +117,10 @@ def _flatten(sketch: Sketch, bound: Bound, loc: Location) -> Made:
     return (_flat(sketch, bound["x"], loc),)
 
 
-def _hint(sketch: Sketch) -> str:
-    return f"{sketch.target}.w".lstrip(".").replace("..", ".")
-
-
 def _dense(sketch: Sketch, x: Value, w: Array, loc: Location) -> Value:
     """Return x @ w over the last axis, w being (inputs, outputs)."""
     turned = Array(np.ascontiguousarray(w.data.T), w.name)
-    return sketch.op("linear", x, sketch.symbol(turned, _hint(sketch), loc), loc=loc)
+    return sketch.op("linear", x, sketch.symbol(turned, sketch.below("w"), loc), loc=loc)
 
 
 def _all2all(sketch: Sketch, bound: Bound, loc: Location) -> Made:
@@ -166,7 +160,7 @@ def _one2one(sketch: Sketch, bound: Bound, loc: Location) -> Made:
         )
     shape = () if w.data.size == 1 else x.type.shape
     shaped = Array(w.data.reshape(shape), w.name)
-    return (sketch.op("scale", x, sketch.symbol(shaped, _hint(sketch), loc), loc=loc),)
+    return (sketch.op("scale", x, sketch.symbol(shaped, sketch.below("w"), loc), loc=loc),)
 
 
 def _identity(sketch: Sketch, bound: Bound, loc: Location) -> Made:

@@ -19,16 +19,17 @@ from snnc.frontends.dsl.layers import (
     Bound,
     Layer,
     Made,
-    attribute,
     check_real,
     only_elsewhere,
-    spec_of,
 )
 from snnc.frontends.dsl.sketch import Sketch
-from snnc.ir.opset import ABSENT
+from snnc.ir.opset import ABSENT, lookup
 
 MAX = 2**29 - 1
 """Largest potential of PAICORE, and the negative threshold where none is given."""
+
+REST = -10
+"""Resting potential of a phasic neuron where none is given."""
 
 Attrs = dict[str, Any]
 
@@ -98,7 +99,8 @@ def _tonic(level: str, given: Attrs, loc: Location) -> Attrs:
 
 def _phasic(level: str, given: Attrs, loc: Location) -> Attrs:
     steps = _positive("PhasicSpiking: fire_step", given["fire_step"], loc)
-    floor = integer(given["neg_floor"], loc, "PhasicSpiking: neg_floor")
+    rest = REST if given["neg_floor"] is None else given["neg_floor"]
+    floor = integer(rest, loc, "PhasicSpiking: neg_floor")
     if floor > 0:
         raise fail(
             "bad-neuron",
@@ -158,7 +160,7 @@ def _ann(level: str, given: Attrs, loc: Location) -> Attrs:
         negative_mode="floor",
         spike="value",
         memory="clear",
-        truncate=integer(given["bit_trunc"], loc, "bit_trunc"),
+        truncate=8 if given["bit_trunc"] is None else integer(given["bit_trunc"], loc, "bit_trunc"),
     )
     return attrs if given.get("bias") is None else {**attrs, "leak": given["bias"]}
 
@@ -172,7 +174,7 @@ _IF_SETS = {"reset_v": ("reset", "reset_to"), "neg_threshold": ("negative", "flo
 _LEAK_SETS = {"leak_v": ("leak",), "bias": ("leak",)}
 _STEP = Parameter("fire_step")
 _STEP_SETS = {"fire_step": ("threshold",)}
-_TRUNC = Parameter("bit_trunc", default=8)
+_TRUNC = _numbers("bit_trunc")
 
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
@@ -190,7 +192,7 @@ PRESETS: Mapping[str, Preset] = {
         Preset("TonicSpiking", (_STEP,), _STEP_SETS, _tonic),
         Preset(
             "PhasicSpiking",
-            (_STEP, Parameter("neg_floor", default=-10)),
+            (_STEP, *_numbers("neg_floor")),
             {
                 **_STEP_SETS,
                 "neg_floor": ("reset", "reset_to", "negative", "negative_mode"),
@@ -203,12 +205,12 @@ PRESETS: Mapping[str, Preset] = {
         Preset("Always1", (), {}, _always, ("int",)),
         Preset(
             "ANN",
-            (*_numbers("bias"), _TRUNC),
+            (*_numbers("bias"), *_TRUNC),
             {"bias": ("leak",), "bit_trunc": ("truncate",)},
             _ann,
             ("int",),
         ),
-        Preset("ANNBypass", (_TRUNC,), {"bit_trunc": ("truncate",)}, _ann, ("int",)),
+        Preset("ANNBypass", _TRUNC, {"bit_trunc": ("truncate",)}, _ann, ("int",)),
     )
 }
 
@@ -222,15 +224,16 @@ def preset_layer(sketch: Sketch, name: str, loc: Location) -> Layer:
     preset = PRESETS[name]
     if sketch.level not in preset.levels:
         raise sketch.int_only(name, loc)
-    spec = spec_of("neuron", sketch.level)
-    assert spec is not None
+    spec = lookup(f"{sketch.level}.neuron")
     own = [
         p for p in preset.parameters if not (p.name in ("decay", "tau") and sketch.level == "int")
     ]
     hidden = [p.name for p in preset.parameters if p not in own]
     named = {p.name for p in preset.parameters}
     extra = [
-        Parameter(a.name, a.kind, ABSENT, a.choices) for a in spec.attrs if a.name not in named
+        Parameter(a.name, a.kind, ABSENT, a.choices, keyword=True)
+        for a in spec.attrs
+        if a.name not in named
     ]
     only = tuple(n for n in only_elsewhere(sketch.level, "neuron") if n not in named)
 
@@ -243,30 +246,25 @@ def preset_layer(sketch: Sketch, name: str, loc: Location) -> Layer:
 def _build(
     sketch: Sketch, preset: Preset, extra: Mapping[str, Parameter], bound: Bound, loc: Location
 ) -> Made:
-    given = {p.name: bound.get(p.name, p.default) for p in preset.parameters}
-    given = {k: (v if v is not ABSENT else None) for k, v in given.items()}
+    given = {p.name: bound.get(p.name) for p in preset.parameters}
     check_real(sketch, preset.name, [bound["x"]], loc)
     attrs = preset.equation(sketch.level, given, loc)
     for name in extra:
         if bound.get(name) is None:
             continue
-        rival = [p for p, sets in preset.sets.items() if name in sets and p in bound]
-        if rival and bound[rival[0]] is not None:
-            raise _conflict(preset.name, name, rival[0], loc)
+        for rival, sets in preset.sets.items():
+            if name in sets and given[rival] is not None:
+                raise _conflict(preset.name, name, rival, loc)
         attrs[name] = bound[name]
     if bound.get("width") is not None and attrs.get("negative") == MAX:
         del attrs["negative"]  # the chip's own default, for potentials of 30 bits
-    spec = spec_of("neuron", sketch.level)
-    assert spec is not None
+    spec = lookup(f"{sketch.level}.neuron")
+    params = {a.name for a in spec.attrs if a.kind == "param"}
     clean = {
-        k: _param(sketch, preset.name, k, v, loc) if attribute(spec, k).kind == "param" else v
+        k: convert(sketch, preset.name, Parameter(k, "param"), v, loc) if k in params else v
         for k, v in attrs.items()
     }
     return sketch.emit("neuron", [bound["x"]], clean, loc)
-
-
-def _param(sketch: Sketch, preset: str, name: str, value: Any, loc: Location) -> Any:
-    return convert(sketch, preset, Parameter(name, "param"), value, loc)
 
 
 def _conflict(preset: str, first: str, second: str, loc: Location) -> Exception:

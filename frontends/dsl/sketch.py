@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from attrs import evolve, frozen
 
-from snnc.diagnostics import Diagnostic, Location, SnncError, fail
+from snnc.diagnostics import Location, SnncError, fail
 from snnc.frontends.dsl.constants import Array
 from snnc.ir.build import Builder, element_of
 from snnc.ir.graph import Graph, Module, Op, Operand, Value
@@ -58,6 +58,11 @@ class Sketch:
     def level(self) -> str:
         """The level being built."""
         return self.choice.level
+
+    def below(self, part: str) -> str:
+        """Return the name of a part of what is being made: `hidden.w`."""
+        lead = self.target.removesuffix(".")
+        return f"{lead}.{part}" if lead else part
 
     def needs_real(self, reason: str, loc: Location, code: str = "not-an-integer") -> NoReturn:
         """Give up `int` for `snn`, or refuse where the file says `level int`."""
@@ -138,8 +143,7 @@ class Sketch:
         """Add an op and return its results, named after the target until it is assigned."""
         if len(self.builder.ops) >= OP_LIMIT:
             raise fail("too-large", f"the network has more than {OP_LIMIT} ops", loc)
-        lead = f"{self.target}." if self.target and not self.target.endswith(".") else self.target
-        names = [f"{lead}{kind}", f"{lead}v"]
+        names = [self.below(kind), self.below("v")]
         place = self.fixed or loc
         results = self.builder.emit(kind, operands, attrs, loc=place, names=names).results
         if results[0].type.size > VALUE_LIMIT:
@@ -161,11 +165,6 @@ class Sketch:
             if value not in module.graph.inputs:
                 self.wanted.setdefault(value, "out")
         return _renamed(module, self.wanted)
-
-
-def relocated(diagnostic: Diagnostic, loc: Location) -> Diagnostic:
-    """Return a diagnostic at another place."""
-    return evolve(diagnostic, loc=loc)
 
 
 def _renamed(module: Module, wanted: Mapping[Value, str]) -> Module:

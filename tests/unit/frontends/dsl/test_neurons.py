@@ -170,6 +170,17 @@ def test_a_value_neuron_sends_its_potential(body, run):
                 "width": 30,
             },
         ),
+        (
+            "ANNBypass(truncate=10)",
+            {
+                "threshold": 1,
+                "negative": MAX,
+                "spike": "value",
+                "truncate": 10,
+                "memory": "clear",
+                "width": 30,
+            },
+        ),
         ("IF(7, width=16, overflow=saturate, first=2, ticks=5)", None),
     ],
 )
