@@ -180,6 +180,13 @@ class Placed:
         return {o.name: o.layer.pieces[0][0].begin for o in self.outputs}
 
 
+def weighs(placed: Placed, core: Core, columns: Ints) -> bool:
+    """Whether a core has a weight in any of some columns (slot within a tick x 1152 + axon)."""
+    weights = placed.module.tensor(core.weights)
+    inside = columns[columns < weights.shape[1]]
+    return bool(weights[:, inside].any())
+
+
 def malformed(message: str, loc: Location) -> SnncError:
     """Return the error for a module that no placer can have made."""
     return fail("placed-malformed", message, loc, help="place the program anew with `snnc compile`")

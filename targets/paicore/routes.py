@@ -13,7 +13,7 @@ from snnc.ir.graph import Value
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import Ints, coordinate
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.placed import Core, Input, Layer, Output, Place, Placed
+from snnc.targets.paicore.placed import Core, Input, Layer, Output, Place, Placed, weighs
 
 EXTENSIONS = tuple(1 << code for code in range(LIMITS.max_lcn + 1))
 """Legal axon extensions."""
@@ -161,7 +161,7 @@ def _check_times(
             continue
         waits = reader["start"] - core["start"] - 1 + delay
         depth = LIMITS.slots // reader["extension"]
-        if 1 <= waits <= depth or not _is_read(
+        if 1 <= waits <= depth or not weighs(
             router.placed, reader, slot % wide * LIMITS.axons + axon
         ):
             continue
@@ -173,13 +173,6 @@ def _check_times(
                 f"{what} waits {waits} steps at {reader.place}, which holds {depth}: {numbers}"
             )
             router.error("edge-deep", message)
-
-
-def _is_read(placed: Placed, core: Core, columns: Ints) -> bool:
-    """Whether a core weighs any of some columns; what it does not weigh may come at any time."""
-    weights = placed.module.tensor(core.weights)
-    inside = columns[columns < weights.shape[1]]
-    return bool(weights[:, inside].any())
 
 
 def _check_arrivals(router: _Router, core: Core) -> Ints:
@@ -222,7 +215,7 @@ def _check_input(placed: Placed, item: Input, core: Core, found: Diagnostics) ->
     early = ahead + int(delays.min(initial=0)) < 0
     deep = ahead + int(delays.max(initial=0)) >= depth
     columns = item.slot % item.extension * LIMITS.axons + item.axon
-    if not (early or deep) or not _is_read(placed, core, columns):
+    if not (early or deep) or not weighs(placed, core, columns):
         return
     numbers = (
         f"{core.place} starts at {core['start']}, input %{item.op.result.name} at {item.first}"

@@ -12,8 +12,17 @@ from snnc.ir.types import Type
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
 from snnc.targets.paicore.image import ChipImage
+from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.load import load_build
-from snnc.targets.paicore.placed import Core, Input, Layer, Output, Placed, read_placed
+from snnc.targets.paicore.placed import (
+    Core,
+    Input,
+    Layer,
+    Output,
+    Placed,
+    read_placed,
+    weighs,
+)
 
 
 @frozen(eq=False)
@@ -65,8 +74,11 @@ def reaches(chip: Coordinate, base: Coordinate, mask: Coordinate, core: Core) ->
 
 
 def _input_port(placed: Placed, item: Input) -> InputPort:
-    readers = [c for c in placed.cores if reaches(item.chip, item.core, item.mask, c)]
-    latest = max((core["start"] for core in readers), default=1)
+    columns = item.slot % item.extension * LIMITS.axons + item.axon
+    inside = [c for c in placed.cores if reaches(item.chip, item.core, item.mask, c)]
+    # What a core does not weigh may come to it at any time, so it sets no limit to a burst.
+    later_first = sorted(inside, key=lambda core: -core["start"])
+    latest = next((c["start"] for c in later_first if weighs(placed, c, columns)), 1)
     return InputPort(
         name=item.source.name,
         chip=item.chip,

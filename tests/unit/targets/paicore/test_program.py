@@ -216,3 +216,19 @@ def test_states_fit_only_what_they_come_from(program):
         with pytest.raises(SnncError) as caught:
             run.run(inputs, state=state, **options)
         assert code == caught.value.code
+
+
+def test_a_core_that_weighs_no_input_does_not_shorten_bursts(program):
+    """Two cores share a region; the one that starts late ignores the input that both receive."""
+    b = Placement()
+    x = b.input("x", "u1[1]~")
+    b.neurons(2, chip=[0, 32], mask=[1, 0], axon=[5, 0])
+    x0 = b.arrive(x, "x.0", (0, 0), (0, 1))
+    later = b.forward("a", "u1[1]~")
+    one = b.core([[1]], x0, later, at=(0, 0))
+    two = b.core([[0, 0, 0, 0, 0, 1]], x0, later, at=(0, 1), start=257)
+    b.bind(later, b.layer("a", one))
+    run = program(b.finish(b.output(b.layer("y", two))))
+    assert 256 == run.system.wiring.burst_steps
+    x = spikes(1, 300, 1)
+    np.testing.assert_array_equal(x, run.run({"x": x}).outputs["y"])
