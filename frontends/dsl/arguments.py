@@ -60,40 +60,25 @@ def bind(
     Raises:
         SnncError: `unknown-keyword`, `duplicate-argument`, `wrong-arguments`, `missing-argument`.
     """
-    known = {p.name: p for p in parameters}
-    bound: dict[str, tree.Argument] = {}
+    known = [p.name for p in parameters]
     places = [p.name for p in parameters if not p.keyword]
+    usage = f"{name}({', '.join(places)})"
+    bound: dict[str, tree.Argument] = {}
     free = list(places)
     for argument in arguments:
-        if argument.name:
-            key = argument.name
-        elif free:
-            key = free.pop(0)
-        else:
-            raise fail(
-                "wrong-arguments",
-                f"{name} takes at most {len(places)} arguments by position",
-                argument.loc,
-                help=f"{name}({', '.join(places)})",
-            )
+        if not argument.name and not free:
+            message = f"{name} takes at most {len(places)} arguments by position"
+            raise fail("wrong-arguments", message, argument.loc, help=usage)
+        key = argument.name or free.pop(0)
         if key not in known:
-            raise fail(
-                "unknown-keyword",
-                f"{name} has no parameter {key!r}",
-                argument.loc,
-                help=nearest(key, list(known)),
-            )
+            message = f"{name} has no parameter {key!r}"
+            raise fail("unknown-keyword", message, argument.loc, help=nearest(key, known))
         if key in bound:
             raise fail("duplicate-argument", f"{name}: {key} is given twice", argument.loc)
         bound[key] = argument
     missing = [p.name for p in parameters if p.default is REQUIRED and p.name not in bound]
     if missing:
-        raise fail(
-            "missing-argument",
-            f"{name} needs {', '.join(missing)}",
-            loc,
-            help=f"{name}({', '.join(places)})",
-        )
+        raise fail("missing-argument", f"{name} needs {', '.join(missing)}", loc, help=usage)
     return bound
 
 

@@ -56,7 +56,7 @@ def read_text(
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise fail("source-missing", f"there is no file {str(path)!r}") from None
     except (OSError, UnicodeDecodeError) as error:

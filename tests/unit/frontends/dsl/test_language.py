@@ -196,6 +196,11 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
     assert ["source-missing", "source-unreadable", "source-unreadable"] == codes
 
 
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    (tmp_path / "net.snnl").write_text("\ufeffnetwork m { input x: u1[2]~ return x }")
+    assert "m" == Dsl().read(tmp_path / "net.snnl", {}).name
+
+
 def test_a_large_constant_stays_out_of_the_text():
     module = read_text("network m { input x: u1[99]~ return linear(x, eye(99)) }")
     assert module.weights["w"].type.size > INLINE_LIMIT
