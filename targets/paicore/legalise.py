@@ -58,16 +58,23 @@ def _without_pools(op: Op, build: Rebuild) -> Any:
 
 
 def _relay_outputs(module: Module) -> Module:
-    """Put relay neurons behind outputs that are spikes but not those of one population."""
+    """Put relay neurons behind outputs that are spikes but not those of one population.
+
+    A relay takes over the output's name, by which hosts and emulators know it.
+    """
     made_by = Synapses(module).made_by
     needing = {v for v in module.graph.outputs if _needs_relay(v, made_by)}
     if not needing:
         return module
+    _refuse_inputs(module, needing)
     build = Rebuild(module)
     for value in module.graph.inputs:
         build.replace(value, build.input(value.name, value.type, value.loc))
     for op in module.graph.ops:
-        for old, new in zip(op.results, build.copy(op), strict=True):
+        names = [f"{r.name}.direct" if r in needing else r.name for r in op.results]
+        operands = [build(o) if isinstance(o, Value) else o for o in op.operands]
+        copied = build.emit(op.name, operands, op.attrs, loc=op.loc, names=names)
+        for old, new in zip(op.results, copied.results, strict=True):
             build.replace(old, new)
     outputs = []
     for value in module.graph.outputs:
@@ -76,9 +83,21 @@ def _relay_outputs(module: Module) -> Module:
             build.loc = value.loc
             weight = build.weight("relay.w", np.ones((), np.uint8), U1)
             current = build.op("scale", relayed, weight)
-            relayed = build.op("neuron", current, name=f"{value.name}.relay", **RELAY)
+            relayed = build.op("neuron", current, name=value.name, **RELAY)
         outputs.append(relayed)
     return build.finish(*outputs, graph=module.graph.name)
+
+
+def _refuse_inputs(module: Module, outputs: set[Value]) -> None:
+    for value in module.graph.inputs:
+        if value in outputs:
+            raise fail(
+                "output-is-input",
+                f"output %{value.name} is an input, which no core has to send",
+                value.loc,
+                help="leave it out: the host has it already",
+                exit_status=4,
+            )
 
 
 def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:

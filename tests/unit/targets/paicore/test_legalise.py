@@ -86,10 +86,19 @@ def test_pooling_by_maximum_becomes_neurons() -> None:
 def test_outputs_that_are_no_population_get_relays() -> None:
     build, x = net()
     a = build.op("neuron", dense(build, x, 4), threshold=3)
-    late = build.op("delay", a, by=2)
-    turned = build.op("reshape", a, shape=[2, 2])
-    module = same_spikes(build.finish(x, build.op("concat", a, late), turned, late))
-    assert 4 == len(list(module.ops("neuron")))
+    late = build.op("delay", a, by=2, name="late")
+    turned = build.op("reshape", a, shape=[2, 2], name="turned")
+    both = build.op("concat", a, late, name="both")
+    module = same_spikes(build.finish(both, turned, late))
+    assert 3 == len(list(module.ops("neuron")))
+    assert ["both", "turned", "late"] == [v.name for v in module.graph.outputs]
+
+
+def test_input_as_an_output_is_refused() -> None:
+    build, x = net()
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(x))
+    assert ("output-is-input", 4) == (error.value.code, error.value.exit_status)
 
 
 def test_a_floor_becomes_a_negative_threshold() -> None:
