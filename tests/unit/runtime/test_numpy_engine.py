@@ -197,3 +197,38 @@ def test_networks_in_half_precision_run_alike():
     check(module, given, 7, 3)
     trace = Reference().prepare(module).run(given, probe=("y", "s.v")).trace
     assert {np.dtype(np.float16)} == {array.dtype for array in trace.values()}
+
+
+NARROW = st.one_of(st.sampled_from([-128, -127, -1, 0, 1, 126, 127]), st.integers(-128, 127))
+EXTREMES = {
+    "reset": st.sampled_from(["soft", "hard", "none"]),
+    "reset_to": NARROW,
+    "reset_by": st.one_of(st.none(), NARROW),
+    "leak": NARROW,
+    "leak_order": st.sampled_from(["before", "after"]),
+    "leak_reversal": st.booleans(),
+    "negative": st.one_of(st.none(), st.integers(0, 128)),
+    "negative_mode": st.sampled_from(["floor", "reset"]),
+    "floor": st.one_of(st.none(), NARROW),
+    "truncate": st.integers(0, 29),
+    "memory": st.sampled_from(["keep", "clear"]),
+    "initial": NARROW,
+    "overflow": st.sampled_from(["error", "wrap", "saturate", "wrap-paibox"]),
+    "first": st.integers(0, 3),
+    "ticks": st.integers(0, 6),
+}
+
+
+@settings(relaxed, max_examples=100)
+@given(st.fixed_dictionaries(EXTREMES), st.data())
+def test_neurons_at_the_ends_of_their_width_run_alike(attrs, data):
+    spike = data.draw(st.sampled_from(["single", "count", "value"]))
+    threshold = data.draw(NARROW.filter(lambda t: spike != "count" or t > 0))
+    xs = data.draw(
+        st.lists(st.lists(st.integers(-300, 300), min_size=3, max_size=3), min_size=8, max_size=8)
+    )
+    b = Builder("extreme", "int")
+    x = b.input("x", "i32[3]~")
+    s = b.op("neuron", x, name="s", threshold=threshold, spike=spike, width=8, **attrs)
+    given = {"x": np.array([xs, np.negative(xs)], dtype=np.int32)}
+    check(b.finish(s), given, 8, 3)
