@@ -1,7 +1,8 @@
 """What the host knows of a build: its ports and where its layers lie, from the files alone.
 
 Inputs and outputs are those of the vendor's JSON, which `load` has compared with the frames; start
-ticks come from the core registers, names and shapes from `layout.json`.
+ticks come from the core registers, names and shapes from `layout.json`. A build that breaks a rule
+of the chip is refused, because what an emulator shows of it would mean nothing.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from snnc.ir.types import Type
+from snnc.targets.paicore.check import check
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
 from snnc.targets.paicore.image import ChipImage
@@ -49,8 +51,13 @@ class System:
 
 
 def read_system(folder: Path) -> System:
-    """Return the system of a build's folder; raises what `load` raises."""
+    """Return the system of a build's folder.
+
+    Raises:
+        SnncError: what `load` raises, and all violations that `check` finds.
+    """
     module, image = load_build(folder)
+    check(module).check()
     placed = read_placed(module)
     stated = module.attrs.get("ticks")
     return System(

@@ -1,7 +1,11 @@
 """A build run from its files: values in the program's ticks, states, probes, refusals."""
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from snnc.diagnostics import SnncError
 from snnc.targets.paicore.emit import emit
@@ -139,6 +143,46 @@ def test_an_order_of_neurons_is_undone(program):
     """Copy 1 of `a` holds its neurons in another order; both copies give one trace."""
     result = program(loop()).run({"x": spikes(1, 20, 4)}, probe=("a",))
     np.testing.assert_array_equal(result.outputs["a.1"], result.trace["a"])
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(st.sampled_from(["layout.json", "input_proj_info.json", "config_all.bin"]), st.data())
+def test_a_damaged_build_runs_or_is_refused(tmp_path, name, data):
+    emit(tiny(), tmp_path, Options())
+    content = bytearray((tmp_path / name).read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(b"0123456789-")))
+    (tmp_path / name).write_bytes(content)
+    try:
+        program = Program(tmp_path)
+        inputs = {n: spikes(1, 20, *t.shape) for n, t in program.system.inputs.items()}
+        program.run(inputs, probe=("all",))
+    except SnncError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "code"),
+    [
+        ("input_proj_info.json", ("x", "lcn"), "input-range"),
+        ("input_proj_info.json", ("x", "addr_chip_x"), "input-chip"),
+        ("layout.json", ("ops", 4, "first"), "core-first"),
+        ("layout.json", ("ops", 1, "first"), "input-early"),
+    ],
+)
+def test_builds_that_break_a_rule_of_the_chip_are_refused(tmp_path, file, path, code):
+    emit(tiny(), tmp_path, Options())
+    content = json.loads((tmp_path / file).read_text())
+    part = content
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = 5
+    (tmp_path / file).write_text(json.dumps(content))
+    with pytest.raises(SnncError) as caught:
+        Program(tmp_path)
+    assert code in {d.code for d in caught.value.diagnostics}
 
 
 def test_copies_that_part_are_reported(program):

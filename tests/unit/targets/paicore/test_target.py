@@ -130,7 +130,7 @@ def lowered(module, options):
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
 )
 @given(st.data())
 def test_the_files_do_what_the_network_does(tmp_path, data):
