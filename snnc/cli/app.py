@@ -102,7 +102,7 @@ class App(click.Group):
             result = super().main(given, "snnc", standalone_mode=False)
             status = result if isinstance(result, int) else 0
             sys.stdout.flush()
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             status = ending(error, given)
         sys.exit(status)
 

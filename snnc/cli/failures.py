@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,9 @@ def ending(error: BaseException, args: Sequence[str]) -> int:
     """Tell the user of an exception that ended a run; return the exit status."""
     if isinstance(error, click.exceptions.Exit):
         return int(error.exit_code)
-    if isinstance(error, BrokenPipeError):
-        return _close_pipe()
+    if isinstance(error, (BrokenPipeError, SystemExit)):
+        return _close_pipe()  # click exits where it meets a closed pipe, and nowhere else.
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        click.echo("", err=True)
         return INTERRUPTED
     if isinstance(error, click.ClickException):
         return _show_usage(error)
@@ -52,7 +52,8 @@ def ending(error: BaseException, args: Sequence[str]) -> int:
 
 def _close_pipe() -> int:
     """Let the interpreter flush into nothing: the reader of our output is gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
     return PIPE_CLOSED
 
 

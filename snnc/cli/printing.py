@@ -69,4 +69,4 @@ def counted(number: int, what: str) -> str:
     >>> counted(1, "core"), counted(3, "core")
     ('1 core', '3 cores')
     """
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

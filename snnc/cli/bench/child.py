@@ -10,6 +10,7 @@ import resource
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def make_network(sizes: list[int], seed: int) -> "Module":
     draw = np.random.Generator(np.random.PCG64(seed))
     build = Builder("bench", "int", {})
     spikes = build.input("x", f"u1[{sizes[0]}]~")
-    for number, (before, size) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for number, (before, size) in enumerate(pairwise(sizes), 1):
         weights = draw.integers(-128, 128, (size, before), dtype=np.int8)
         current = build.op("linear", spikes, build.weight(f"w{number}", weights))
         threshold = int(127 * before * MIDDLE)

@@ -1,7 +1,7 @@
 """The bench of compiling: what is measured, how, and which goals it has.
 
-Each run of each side is a process of its own, so that memory is its own and nothing is warm; the two
-sides take turns, so that whatever else the machine does falls on both. A ratio is the median of
+Each run of each side is a process of its own, so that memory is its own and nothing is warm; the
+two sides take turns, so that whatever else the machine does falls on both. A ratio is the median of
 the ratios of neighbors.
 """
 

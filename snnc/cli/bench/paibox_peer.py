@@ -1,7 +1,7 @@
 """One measured compilation by PAIBox 1.3, run as a script by a Python that has it.
 
-It stands alone: that environment has no snnc. Same sizes, seed and weights as `child.py`, and a tiny
-network first; measured is Mapper.build, compile and export. The last line is JSON.
+It stands alone: that environment has no snnc. Same sizes, seed and weights as `child.py`, and a
+tiny network first; measured is Mapper.build, compile and export. The last line is JSON.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import resource
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def make_network(pb: Any, sizes: list[int], seed: int, prefix: str = "") -> Any:
     draw = np.random.Generator(np.random.PCG64(seed))
     network = pb.Network()
     network.x = source = pb.InputProj(input=None, shape_out=(sizes[0],), name=f"{prefix}x")
-    for number, (before, size) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for number, (before, size) in enumerate(pairwise(sizes), 1):
         weights = draw.integers(-128, 128, (size, before), dtype=np.int8)
         neurons = pb.IF(
             (size,),

@@ -12,9 +12,12 @@ EXAMPLE = """snnc bench compile --json
 snnc bench compile --peer .venv-paibox/bin/python --runs 5"""
 
 
-@click.group(name="bench")
-def command() -> None:
+@click.group(name="bench", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Measure the compiler."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @command.command(cls=Command, name="compile", example=EXAMPLE)

@@ -75,13 +75,13 @@ def encode(
         if inputs is not None:
             raise click.UsageError("--read-back asks for potentials; it takes no -i")
         parts = board.requests(Path(folder))
-        _write(output, parts, False, "requests", as_json)
+        _write(output, parts, False, "core", as_json)
         return
     if inputs is None:
         raise click.UsageError("give the inputs with -i X.npz, or --read-back")
     spikes = _spikes(session, build, inputs, sample, ticks)
     parts = board.encode_bursts(Path(folder), spikes, ticks)
-    _write(output, parts, bursts, "bursts", as_json)
+    _write(output, parts, bursts, "burst", as_json)
 
 
 def _spikes(
@@ -136,10 +136,10 @@ def _write(output: str, parts: list[Any], apart: bool, what: str, as_json: bool)
         write_words(name, words)
     if as_json:
         rows = [{"file": str(n), "words": len(w)} for n, w in zip(names, pieces, strict=True)]
-        show_json({what: len(parts), "files": rows})
+        show_json({f"{what}s": len(parts), "files": rows})
         return
     for name, words in zip(names, pieces, strict=True):
-        inside = "" if apart else f", {len(parts)} {what} in order"
+        inside = "" if apart else f", {counted(len(parts), what)} in order"
         click.echo(f"wrote {name}: {counted(len(words), 'word')}{inside}")
 
 

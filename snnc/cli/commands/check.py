@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from snnc.cli.failures import UNFIT, show_all
 from snnc.cli.parameters import CHOSEN, Named, TargetCommand, as_json, network
-from snnc.cli.printing import show_json, show_table
+from snnc.cli.printing import counted, show_json, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import Diagnostic, SnncError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 OURS = ("plugin-failed", "unknown-option", "bad-option", "chip-option")
 """Errors of the call and not of the network: they end the command."""
+
+SHOWN = ("chips", "cores", "neurons")
+"""Resources that stand in the table; JSON has all."""
 
 EXAMPLE = """snnc check net.snnl
 snnc check net.snnl -t paicore --chip 0,0 --chip 1,0 --json"""
@@ -37,7 +40,9 @@ class Verdict:
         if self.problems:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             return f"{self.problems[0].code}: {self.problems[0].message}{more}"
-        return ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in self.resources.items())
+        taken = [counted(self.resources[k], k[:-1]) for k in SHOWN if k in self.resources]
+        latest = max(self.latency.values(), default=0)
+        return ", ".join([*taken, f"latency {counted(latest, 'tick')}"])
 
 
 @click.command(cls=TargetCommand, name="check", example=EXAMPLE)

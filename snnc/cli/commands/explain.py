@@ -34,7 +34,12 @@ def command(session: Session, code: str | None, as_json: bool) -> None:
     if code.startswith("error[") and code.endswith("]"):
         code = code[len("error[") : -1]
     if code not in known:
-        raise fail("unknown-code", f"there is no error code {code!r}", help=nearest(code, [*known]))
+        close = nearest(code, [*known])
+        raise fail(
+            "unknown-code",
+            f"there is no error code {code!r}",
+            help=close if close.startswith("did") else "snnc explain lists them all",
+        )
     if as_json:
         show_json({"code": code, **known[code]})
         return

@@ -114,8 +114,8 @@ def where(session: Session, folder: str, what: str, as_json: bool) -> None:
     """Where a layer or neuron lies; what a core holds.
 
     LAYER is a layer or an input of the network; INDEX one flat number or one per axis. CORE is X,Y
-    or CHIPX,CHIPY:X,Y. For a neuron: its core, its number there, its address in the neuron memory, and
-    the region, axon and slot that it sends to.
+    or CHIPX,CHIPY:X,Y. For a neuron: its core, its number there, its address in the neuron memory,
+    and the region, axon and slot that it sends to.
     """
     from snnc.cli.paicore.places import find
 

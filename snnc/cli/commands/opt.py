@@ -32,13 +32,16 @@ target = click.option(
 )
 
 
+output = click.option(
+    "-o", "--output", metavar="FILE.snn", default=STDIN, help="Where to write, not stdout."
+)
+
+
 @click.command(cls=Command, name="opt", example=OPT_EXAMPLE)
 @click.argument("file", metavar="FILE.snn")
 @click.option("-p", "--pipeline", metavar="TEXT", default="", help="Passes: 'a{x=1},b,@preset'.")
 @target
-@click.option(
-    "-o", "--output", metavar="FILE.snn", default=STDIN, help="Where to write, not stdout."
-)
+@output
 @click.option(
     "--weights",
     metavar="FILE.safetensors",
@@ -67,8 +70,6 @@ def opt(
     where those are kept between two runs of a pipe. With -o they stand beside the file.
     """
     from snnc.driver import run_pipeline
-    from snnc.ir.weights import save_tensors
-    from snnc.ir.write import save, write
 
     if weights and STDIN not in (file, output):
         raise click.UsageError("--weights is for stdin and stdout; files have theirs beside them")
@@ -78,13 +79,24 @@ def opt(
         module, pipeline, target, context=context, check=check, dump=dump, plugin=session.plugins
     )
     show_all(context.diagnostics.items)
-    if output != STDIN:
-        save(module, output)
-        return
-    if weights:
-        apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
-        save_tensors(Path(weights), apart)
-    click.echo(write(module, locs=not no_locs), nl=False)
+    _print(module, output, weights, not no_locs)
+
+
+def _print(module: "Module", output: str, weights: str | None, locs: bool) -> None:
+    """Print a module, or write it with its weights beside it; `weights` go with stdout."""
+    from snnc.ir.files import write_atomically
+    from snnc.ir.weights import save_tensors
+    from snnc.ir.write import write
+
+    text = write(module, locs=locs)
+    beside = Path(output).with_suffix(".safetensors") if output != STDIN else weights
+    apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
+    if beside is not None and apart:
+        save_tensors(Path(beside), apart)
+    if output == STDIN:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(Path(output), text.encode())
 
 
 def _context(
@@ -109,6 +121,7 @@ def _context(
     "--after", metavar="PASS", help="Print it after this pass; the second clean is clean#2."
 )
 @target
+@output
 @click.option("--no-locs", is_flag=True, help="Leave out where each line comes from.")
 @click.pass_obj
 def dump(
@@ -118,21 +131,21 @@ def dump(
     level: str | None,
     after: str | None,
     target: str | None,
+    output: str,
     no_locs: bool,
 ) -> None:
     """Print a network at any level, or after any pass.
 
-    Without options it is printed as its front end reads it. The passes are those that compile runs
-    for the target; --level of a target chooses that target.
+    Weights beyond 64 elements are named by digest; with -o they stand beside the file. Without
+    further options the network is printed as its front end reads it. The passes are those that
+    compile runs for the target; --level of a target chooses that target.
     """
-    from snnc.ir.write import write
-
     module = session.load(network, given)
     if level or after:
         module = _lowered(session, module, level, after, target)
     elif target:
         module = _lowered(session, module, None, None, target)
-    click.echo(write(module, locs=not no_locs), nl=False)
+    _print(module, output, None, not no_locs)
 
 
 def _lowered(

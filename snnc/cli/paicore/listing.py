@@ -35,7 +35,7 @@ def listing(words: Words, full: bool = False) -> Iterator[str]:
             count = 0 if head["request"] else min(head["count"], len(words) - place - 1)
             yield from _data(kind, words[place + 1 : place + 1 + count], place + 1, full)
             place += 1 + count
-        elif kind in PLAIN and len(words) - place >= 3 and (kinds[place : place + 3] == kind).all():
+        elif kind in PLAIN and _whole(words[place : place + 3]):
             yield from _triple(place, words[place : place + 3], Kind(kind))
             place += 3
         elif kind == Kind.SPIKE:
@@ -49,6 +49,12 @@ def listing(words: Words, full: bool = False) -> Iterator[str]:
             head["steps"] = head["payload"]
             yield _line(place, words[place], _name(kind), head, fields)
             place += 1
+
+
+def _whole(words: Words) -> bool:
+    """Whether three words are of one kind for one core, so that their payloads belong together."""
+    upper = words >> np.uint64(30)
+    return len(words) == 3 and bool((upper == upper[0]).all())
 
 
 def _name(kind: int) -> str:
