@@ -83,7 +83,17 @@ class Build:
 
     @cached_property
     def module(self) -> Module:
-        """The program that the files equal: the module after the last approximate pass."""
+        """The program that the files equal: the module after the last approximate pass.
+
+        Raises:
+            SnncError: `build-without-program` where the folder was passed on without it.
+        """
+        if not (self._files / MODEL).is_file():
+            raise fail(
+                "build-without-program",
+                f"{self._files} holds no {MODEL}",
+                help="give the network to compare with, or compile again",
+            )
         return load_text(self._files / MODEL)
 
     @cached_property

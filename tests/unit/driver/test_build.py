@@ -192,6 +192,13 @@ def test_network_without_the_inputs_of_the_build_is_refused(build, toy, tmp_path
     assert "target-inputs" == refused(snnc.verify, folder, against=other, plugin=[toy]).code
 
 
+def test_build_without_its_program_verifies_against_the_network(build, toy, module, tmp_path):
+    folder = build.save(tmp_path / "out")
+    (folder / "model.snn").unlink()
+    assert snnc.verify(folder, against=module, plugin=[toy])
+    assert "build-without-program" == refused(snnc.verify, folder, plugin=[toy]).code
+
+
 @pytest.mark.parametrize("name", ["chip.snn", "README.md"])
 def test_changed_or_missing_file_is_refused(build, toy, tmp_path, name):
     folder = build.save(tmp_path / "out")

@@ -144,6 +144,34 @@ def test_level_of_a_plugin_is_found_by_name(write_plugin):
     assert "attic" == opset.level("attic").name
 
 
+class Point:
+    """An entry point that gives, or raises, what it was made with."""
+
+    name, value, dist = "mine", "mine:plugin", None
+
+    def __init__(self, found):
+        self.found = found
+
+    def load(self):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+def test_installed_plugin_adds_its_names(monkeypatch):
+    point = Point(Plugin(presets={"mine": "clean"}))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
+    assert "clean" == Registry(PLUGIN).presets["mine"]
+
+
+@pytest.mark.parametrize("found", [ImportError("no such library"), 3])
+def test_installed_plugin_that_fails_is_named(monkeypatch, found):
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point(found)])
+    refused = code_of(lambda: Registry(PLUGIN))
+    assert "plugin-failed" == refused.code
+    assert "mine" in refused.message
+
+
 def test_lazy_names_point_at_what_exists():
     registry = Registry(PLUGIN, installed=False)
     for name in registry.names("passes"):
