@@ -193,10 +193,19 @@ class Registry:
 
     def _load(self, entry: Entry) -> Any:
         """Return what `module:Class` names, with a plugin's failure told as such."""
-        if entry.origin.name == BOX:
+        if entry.origin.name != BOX:
+            with guarded_plugin(entry):
+                return _resolve(entry)
+        try:
             return _resolve(entry)
-        with guarded_plugin(entry):
-            return _resolve(entry)
+        except ModuleNotFoundError as error:
+            if (error.name or BOX).partition(".")[0] == BOX:
+                raise
+            raise fail(
+                "missing-package",
+                f"{entry.name} needs the package {error.name}, which is not installed",
+                help=f"pip install {error.name}, or install snnc with its extra",
+            ) from None
 
 
 class Watched:

@@ -186,3 +186,10 @@ def test_lazy_names_point_at_what_exists():
 
 def test_origin_of_an_empty_plugin_adds_nothing():
     assert () == Registry(Plugin(), installed=False).names("passes")
+
+
+def test_package_that_is_not_installed_is_named():
+    registry = Registry(Plugin(engines={"fast": "no_such_package:Fast"}), installed=False)
+    found = code_of(lambda: registry.get_engine("fast"))
+    assert "missing-package" == found.code
+    assert "no_such_package" in found.message
