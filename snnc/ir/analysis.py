@@ -24,7 +24,7 @@ def readers(graph: Graph) -> dict[Value, list[Op]]:
 def run_order(graph: Graph) -> tuple[Op, ...]:
     """Return the ops so that each follows the makers of what it reads in this tick.
 
-    `delay` reads the past, so it waits for nobody. Ties keep text order.
+    An op that is `late` reads the past, so it waits for nobody. Ties keep text order.
 
     Raises:
         SnncError: `loop-without-delay`, naming the ops of the loop.
@@ -63,7 +63,7 @@ def run_order(graph: Graph) -> tuple[Op, ...]:
 
 
 def _waits_for(op: Op, made_by: Mapping[Value, Op]) -> list[Op]:
-    if op.kind == "delay":
+    if op.spec.late:
         return []
     return [made_by[v] for v in dict.fromkeys(op.values) if v in made_by]
 

@@ -27,7 +27,9 @@ class Step(Enum):
 
 def steps(op: Op) -> tuple[Step, ...]:
     """Return the micro-steps of a neuron op in order; steps that do nothing are left out."""
-    leak = () if op["leak"] == 0 else (Step.LEAK, Step.WRAP)
+    # wrap-paibox corrects a sum once, so that bringing it back again after a leak of 0 matters.
+    idle = op["leak"] == 0 and op["overflow"] != "wrap-paibox"
+    leak = () if idle else (Step.LEAK, Step.WRAP)
     before, after = (leak, ()) if op["leak_order"] == "before" else ((), leak)
     # A reset can leave the width too: a count taken away several times, a negative reset.
     floor = () if op["floor"] is None else (Step.FLOOR,)

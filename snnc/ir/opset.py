@@ -98,7 +98,11 @@ class Call:
 
 @frozen
 class OpSpec:
-    """The declaration of one op. `doc` states the equation; `stateful` ops carry a state."""
+    """The declaration of one op.
+
+    `doc` states the equation; `stateful` ops carry a state; the result of a `late` op does not
+    depend on this tick's operands, so it may close a loop.
+    """
 
     name: str
     doc: str
@@ -106,6 +110,7 @@ class OpSpec:
     attrs: tuple[AttrSpec, ...]
     infer: Callable[[Call], tuple[Type, ...]]
     stateful: bool = False
+    late: bool = False
     _by_name: Mapping[str, AttrSpec] = field(init=False, repr=False, eq=False)
 
     @_by_name.default

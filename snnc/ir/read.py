@@ -99,8 +99,7 @@ class _Reader:
         inputs = tuple(self._define(p.name, p.type, p.loc) for p in raw.graph.params)
         made = [
             tuple(
-                self._define(n, t, o.loc, o.name)
-                for n, t in zip(o.results, o.gives, strict=False)
+                self._define(n, t, o.loc, o.name) for n, t in zip(o.results, o.gives, strict=False)
             )
             for o in raw.graph.ops
         ]

@@ -45,7 +45,9 @@ def verify(module: Module) -> Diagnostics:
         _collect(found, partial(_check_tensor, weight))
     for op in module.graph.ops:
         _check_op(module, op, found)
-    _collect(found, lambda: run_order(module.graph))
+    if not {"unknown-op", "unknown-level"} & {d.code for d in found}:
+        # What an unknown op reads in a tick, nobody knows.
+        _collect(found, lambda: run_order(module.graph))
     return found
 
 

@@ -127,6 +127,7 @@ LEVEL = register_level(
             (OperandSpec("w", constant=True), MANY),
             REGISTER,
             _core,
+            late=True,
         ),
         OpSpec(
             "paicore.idle",

@@ -40,6 +40,7 @@ class Family:
         shape: Callable[[Call], tuple[int, ...]],
         element: Callable[[Call], Element] | None = None,
         stateful: bool = False,
+        late: bool = False,
     ) -> OpSpec:
         """Return a declaration whose result is timed if an operand is."""
         pick = element or self.element
@@ -47,7 +48,7 @@ class Family:
         def infer(call: Call) -> tuple[Type, ...]:
             return (Type(pick(call), shape(call), phase_of(call)),)
 
-        return OpSpec(f"{self.level}.{name}", doc, operands, attrs, infer, stateful)
+        return OpSpec(f"{self.level}.{name}", doc, operands, attrs, infer, stateful, late)
 
 
 def operand_types(call: Call) -> list[Type]:
@@ -205,6 +206,7 @@ def movements(family: Family) -> list[OpSpec]:
             _delayed,
             same_element,
             stateful=True,
+            late=True,
         ),
     ]
 
