@@ -5,6 +5,7 @@ groups and keep the same time, so that each frame is written once for all of the
 while something waits in them, and only for axons with a weight, so memory follows the traffic.
 """
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -52,6 +53,15 @@ class Core:
         )[:, 0]
         keys = self.bases >> np.uint64(30)
         self.routes = {key: keys == key for key in dict.fromkeys(keys.tolist())}
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Core":
+        """Return a core of its own state; what never changes, the weights above all, is shared.
+
+        A step gives the neurons new potentials and leaves the old array as it was.
+        """
+        made = copy.copy(self)
+        made.neurons = copy.copy(self.neurons)
+        return made
 
     def compute(self, row: Bytes | None) -> Bytes:
         """Do a step on the values of the used axons; return what each neuron sends."""
