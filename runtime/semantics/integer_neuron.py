@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Module, Op
+from snnc.ir.neuron import param
 from snnc.ir.weights import Array
 from snnc.runtime.semantics import Meaning, OutOfRange, State, semantics
-from snnc.runtime.semantics.parameters import parameter, working
+from snnc.runtime.semantics.parameters import given, working
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -19,14 +20,10 @@ class IntegerNeuron:
         self.op, self.width = op, op["width"]
         self.low, self.high = -(2 ** (self.width - 1)), 2 ** (self.width - 1) - 1
 
-        def whole(name: str) -> Ints:
-            return parameter(module, op, name).astype(np.int64)
-
-        self.threshold, self.leak = whole("threshold"), whole("leak")
-        self.reset_to, self.initial = whole("reset_to"), whole("initial")
-        self.reset_by = self.threshold if op["reset_by"] is None else whole("reset_by")
-        self.negative = None if op["negative"] is None else whole("negative")
-        self.floor = None if op["floor"] is None else whole("floor")
+        self.threshold, self.leak = (given(module, op, n) for n in ("threshold", "leak"))
+        self.reset_to, self.initial = (given(module, op, n) for n in ("reset_to", "initial"))
+        self.reset_by = given(module, op, "reset_by")
+        self.negative, self.floor = (param(module, op, n) for n in ("negative", "floor"))
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials."""

@@ -11,7 +11,7 @@ from snnc.ir.graph import Module, Op
 from snnc.ir.types import F16, F32
 from snnc.ir.weights import Array
 from snnc.runtime.semantics import Meaning, OutOfRange, State, semantics
-from snnc.runtime.semantics.parameters import real_parameter, working
+from snnc.runtime.semantics.parameters import given, working
 
 
 class RealNeuron:
@@ -25,13 +25,13 @@ class RealNeuron:
         self.element = F16 if op.values[0].type.element == F16 else F32
 
         def real(name: str) -> Array:
-            return real_parameter(module, op, name, self.element)
+            return given(module, op, name).astype(self.element.storage)
 
         self.decay, self.leak_to, self.gain = real("decay"), real("leak_to"), real("gain")
         self.leak, self.filter_decay = real("leak"), real("filter_decay")
         self.threshold, self.reset_to = real("threshold"), real("reset_to")
         self.initial = real("initial")
-        self.reset_by = self.threshold if op["reset_by"] is None else real("reset_by")
+        self.reset_by = real("reset_by")
         self.floor = None if op["floor"] is None else real("floor")
 
     def start(self, samples: int, first_sample: int) -> State:
