@@ -198,4 +198,14 @@ class _Shrinking:
             label = f"{op.result.name}.{name}"
             changes[name] = as_param(build, label, divided, op[name])
         self.factors[op.result.name] = [int(factors.min()), int(factors.max())]
+        if (factors > 1).any():
+            changes["place"] = {**(op["place"] or {}), "unit": _unit(op, by)}
         return build.copy(op, **changes)
+
+
+def _unit(op: Op, by: Ints) -> tuple[int, ...]:
+    """Return what one step of the divided potential is worth: for all neurons, or per channel."""
+    shape = op.values[0].type.shape
+    before = np.asarray((op["place"] or {}).get("unit", (1,)))
+    channels = np.broadcast_to(by, shape).reshape(shape[0], -1)[:, 0] * before
+    return tuple(channels[:1].tolist() if (channels == channels[0]).all() else channels.tolist())

@@ -60,6 +60,7 @@ class Entry:
     shape: tuple[int, ...] = ()
     copy: int = 0
     delay: int = 1
+    unit: tuple[int, ...] = ()
     pieces: tuple[tuple[int, ...], ...] = ()
 
 
@@ -121,6 +122,7 @@ def _entry(op: Op) -> Json:
         "shape": list(op["shape"]) if op.kind in ("layer", "output") else [],
         "copy": op["copy"] if op.kind == "layer" else 0,
         "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else 0,
+        "unit": list(op["unit"]) if op.kind == "layer" else [],
         "pieces": [list(p) for p in op["pieces"] or ()] if op.kind == "layer" else [],
     }
     return {key: value for key, value in given.items() if value}
@@ -234,6 +236,7 @@ def _read_entry(given: Any) -> Entry:
         shape=_numbers(given.get("shape", [])),
         copy=_is(int, given.get("copy", 0)),
         delay=_is(int, given.get("delay", 1)),
+        unit=_numbers(given.get("unit", [])),
         pieces=tuple(_numbers(piece) for piece in given.get("pieces", [])),
     )
     counts = _KINDS.get(entry.kind, ())

@@ -286,6 +286,7 @@ class _Loader:
             "shape": entry.shape,
             "copy": entry.copy,
             "delay": entry.delay,
+            "unit": entry.unit,
         }
         if entry.pieces:
             attrs["pieces"] = entry.pieces

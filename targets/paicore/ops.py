@@ -147,6 +147,7 @@ LEVEL = register_level(
                 AttrSpec("shape", "ints", REQUIRED, "their shape"),
                 AttrSpec("copy", "int", 0, "number of the copy"),
                 AttrSpec("delay", "int", 1, "delay of the chip: 1 is the reader's same step"),
+                AttrSpec("unit", "ints", (), "worth of a potential's step: one, or per channel"),
                 AttrSpec(
                     "pieces", "list", ABSENT, "[start, stop] in each core, if not the whole core"
                 ),

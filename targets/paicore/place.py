@@ -326,6 +326,7 @@ class Placer:
             "shape": op.result.type.shape,
             "copy": copy,
             "delay": self.copies[op][copy].delay,
+            "unit": self.hints[op].get("unit", ()),
             "pieces": None if whole else pieces,
         }
         made = self.build.emit("layer", cores, attrs, loc=op.loc, names=[later.name])

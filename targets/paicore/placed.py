@@ -106,6 +106,7 @@ class Layer:
     shape: tuple[int, ...]
     copy: int
     delay: int
+    unit: Ints
     pieces: tuple[tuple[Core, int, int], ...]
     order: Ints | None
 
@@ -273,7 +274,10 @@ def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:
             raise malformed(f"%{op.result.name}: {list(span)} is no piece of a core", op.loc)
         pieces.append((core, int(span[0]), int(span[1])))
     order = None if op["order"] is None else module.tensor(op["order"]).astype(np.int64)
-    layer = Layer(op, op["of"], shape, op["copy"], op["delay"], tuple(pieces), order)
+    unit = np.array(op["unit"] or (1,), dtype=np.int64)
+    layer = Layer(op, op["of"], shape, op["copy"], op["delay"], unit, tuple(pieces), order)
+    if len(unit) not in (1, *shape[:1]):
+        raise malformed(f"%{op.result.name}: {len(unit)} units for {list(shape)}", op.loc)
     held = sum(b - a for _, a, b in pieces)
     if held != layer.size or len(spans) != len(cores):
         raise malformed(f"%{op.result.name}: {held} neurons for the shape {list(shape)}", op.loc)

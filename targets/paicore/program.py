@@ -265,4 +265,5 @@ def _layer_trace(
         last_done = np.minimum(steps[begun], held - 1)
         potentials[:, begun[:, None], elements] = trace.potentials[:, last_done, first:last]
     shape = (samples, count, *layer.shape)
-    return spikes.reshape(shape), potentials.reshape(shape)
+    unit = layer.unit.reshape(-1, *[1] * (len(layer.shape) - 1)).astype(np.int32)
+    return spikes.reshape(shape), potentials.reshape(shape) * unit
