@@ -89,7 +89,7 @@ def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]
 
 
 def relies_on(placed: Placed) -> tuple[str, ...]:
-    """Return the properties of the silicon that nobody has measured and that this build needs."""
+    """Return what this build needs of the silicon though nobody measured it, as `name: meaning`."""
     tables = placed.tables
     masks = np.unique(np.concatenate([tables["mask"], [linear(*i.mask) for i in placed.inputs]]))
     found = {
@@ -98,7 +98,18 @@ def relies_on(placed: Placed) -> tuple[str, ...]:
         "leak-after-compare-order": bool((tables["leak_after"] * tables["leak"]).any()),
         "negative-threshold-strictness": bool(_strictness_matters(placed)),
     }
-    return tuple(name for name, needed in found.items() if needed)
+    return tuple(f"{name}: {RELIANCE[name]}" for name, needed in found.items() if needed)
+
+
+RELIANCE = {
+    "multicast-masks": "a frame reaches every core that its mask leaves open, also where these are "
+    "no block of the quad tree",
+    "reversal-leak-sign": "a positive reversal leak drives a potential away from 0",
+    "leak-after-compare-order": "a leak after the compare comes before the reset",
+    "negative-threshold-strictness": "a potential equal to minus the negative threshold does not "
+    "pass it",
+}
+"""Unproven properties of the silicon by name, as the vendor's simulator has them."""
 
 
 def _is_block(mask: int) -> bool:
