@@ -1,0 +1,201 @@
+"""The program as a whole: what it imports, how it ends, what it says of mistakes."""
+
+import os
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+
+from snnc.cli import failures
+from snnc.cli.app import COMMANDS, app
+
+HEAVY = ("numpy", "lark", "rich", "networkx", "safetensors", "snnc.driver")
+
+
+def process(*args, **extra):
+    return subprocess.run(
+        [sys.executable, "-m", "snnc", *args], capture_output=True, text=True, check=False, **extra
+    )
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], []])
+def test_help_and_version_import_nothing_heavy(args):
+    code = (
+        "import sys; from snnc.cli.app import app\n"
+        f"try: app.main({args!r})\n"
+        f"except SystemExit as end: assert not end.code, end.code\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command_with_a_line(snnc):
+    shown = snnc("--help").stdout
+    assert [name for name in COMMANDS if not re.search(rf"\n  {name} +\w", shown)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_that_begins_with_its_name(name, snnc):
+    args = [name, "compile"] if name == "bench" else [name]
+    result = snnc(*args, "--help")
+    assert result.exit_code == 0
+    assert f"  snnc {name} " in result.stdout or f"  snnc {name}\n" in result.stdout
+
+
+def test_the_table_of_commands_says_what_each_command_says_of_itself():
+    context = click.Context(app)
+    for name, (_, line) in COMMANDS.items():
+        help = app.get_command(context, name).help.strip().splitlines()[0]
+        assert line.rstrip(".").split(",")[0] in help or help.rstrip(".") in line, name
+
+
+def test_no_arguments_show_the_help(snnc):
+    assert snnc().stdout == snnc("--help").stdout
+
+
+def test_version():
+    assert re.fullmatch(r"snnc \d+\.\d+\.\d+\n", process("--version").stdout)
+
+
+def test_a_wrong_command_is_usage_and_gets_the_nearest_name(snnc):
+    result = snnc("complie", "net.snn")
+    assert result.exit_code == failures.USAGE
+    assert "did you mean 'compile'?" in result.stderr
+
+
+def test_a_wrong_option_is_usage_and_gets_the_nearest_name(snnc):
+    result = snnc("compile", "net.snn", "-o", "d", "--formt", "bin")
+    assert result.exit_code == failures.USAGE
+    assert "--format" in result.stderr
+
+
+def test_a_refused_input_is_status_1_with_place_caret_and_help(folder, snnc):
+    (folder / "bad.snn").write_text(
+        (folder / "net.snn").read_text().replace("int.linear %x", "int.linear %xx", 1)
+    )
+    result = snnc("run", "bad.snn", "-i", "x.npz", "-o", "y.npz")
+    assert result.exit_code == failures.REFUSED
+    assert "bad.snn:6:21: error[undefined-name]" in result.stderr.replace("6:22", "6:21")
+    assert "^" in result.stderr
+    assert "help:" in result.stderr
+
+
+def test_a_pipeline_that_means_nothing_is_usage(snnc):
+    result = snnc("opt", "net.snn", "-p", "cleen")
+    assert result.exit_code == failures.USAGE
+    assert "error[unknown-pass]" in result.stderr
+    assert "did you mean 'clean'?" in result.stderr
+
+
+def test_no_more_than_twenty_errors_are_shown(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    lines = "".join(f"    %v{n} = int.none %x : (u1[6]~) -> u1[6]~\n" for n in range(25))
+    (folder / "many.snn").write_text(text.replace("    return", lines + "    return"))
+    result = snnc("dump", "many.snn")
+    assert result.stderr.count("error[") == failures.SHOWN
+    assert "... and 5 more" in result.stderr
+
+
+def test_an_unexpected_exception_is_status_70_one_line_and_a_reproducer(
+    folder, snnc, monkeypatch, tmp_path
+):
+    def broken(*args, **extra):
+        raise KeyError("lost")
+
+    monkeypatch.setattr("snnc.driver.load", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = snnc("dump", "net.snn")
+    assert result.exit_code == failures.DEFECT
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "internal error: KeyError: 'lost'" in result.stderr
+    (made,) = tmp_path.glob("snnc-reproducer-*")
+    assert str(made) in result.stderr
+    assert (made / "command.txt").read_text() == "snnc dump net.snn\n"
+    assert "Traceback" in (made / "traceback.txt").read_text()
+    assert (made / "input" / "net.snn").read_text() == (folder / "net.snn").read_text()
+
+
+def test_true_processes_end_with_the_documented_statuses(folder, build):
+    assert process("verify", "build", cwd=folder).returncode == 0
+    assert process("run", "no.snn", "-i", "x.npz", "-o", "y.npz", cwd=folder).returncode == 1
+    assert process("run", cwd=folder).returncode == 2
+
+
+def test_a_closed_pipe_is_quiet(folder, build):
+    command = f"{sys.executable} -m snnc disassemble build/config_all.bin --full"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == str(failures.PIPE_CLOSED)
+
+
+def test_an_interrupt_is_quiet(snnc, monkeypatch):
+    def interrupted(*args, **extra):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("snnc.driver.load", interrupted)
+    result = snnc("dump", "net.snn")
+    assert result.exit_code == failures.INTERRUPTED
+    assert result.stderr.strip() == ""
+
+
+def test_verbose_speaks_on_stderr_only(snnc):
+    quiet, loud = snnc("dump", "net.snn"), snnc("-v", "dump", "net.snn")
+    assert loud.stdout == quiet.stdout
+    assert quiet.stderr == ""
+    assert "read net.snn" in loud.stderr
+
+
+def test_a_plugin_file_adds_its_passes(folder, snnc):
+    (folder / "own.py").write_text(
+        "from attrs import frozen\n"
+        "from snnc.extend.passes import Pass\n"
+        "from snnc.extend.plugin import Plugin\n"
+        "@frozen\n"
+        "class Nothing(Pass):\n"
+        "    '''Do nothing.'''\n"
+        "    name = 'nothing'\n"
+        "    def run(self, module, context): return module\n"
+        "plugin = Plugin(passes={'nothing': ':Nothing'})\n"
+    )
+    assert "nothing" in snnc("--plugin", "own.py", "passes").stdout
+    shown = snnc("--plugin", "own.py", "opt", "net.snn", "-p", "nothing")
+    assert shown.exit_code == 0
+    assert snnc("opt", "net.snn", "-p", "nothing").exit_code == failures.USAGE
+
+
+def test_a_plugin_that_fails_is_told_with_its_line(folder, snnc):
+    (folder / "bad.py").write_text("x = 1\nraise RuntimeError('no')\n")
+    result = snnc("--plugin", "bad.py", "passes")
+    assert result.exit_code == failures.REFUSED
+    assert "bad.py:2: error[plugin-failed]" in result.stderr
+
+
+def test_completion_scripts_know_the_program(snnc):
+    for shell in ("bash", "zsh", "fish"):
+        if shell == "bash" and not os.path.exists("/bin/bash"):
+            continue
+        assert "_SNNC_COMPLETE" in snnc("completion", shell).stdout
+
+
+def test_doctor_is_well_here_and_says_versions(snnc):
+    found = snnc("doctor", "--json").json()
+    assert found["healthy"] is True
+    assert found["packages"]["numpy"]
+    assert snnc("doctor").stdout.rstrip().endswith("all is well")
+
+
+def test_doctor_tells_of_a_plugin_that_fails(folder, snnc):
+    (folder / "bad.py").write_text("raise RuntimeError('no')\n")
+    result = snnc("--plugin", "bad.py", "doctor")
+    assert result.exit_code == 1
+    assert "fails:" in result.stdout

@@ -1,0 +1,147 @@
+"""`snnc compile` and `snnc check`."""
+
+import json
+
+from snnc.cli import failures
+
+
+def manifest(folder):
+    return json.loads((folder / "build" / "manifest.json").read_text())
+
+
+def test_a_build_folder_is_written_and_told(folder, snnc):
+    result = snnc("compile", "net.snn", "-t", "paicore", "-o", "build")
+    assert result.exit_code == 0
+    assert "@tiny for paicore" in result.stdout
+    assert "wrote build:" in result.stdout
+    assert manifest(folder)["target"] == "paicore"
+
+
+def test_json_says_what_the_manifest_says(folder, snnc):
+    told = snnc("compile", "net.snn", "-o", "build", "--json").json()
+    assert told["resources"] == manifest(folder)["resources"]
+    assert told["folder"] == "build"
+
+
+def test_options_of_the_target_come_from_the_target(folder, snnc):
+    result = snnc(
+        *("compile", "net.snn", "-o", "build", "--format", "bin,npy", "--format", "txt"),
+        *("--chip", "2,0", "--chip", "3,1", "--split", "chip", "--no-core-params"),
+    )
+    assert result.exit_code == 0, result.stderr
+    options = manifest(folder)["options"]
+    assert options["format"] == ["bin", "npy", "txt"]
+    assert options["chip"] == [2, 0, 3, 1]
+    assert options["split"] == "chip"
+    assert options["core_params"] is False
+
+
+def test_help_lists_the_options_of_the_target(snnc):
+    shown = snnc("compile", "-t", "paicore", "--help").stdout
+    assert "Options of target paicore:" in shown
+    assert "--output-chip X,Y" in shown
+
+
+def test_a_choice_that_is_none_is_usage(snnc):
+    result = snnc("compile", "net.snn", "-o", "build", "--split", "cores")
+    assert result.exit_code == failures.USAGE
+    assert "'core'" in result.stderr
+
+
+def test_unknown_targets_and_variants_are_usage(snnc):
+    assert "did you mean 'paicore'" in snnc("compile", "net.snn", "-o", "b", "-t", "paicor").stderr
+    assert snnc("compile", "net.snn", "-o", "b", "-t", "paicore:9").exit_code == failures.USAGE
+
+
+def test_bits_without_use_are_refused(snnc):
+    result = snnc("compile", "net.snn", "-o", "build", "--bits", "4")
+    assert result.exit_code == failures.REFUSED
+    assert "error[unused-option]" in result.stderr
+    assert "error[unused-option]" in snnc("compile", "net.snn", "-o", "b", "--per", "layer").stderr
+
+
+def test_no_shrink_leaves_shrinking_out(folder, snnc):
+    snnc("compile", "net.snn", "-o", "build", "--no-shrink")
+    assert "shrink" not in manifest(folder)["pipeline"]
+
+
+def test_check_verifies_the_build_and_dump_writes_every_stage(folder, snnc):
+    result = snnc("compile", "net.snn", "-o", "build", "--check", "--dump", "stages")
+    assert result.exit_code == 0, result.stderr
+    assert "verified" in result.stdout
+    assert (folder / "stages" / "00-input.snn").is_file()
+
+
+def test_a_folder_of_something_else_is_not_overwritten(folder, snnc):
+    (folder / "build").mkdir()
+    (folder / "build" / "mine.txt").write_text("mine")
+    result = snnc("compile", "net.snn", "-o", "build")
+    assert result.exit_code == failures.REFUSED
+    assert (folder / "build" / "mine.txt").read_text() == "mine"
+
+
+def test_a_network_on_stdin_compiles(folder, snnc):
+    result = snnc("compile", "-", "-o", "build", input=(folder / "net.snn").read_text())
+    assert result.exit_code == 0, result.stderr
+
+
+def test_check_says_what_fits_and_what_it_takes(snnc):
+    result = snnc("check", "net.snn")
+    assert result.exit_code == 0
+    assert "2 cores" in result.stdout
+    (found,) = snnc("check", "net.snn", "-t", "paicore", "--json").json()
+    assert found["fits"] is True
+    assert found["resources"]["cores"] == 2
+
+
+def test_check_says_why_a_network_does_not_fit_with_status_4(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    (folder / "soft.snn").write_text(
+        text.replace("threshold = 3}", "threshold = 3, reset = soft, reset_by = 5}")
+    )
+    result = snnc("check", "soft.snn", "-t", "paicore", "--json")
+    (found,) = result.json()
+    assert result.exit_code == failures.UNFIT
+    assert found["fits"] is False
+    assert found["reasons"][0]["code"] == "unsupported-neuron"
+    assert snnc("check", "soft.snn").exit_code == failures.UNFIT
+
+
+def test_settings_give_defaults_that_the_command_line_overrides(folder, snnc):
+    (folder / "snnc.toml").write_text('format = ["npy"]\nchip = "2,0"\n[run]\nticks = 4\n')
+    snnc("compile", "net.snn", "-o", "build")
+    assert manifest(folder)["options"]["format"] == ["npy"]
+    assert manifest(folder)["options"]["chip"] == [2, 0]
+    snnc("compile", "net.snn", "-o", "build", "--format", "txt")
+    assert manifest(folder)["options"]["format"] == ["txt"]
+    assert snnc("run", "net.snn", "-i", "x.npz", "-o", "y.npz", "--json").json()["values"]["y"][
+        "shape"
+    ] == [3, 4, 2]
+
+
+def test_settings_stand_in_pyproject_too(folder, snnc):
+    (folder / "pyproject.toml").write_text('[tool.snnc]\nsplit = "core"\n')
+    snnc("compile", "net.snn", "-o", "build")
+    assert manifest(folder)["options"]["split"] == "core"
+
+
+def test_a_setting_that_is_no_option_is_refused_with_its_line(folder, snnc):
+    (folder / "snnc.toml").write_text('# mine\nformt = ["npy"]\n')
+    result = snnc("compile", "net.snn", "-o", "build")
+    assert result.exit_code == failures.REFUSED
+    assert "snnc.toml:2: error[unknown-setting]" in result.stderr
+    assert "did you mean 'format'?" in result.stderr
+
+
+def test_settings_that_cannot_be_read_are_refused(folder, snnc):
+    (folder / "snnc.toml").write_text("a = \n")
+    assert "error[settings-unreadable]" in snnc("passes").stderr
+    (folder / "snnc.toml").write_text("plugin = 3\n")
+    assert "error[bad-setting]" in snnc("passes").stderr
+    (folder / "snnc.toml").write_text("[complie]\n")
+    assert "did you mean 'compile'?" in snnc("passes").stderr
+
+
+def test_a_pyproject_of_others_that_is_broken_is_not_our_business(folder, snnc):
+    (folder / "pyproject.toml").write_text("a = \n")
+    assert snnc("passes").exit_code == 0
