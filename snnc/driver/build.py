@@ -237,11 +237,16 @@ def compose(
     pipeline: str,
     report: Mapping[str, Any],
 ) -> Build:
-    """Return the build of (source, reference program, placed module), its files written apart."""
+    """Return the build of (source, reference program, placed module), its files written apart.
+
+    Of what passes report, `relies_on` and `max_ticks` go to the manifest beside the target's own.
+    """
     source, module, placed = modules
+    told = dict(report)
     keep = tempfile.TemporaryDirectory(prefix="snnc-")
     folder = Path(keep.name)
     emitted = chosen.target.emit(placed, folder, chosen.options)
+    bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
     save_model(module, folder)
     takes = [v.name for v in placed.graph.inputs]
     manifest = {
@@ -258,10 +263,10 @@ def compose(
         "encoders": encoders(module, takes),
         "latency": dict(emitted.latency),
         "resources": dict(emitted.resources),
-        "relies_on": list(emitted.relies_on),
-        "max_ticks": emitted.max_ticks,
+        "relies_on": [*emitted.relies_on, *told.pop("relies_on", ())],
+        "max_ticks": min(bounds, default=None),
         "layout": dict(emitted.layout),
-        "report": dict(report),
+        "report": told,
     }
     write_atomically(folder / README, readme(manifest, emitted.files).encode())
     write_manifest(folder, manifest)

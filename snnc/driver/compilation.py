@@ -27,6 +27,8 @@ from snnc.driver.sources import read_source
 from snnc.extend.options import Step
 from snnc.extend.passes import Context
 from snnc.extend.registry import Registry
+from snnc.ir.graph import Module
+from snnc.passes.width import max_ticks
 
 
 def compile(
@@ -86,8 +88,8 @@ def compile(
     modules = run_stages(module, found, context, registry.get_engine("reference"), watch)
     program, placed = modules[last_approximation(found)], modules[-1]
     chosen.target.check(placed).check(exit_status=4)
-    report = context.report
-    build = compose(registry, chosen, (module, program, placed), canonical(found), report)
+    facts = {**context.report, "max_ticks": _exact_for([module, *modules])}
+    build = compose(registry, chosen, (module, program, placed), canonical(found), facts)
     if check and not (verified := build.verify()):
         raise fail(
             "build-differs",
@@ -96,6 +98,12 @@ def compile(
             exit_status=3,
         )
     return build
+
+
+def _exact_for(modules: Sequence[Module]) -> int | None:
+    """Return for how many ticks the integers that were placed provably fit; None: for ever."""
+    integers = [module for module in modules if module.level == "int"]
+    return max_ticks(integers[-1]) if integers else None
 
 
 def _stages(

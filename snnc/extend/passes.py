@@ -41,7 +41,8 @@ class Context:
 
     `hardware` is a target's limits as plain data (empty without a target); `calibration` maps
     graph inputs to arrays `(samples, ticks, *shape)`; `run(module, inputs, probe=...)` executes a
-    module and returns a `Result`; warnings go to `diagnostics`, figures of the build to `report`.
+    module and returns a `Result`; warnings go to `diagnostics`, figures of the build to `report`,
+    whose list `relies_on` names unproven properties of the silicon.
     """
 
     hardware: Mapping[str, Any] = field(factory=dict)

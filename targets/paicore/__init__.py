@@ -92,6 +92,12 @@ class Paicore:
 
         return Emulated(folder)
 
+    def frames(self, folder: Path) -> "Words":
+        """Return the configuration words of a build, in the order of its files."""
+        from snnc.targets.paicore.files import read_image
+
+        return read_image(folder).words()
+
     def encode(self, folder: Path, inputs: Mapping[str, Any], ticks: int | None = None) -> "Words":
         """Return the words to send to a board for one sample; see `board.encode`."""
         from snnc.targets.paicore.board import encode

@@ -25,6 +25,8 @@ from snnc.targets.paicore.limits import LIMITS
 RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
 """A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
 
+WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
+
 ENCODERS = ("poisson", "latency", "periodic")
 
 
@@ -45,6 +47,8 @@ class Legalise(Pass):
         for op in module.ops("neuron"):
             _check_neuron(module, op, found)
         found.check(exit_status=4)
+        if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
+            context.report.setdefault("relies_on", []).append(WRAP)
         return _fold_biases(module)
 
 
