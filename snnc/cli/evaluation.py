@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define, field, frozen
 
-from snnc.cli.session import Session
+from snnc.cli.session import Session, check_length
 from snnc.diagnostics import fail, nearest
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Evaluator:
         self.work = work
         if work.emulated:
             build = session.open(work.source)
+            self.manifest: Mapping[str, Any] = build.manifest
             self.module: Module = build.module
             reference = session.registry.get_engine("reference")
             taken = list(build.manifest["takes"])
@@ -110,6 +111,7 @@ class Evaluator:
             )
         else:
             spikes = self._host.run(batch.values, ticks=ticks, first_sample=batch.first).outputs
+            check_length(self.manifest, spikes)
             result = self._program.run(spikes, probe=self.probe)
         sums = total(result.outputs[self.output])
         largest = sums.max(axis=1, keepdims=True)
@@ -256,7 +258,9 @@ def wilson(correct: int, samples: int, z: float = 1.959963984540054) -> tuple[fl
     middle = rate + z * z / (2 * samples)
     half = z * float(np.sqrt(rate * (1 - rate) / samples + z * z / (4 * samples * samples)))
     whole = 1 + z * z / samples
-    return max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole)
+    # At the ends of the scale the formula gives 0 and 1, and floating point almost.
+    low = 0.0 if correct == 0 else (middle - half) / whole
+    return low, 1.0 if correct == samples else (middle + half) / whole
 
 
 _EVALUATOR: Evaluator | None = None

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+NUMERIC = frozenset("0123456789.,:/%+-ex")
+"""Characters of cells that stand to the right: numbers, shapes, coordinates, shares."""
+
 WIDEST = 10_000
 """Width that no table reaches: what goes into a file or a pipe is never wrapped."""
 
@@ -35,7 +38,7 @@ def show_table(
         return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
-        numeric = all(row[number][:1].isdigit() or row[number] in ("", "-") for row in body)
+        numeric = all(set(row[number]) <= NUMERIC for row in body)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in body:
         table.add_row(*(Text(cell) for cell in row))

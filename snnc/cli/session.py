@@ -10,6 +10,7 @@ import click
 
 from snnc.builtins import open_registry
 from snnc.cli.settings import Settings
+from snnc.diagnostics import fail
 from snnc.extend.registry import Registry
 
 if TYPE_CHECKING:
@@ -69,6 +70,18 @@ def read_stdin(weights: Path | None = None) -> "Module":
     module = read(text, "<stdin>", load_safetensors(weights) if weights else None, Path())
     verify(module).check()
     return module
+
+
+def check_length(manifest: Mapping[str, Any], trains: Mapping[str, Any]) -> None:
+    """Raise `run-too-long` for trains of more ticks than a build is exact for."""
+    longest = manifest.get("max_ticks")
+    ticks = max((array.shape[1] for array in trains.values()), default=0)
+    if longest is not None and ticks > longest:
+        raise fail(
+            "run-too-long",
+            f"the run has {ticks} ticks, and the build is exact for {longest}",
+            help="run fewer ticks, or compile with a wider potential",
+        )
 
 
 def is_build(source: str) -> bool:

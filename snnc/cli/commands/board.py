@@ -7,7 +7,7 @@ import click
 
 from snnc.cli.parameters import Command, as_json, ticks, values_out
 from snnc.cli.printing import counted, show_json
-from snnc.cli.session import Session
+from snnc.cli.session import Session, check_length
 from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def _spikes(
     taken = list(build.manifest["takes"])
     upto = {name: np.asarray(array)[: chosen + 1] for name, array in values.items()}
     trains, _ = Host(module, taken, engine).encode(upto, ticks)
+    check_length(build.manifest, trains)
     return {name: array[chosen : chosen + 1] for name, array in trains.items()}
 
 

@@ -10,7 +10,7 @@ from snnc.cli.app import app
 
 NET = """\
 module @tiny level int version 1 with {ticks = 8} {
-  weight @w1 : i8[4, 6] = [[1, 2, 0, 1, 0, 3], [0, 1, 1, -2, 3, 1], [2, 0, 1, 0, 1, 1], [1, 1, 1, 1, 1, 1]]
+  weight @w1 : i8[4, 6] = [[1,2,0,1,0,3], [0,1,1,-2,3,1], [2,0,1,0,1,1], [1,1,1,1,1,1]]
   weight @w2 : i8[2, 4] = [[1, 0, 2, 1], [0, 3, -1, 1]]
 
   graph @main(%x: u1[6]~) -> (u1[2]~) {

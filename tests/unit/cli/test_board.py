@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from snnc.cli import failures
+from snnc.cli.session import check_length
+from snnc.diagnostics import SnncError
 from snnc.targets.paicore import frames
 from snnc.targets.paicore.emulate import Machine
 from snnc.targets.paicore.files import read_image, read_words, write_words
@@ -112,3 +114,12 @@ def fake(build, target, _):
 
     Opened.target = target
     return Opened()
+
+
+def test_a_run_longer_than_a_build_is_exact_for_is_refused():
+    trains = {"x": np.zeros((1, 9, 6), np.uint8)}
+    check_length({"max_ticks": None}, trains)
+    check_length({"max_ticks": 9}, trains)
+    with pytest.raises(SnncError) as caught:
+        check_length({"max_ticks": 8}, trains)
+    assert caught.value.code == "run-too-long"
