@@ -22,7 +22,12 @@ def command(ctx: click.Context) -> None:
 
 @command.command(cls=Command, name="compile", example=EXAMPLE)
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each case."
+    "--runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="Runs of each case.",
 )
 @click.option("--case", "only", metavar="TEXT", help="Only cases whose name contains this.")
 @click.option("--peer", metavar="PYTHON", help="Python of an environment with paibox 1.3.")

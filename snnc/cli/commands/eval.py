@@ -31,10 +31,20 @@ snnc eval build --data test.npz --scale 255 --limit 200 --jobs 2 --json"""
 @click.option("--read", metavar="NAME", help="Output to read.  [default: the only one]")
 @engine
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use."
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Processes to use.",
 )
 @click.option(
-    "--batch", type=click.IntRange(min=1), default=100, show_default=True, help="Samples at a time."
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="Samples at a time.",
 )
 @click.option("--activity", is_flag=True, help="Count the spikes of every layer too.")
 @as_json
