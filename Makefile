@@ -13,6 +13,7 @@ test: $(VENV)/.dev lint
 
 # What takes minutes: the laws with many examples, large networks, the real peer packages.
 slow: $(VENV)/.dev peers
+	SNNC_EXAMPLES=300 $(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.dev

@@ -22,6 +22,7 @@ from snnc.targets.paicore.group import Group
 from snnc.targets.paicore.legalise import Legalise
 from snnc.targets.paicore.place import Place
 from snnc.targets.paicore.schedule import Schedule
+from tests.laws.effort import examples
 from tests.laws.networks import WANTED, Case, features, networks
 
 TARGET = Paicore()
@@ -65,7 +66,7 @@ RELAXED = settings(
 )
 
 
-@settings(RELAXED, max_examples=20)
+@settings(RELAXED, max_examples=examples(20))
 @given(networks())
 def test_emulated_files_equal_the_reference(case: Case) -> None:
     obey(case)

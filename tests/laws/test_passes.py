@@ -16,12 +16,15 @@ from snnc.diagnostics import SnncError
 from snnc.driver.pipeline import Watch, choose, plan, run_stages, runner
 from snnc.extend.passes import Context
 from snnc.ir.read import load
+from tests.laws.effort import examples
 from tests.laws.strategies import modules
 
 CORPUS = Path(__file__).parents[1] / "filetests"
 DEFECTS = ("pass-not-exact", "pass-changed-interface", "pass-broke-module", "pass-level")
 REGISTRY = open_registry()
-relaxed = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(
+    max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def registered():

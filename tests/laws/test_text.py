@@ -12,11 +12,14 @@ from snnc.ir import Builder, level
 from snnc.ir.read import read
 from snnc.ir.verify import verify
 from snnc.ir.write import arrays_by_digest, write
+from tests.laws.effort import examples
 from tests.laws.strategies import modules, spikes
 
 LEVELS = st.sampled_from(["snn", "int"])
 MODULES = LEVELS.flatmap(lambda level: modules(level, encoders=True))
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @relaxed
