@@ -4,6 +4,7 @@ The contract: exit status 0 ok, 1 input refused, 2 usage, 3 results differ, 4 do
 own fault; whatever happens, no traceback is shown. Errors go to stderr, results to stdout.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -131,5 +132,7 @@ def app(ctx: click.Context, plugin: tuple[str, ...], verbose: bool, version: boo
     from snnc.cli.session import Session
     from snnc.cli.settings import read_settings
 
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
     settings = read_settings()
     ctx.obj = Session((*settings.plugins, *plugin), verbose, settings)

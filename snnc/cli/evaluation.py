@@ -173,7 +173,8 @@ def read_data(
     from snnc.runtime.values import read_arrays
 
     arrays = read_arrays(Path(path))
-    labels = next((arrays.pop(name) for name in LABELS if name in arrays), None)
+    inputs = {value.name for value in module.graph.inputs}
+    labels = next((arrays.pop(n) for n in LABELS if n in arrays and n not in inputs), None)
     if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
         raise fail(
             "data-labels",

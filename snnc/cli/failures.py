@@ -32,12 +32,19 @@ COPIED = 64 << 20
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
+def paint(text: str, color: str) -> str:
+    """Return text in bold and a color, plain where NO_COLOR is set; pipes drop it anyway."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=color, bold=True)
+
+
 def ending(error: BaseException, args: Sequence[str]) -> int:
     """Tell the user of an exception that ended a run; return the exit status."""
     if isinstance(error, click.exceptions.Exit):
         return int(error.exit_code)
+    if isinstance(error, SystemExit) and not error.code:
+        return 0  # A shell asked for completions.
     if isinstance(error, (BrokenPipeError, SystemExit)):
-        return _close_pipe()  # click exits where it meets a closed pipe, and nowhere else.
+        return _close_pipe()  # click exits with 1 where it meets a closed pipe.
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return INTERRUPTED
     if isinstance(error, click.ClickException):
@@ -61,7 +68,7 @@ def _show_usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     message = error.format_message()
     path = context.command_path if context else "snnc"
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    click.echo(f"{paint('error', 'red')}: {message}", err=True)
     if context is not None and context.command.get_help_option(context) is not None:
         click.echo(f"  help: see {path} --help", err=True)
     return USAGE
@@ -89,7 +96,7 @@ def _colored(diagnostic: "Diagnostic") -> str:
 
     word = diagnostic.severity.value
     tag = f"{word}[{diagnostic.code}]"
-    return render(diagnostic).replace(tag, click.style(tag, fg=_COLORS[word], bold=True), 1)
+    return render(diagnostic).replace(tag, paint(tag, _COLORS[word]), 1)
 
 
 def _report(error: BaseException, args: Sequence[str]) -> int:
@@ -97,7 +104,7 @@ def _report(error: BaseException, args: Sequence[str]) -> int:
     detail = str(error).splitlines()[:1]
     what = type(error).__name__ + (f": {detail[0]}" if detail and detail[0] else "")
     click.echo(
-        f"{click.style('internal error', fg='red', bold=True)}: {what}; "
+        f"{paint('internal error', 'red')}: {what}; "
         f"this is a defect of snnc, please report it with {_reproducer(error, args)}",
         err=True,
     )

@@ -15,7 +15,7 @@ from snnc.diagnostics import Diagnostic, SnncError
 if TYPE_CHECKING:
     from snnc.ir.graph import Module
 
-OURS = ("plugin-failed", "unknown-option", "bad-option", "chip-option")
+OURS = ("plugin-failed", "unknown-option", "unused-option", "bad-option", "chip-option")
 """Errors of the call and not of the network: they end the command."""
 
 SHOWN = ("chips", "cores", "neurons")
@@ -96,7 +96,7 @@ def _ask(
         build = compile_network(
             module,
             target,
-            bits=bits if module.level == "snn" else None,
+            bits=bits,
             plugin=session.plugins,
             **options,
         )

@@ -91,6 +91,7 @@ def command(
         **ctx.meta[CHOSEN],
     )
     show_all(found.items)
+    session.note(f"ran {build.manifest['pipeline']}")
     build.save(output)
     if as_json:
         show_json({"folder": output, **_said(build.manifest)})

@@ -187,6 +187,13 @@ def test_completion_scripts_know_the_program(snnc):
         assert "_SNNC_COMPLETE" in snnc("completion", shell).stdout
 
 
+def test_completions_are_given(monkeypatch):
+    words = {"_SNNC_COMPLETE": "bash_complete", "COMP_WORDS": "snnc comp", "COMP_CWORD": "1"}
+    done = process(env={**os.environ, **words})
+    assert done.returncode == 0
+    assert done.stdout.split() == ["plain,compile", "plain,completion"]
+
+
 def test_doctor_is_well_here_and_says_versions(snnc):
     found = snnc("doctor", "--json").json()
     assert found["healthy"] is True

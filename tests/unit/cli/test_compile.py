@@ -60,6 +60,24 @@ def test_bits_without_use_are_refused(snnc):
     assert "error[unused-option]" in snnc("compile", "net.snn", "-o", "b", "--per", "layer").stderr
 
 
+def test_bits_scales_and_calibration_reach_quantize(folder, snnc):
+    text = (
+        (folder / "net.snn").read_text().replace("int.", "snn.").replace("level int", "level snn")
+    )
+    for old, new in (("i8[", "f32["), ("i32[", "f32["), ("= 3}", "= 3.0}"), ("= 2}", "= 2.0}")):
+        text = text.replace(old, new)
+    (folder / "real.snn").write_text(text)
+    result = snnc(
+        *("compile", "real.snn", "-o", "build", "--bits", 4, "--per", "layer"),
+        *("--calibrate", "x.npz"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "bits=4" in manifest(folder)["pipeline"]
+    assert "per=layer" in manifest(folder)["pipeline"]
+    assert snnc("check", "real.snn", "--bits", 4).exit_code == 0
+    assert "error[unused-option]" in snnc("check", "net.snn", "--bits", 4).stderr
+
+
 def test_no_shrink_leaves_shrinking_out(folder, snnc):
     snnc("compile", "net.snn", "-o", "build", "--no-shrink")
     assert "shrink" not in manifest(folder)["pipeline"]
