@@ -268,8 +268,12 @@ _EVALUATOR: Evaluator | None = None
 
 
 def begin_process(work: Work) -> None:
-    """Prepare a process of a pool for a work."""
+    """Prepare a process of a pool for a work; an interrupt is for the process that began it."""
+    import signal
+
     from snnc.cli.settings import Settings
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     global _EVALUATOR
     _EVALUATOR = work.open(Session(work.plugins, False, Settings()))

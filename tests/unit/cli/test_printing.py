@@ -1,0 +1,34 @@
+"""Tables and JSON."""
+
+import json
+
+from snnc.cli.printing import show_json, show_pairs, show_table
+
+
+def test_json_holds_no_number_that_json_lacks(capsys):
+    show_json({"a": [1.5, float("nan")], "b": (float("-inf"), None), "c": "ö"})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"a": [1.5, "nan"], "b": ["-inf", None], "c": "ö"}
+    assert "ö" in shown
+
+
+def test_numbers_stand_to_the_right_and_lines_have_no_blanks_at_the_end(capsys):
+    show_table(("name", "count"), [("a", 1), ("bcd", 1000)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == ["a          1", "bcd     1000"]
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_an_empty_table_says_so(capsys):
+    show_table(("name",), [], "Title", "  none")
+    assert capsys.readouterr().out == "Title\n  none\n"
+
+
+def test_a_long_cell_is_not_cut_in_a_pipe(capsys):
+    show_table(("a", "b"), [("x" * 300, "y" * 300)])
+    assert "y" * 300 in capsys.readouterr().out
+
+
+def test_pairs_are_aligned(capsys):
+    show_pairs({"a": True, "long": None, "b": (1, 2), "c": 0.123456}, "  ")
+    assert capsys.readouterr().out == "  a     yes\n  long  -\n  b     1, 2\n  c     0.1235\n"
