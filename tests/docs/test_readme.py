@@ -1,0 +1,69 @@
+"""What README and docs show is what happens."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a reader has it after cloning and typing in the network of the README."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples" / "mnist", place / "examples" / "mnist")
+    (place / "xor.snnl").write_text(blocks("snnl")[0])
+    return place
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_command_of_the_readme_works(folder: Path) -> None:
+    commands = [line[2:] for block in blocks("console") for line in block.splitlines()]
+    assert len(commands) >= 7
+    for command in commands:
+        program, *arguments = command.split()
+        assert program == "snnc"
+        assert run(folder, "-m", "snnc", *arguments)
+
+
+def test_the_ir_in_the_readme_is_what_dump_prints(folder: Path) -> None:
+    shown = next(b for b in blocks("") if b.startswith("module @xor")).splitlines()[:-1]
+    printed = run(folder, "-m", "snnc", "dump", "xor.snnl", "--no-locs").splitlines()
+    assert printed[: len(shown)] == shown
+
+
+def test_the_python_of_the_readme_runs(folder: Path) -> None:
+    (program,) = blocks("python")
+    printed = run(folder, "-c", program)
+    assert "[7 2 1 0 4 1 4 9]" in printed
+    assert "equal" in printed
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+    ]:
+        for link in re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_page_of_the_ops_is_up_to_date() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert made["page"]() == (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
