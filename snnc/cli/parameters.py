@@ -109,7 +109,7 @@ class OptionText(click.ParamType):  # type: ignore[type-arg]
 class TargetCommand(Command):
     """A command with `-t TARGET` whose further options are those that the target declares.
 
-    Values given for them arrive as `ctx.meta[CHOSEN]`; what is not given is the target's default.
+    `chosen_options` has the values given for them; what is not given is the target's default.
     """
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -161,6 +161,12 @@ class TargetCommand(Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def chosen_options(ctx: click.Context, target: str) -> dict[str, Any]:
+    """Return the values given for the options of a target, none for another one's."""
+    mine = [o for o in ctx.meta.get(DECLARED, []) if o.target == target.partition(":")[0]]
+    return dict(ctx.meta[CHOSEN]) if mine else {}
 
 
 DECLARED = "snnc.target_options"

@@ -7,7 +7,7 @@ import click
 from attrs import field, frozen
 
 from snnc.cli.failures import UNFIT, show_all
-from snnc.cli.parameters import CHOSEN, Named, TargetCommand, as_json, network
+from snnc.cli.parameters import Named, TargetCommand, as_json, chosen_options, network
 from snnc.cli.printing import counted, show_json, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import Diagnostic, SnncError
@@ -75,7 +75,7 @@ def command(
     assert session is not None
     module = session.load(network, given)
     asked = target or session.registry.names("targets")
-    verdicts = [_ask(session, module, name, bits, ctx.meta.get(CHOSEN, {})) for name in asked]
+    verdicts = [_ask(session, module, name, bits, chosen_options(ctx, name)) for name in asked]
     if as_json:
         show_json([_data(verdict) for verdict in verdicts])
     else:

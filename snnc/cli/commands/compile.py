@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snnc.cli.failures import show_all
-from snnc.cli.parameters import CHOSEN, DEFAULT_TARGET, Named, TargetCommand, as_json, network
+from snnc.cli.parameters import (
+    DEFAULT_TARGET,
+    Named,
+    TargetCommand,
+    as_json,
+    chosen_options,
+    network,
+)
 from snnc.cli.printing import counted, show_json, show_pairs
 from snnc.cli.session import Session
 
@@ -73,10 +80,9 @@ def command(
     session = ctx.find_object(Session)
     assert session is not None
     module = session.load(network, given)
+    chosen = chosen_options(ctx, target)
     if per or no_shrink:
-        pipeline = changed_pipeline(
-            session, module, target, ctx.meta[CHOSEN], pipeline, per, not no_shrink
-        )
+        pipeline = changed_pipeline(session, module, target, chosen, pipeline, per, not no_shrink)
         session.note(f"pipeline {pipeline}")
     found = Diagnostics()
     build = compile_network(
@@ -88,7 +94,7 @@ def command(
         plugin=session.plugins,
         diagnostics=found,
         **rest,
-        **ctx.meta[CHOSEN],
+        **chosen,
     )
     show_all(found.items)
     session.note(f"ran {build.manifest['pipeline']}")

@@ -112,6 +112,28 @@ def test_check_says_what_fits_and_what_it_takes(snnc):
     assert found["resources"]["cores"] == 2
 
 
+def test_options_of_a_target_are_for_that_target_alone(folder, snnc):
+    (folder / "other.py").write_text(
+        "from attrs import frozen\n"
+        "from snnc.extend.plugin import Plugin\n"
+        "@frozen\n"
+        "class Options:\n"
+        "    group: str = 'both'\n"
+        "class Other:\n"
+        "    name, level, doc, Options = 'other', 'paicore', 'Another.', Options\n"
+        "    def variants(self): return ()\n"
+        "    def hardware(self, variant, options): return {}\n"
+        "    def passes(self): return {}\n"
+        "    def pipeline(self, options): return 'clean'\n"
+        "plugin = Plugin(targets={'other': ':Other'})\n"
+    )
+    result = snnc("--plugin", "other.py", "check", "net.snn", "--split", "core", "--json")
+    assert [found["target"] for found in result.json()] == ["paicore", "other"]
+    assert [found["fits"] for found in result.json()] == [True, False]
+    assert result.json()[1]["reasons"][0]["code"] == "pipeline-incomplete"
+    assert result.exit_code == 0
+
+
 def test_check_says_why_a_network_does_not_fit_with_status_4(folder, snnc):
     text = (folder / "net.snn").read_text()
     (folder / "soft.snn").write_text(
