@@ -98,6 +98,7 @@ class Evaluator:
             self._host, self._program = None, engine.prepare(self.module)
             self.engine = engine.name
         made = makers(self.module.graph)
+        self.draws = any(True for _ in self.module.ops("poisson"))
         self.output = chosen_output(self.module, work.read)
         names = [v.name for v, op in made.items() if op.kind == "neuron" and v is op.result]
         self.probe = tuple(names) if work.activity else ()
@@ -106,9 +107,9 @@ class Evaluator:
         """Return the tally of a batch."""
         ticks = self.work.ticks
         if self._host is None:
-            result = self._program.run(
-                batch.values, ticks=ticks, probe=self.probe, first_sample=batch.first
-            )
+            # Not every engine numbers samples, and only what draws at random needs it.
+            number = {"first_sample": batch.first} if self.draws else {}
+            result = self._program.run(batch.values, ticks=ticks, probe=self.probe, **number)
         else:
             spikes = self._host.run(batch.values, ticks=ticks, first_sample=batch.first).outputs
             check_length(self.manifest, spikes)
