@@ -123,6 +123,27 @@ def test_true_processes_end_with_the_documented_statuses(folder, build):
     assert process("verify", "build", cwd=folder).returncode == 0
     assert process("run", "no.snn", "-i", "x.npz", "-o", "y.npz", cwd=folder).returncode == 1
     assert process("run", cwd=folder).returncode == 2
+    text = (folder / "net.snn").read_text()
+    (folder / "other.snn").write_text(text.replace("threshold = 3", "threshold = 4"))
+    (folder / "soft.snn").write_text(text.replace("= 3}", "= 3, reset_by = 5}"))
+    assert process("diff", "other.snn", "build", "-i", "x.npz", cwd=folder).returncode == 3
+    assert process("check", "soft.snn", cwd=folder).returncode == 4
+
+
+def test_a_defect_ends_a_true_process_without_a_traceback(folder):
+    code = (
+        "import sys, tempfile, snnc.driver\n"
+        "tempfile.tempdir = '.'\n"
+        "snnc.driver.load = None\n"
+        "sys.argv = ['snnc', 'dump', 'net.snn']\n"
+        "from snnc.cli import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False
+    )
+    assert done.returncode == failures.DEFECT
+    assert "Traceback" not in done.stderr
+    assert "internal error: TypeError" in done.stderr
 
 
 def test_a_closed_pipe_is_quiet(folder, build):
