@@ -1,6 +1,5 @@
 """A build: a network compiled for a target, as files that can be run, checked and saved."""
 
-import html
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -33,6 +32,7 @@ from snnc.extend.options import declared
 from snnc.extend.registry import Registry
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
+from snnc.ir.html import table
 from snnc.ir.read import load as load_text
 from snnc.ir.weights import Array
 from snnc.runtime.values import read_values, types_of
@@ -201,11 +201,7 @@ class Build:
     def _repr_html_(self) -> str:
         shown = {k: self.manifest[k] for k in ("target", "variant", "pipeline", "latency")}
         shown |= self.manifest["resources"]
-        rows = "".join(
-            f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
-            for k, v in shown.items()
-        )
-        return f"<table><caption>{html.escape(self.manifest['name'])}</caption>{rows}</table>"
+        return table(self.manifest["name"], shown)
 
 
 def named(

@@ -21,6 +21,7 @@ from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Target
 from snnc.ir.graph import Module, Value
+from snnc.ir.html import table
 from snnc.ir.weights import Array
 from snnc.runtime.compare import Difference, first_difference, graph_order
 
@@ -28,7 +29,7 @@ ELEMENTS = 1 << 24
 """Elements of all values of all samples and ticks that are held at a time."""
 
 
-@frozen
+@frozen(repr=False)
 class Verification:
     """What a verification found; true where all compared values are equal.
 
@@ -51,6 +52,13 @@ class Verification:
         if self.equal:
             return f"equal at every tick: {tried}"
         return f"different on input '{self.stimulus}': {self.difference}"
+
+    def __repr__(self) -> str:
+        return f"<snnc verification: {self}>"
+
+    def _repr_html_(self) -> str:
+        compared = ", ".join(self.compared)
+        return table(str(self), {"samples": self.samples, "ticks": self.ticks, "values": compared})
 
 
 def verify_files(

@@ -7,11 +7,12 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Module
+from snnc.ir.html import table
 
 Array = NDArray[Any]
 
 
-@frozen
+@frozen(repr=False)
 class Result:
     """What a run gives: outputs and probed values by name, `(samples, ticks, *shape)`, and a state.
 
@@ -22,6 +23,19 @@ class Result:
     outputs: Mapping[str, Array]
     state: Any = None
     trace: Mapping[str, Array] = field(factory=dict)
+
+    def __repr__(self) -> str:
+        shown = [f"{n} {_shape(a)}" for n, a in self.outputs.items()]
+        traced = f", {len(self.trace)} values traced" if self.trace else ""
+        return f"<snnc result: {', '.join(shown)}{traced}>"
+
+    def _repr_html_(self) -> str:
+        values = {**self.outputs, **self.trace}
+        return table("result", {name: _shape(array) for name, array in values.items()})
+
+
+def _shape(array: Array) -> str:
+    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
 
 
 class Program(Protocol):

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from snnc.diagnostics import Location
+from snnc.ir.html import table
 from snnc.ir.opset import Attr, OpSpec, Symbol, lookup
 from snnc.ir.types import Type
 from snnc.ir.weights import Array, Tensor
@@ -141,3 +142,9 @@ class Module:
         return (
             f"<snnc module @{self.name}, level {self.level}, {len(self.graph.ops)} ops, ({types})>"
         )
+
+    def _repr_html_(self) -> str:
+        values = {f"%{v.name}": f"input, {v.type}" for v in self.graph.inputs}
+        ops = {", ".join(f"%{r.name}" for r in op.results): op.name for op in self.graph.ops}
+        returned = ", ".join(f"%{v.name}" for v in self.graph.outputs)
+        return table(f"@{self.name}, level {self.level}", values | ops | {"return": returned})
