@@ -221,13 +221,13 @@ def _carries(op: Op, blocks: int) -> bool:
 
 
 def weights_of(module: Module, op: Op, blocks: int) -> Array:
-    """Return a maker's weights as int64 or float64 in its own layout.
+    """Return a maker's weights in its own layout: integers as they are stored, or float64.
 
     The mask of masked_linear is applied; weights of `scale` are repeated until each block has its
     own.
     """
     stored = module.tensor(op.symbols[0])
-    array = stored.astype(np.float64 if stored.dtype.kind == "f" else np.int64)
+    array = stored.astype(np.float64) if stored.dtype.kind == "f" else stored
     if op.kind == "masked_linear":
         array = array * module.tensor(op.symbols[1])
     if op.kind == "scale":

@@ -169,16 +169,25 @@ def _product(
 ) -> Interval:
     """Return the interval of `matrix @ inputs + bias`, one per row, in `shape`."""
     largest = max(-int(inputs.low.min()), int(inputs.high.max()), 1)
-    reach = largest * max(int(np.abs(matrix).max(initial=0)), 1) * max(matrix.shape[1], 1)
+    heaviest = max(-int(matrix.min(initial=0)), int(matrix.max(initial=0)), 1)
+    reach = largest * heaviest * max(matrix.shape[1], 1)
     if reach >= 1 << 62:
         ones = np.ones(len(matrix), np.int64)
         return Interval((I32.low * ones).reshape(shape), (I32.high * ones).reshape(shape), False)
     positive, negative = np.maximum(matrix, 0), np.minimum(matrix, 0)
-    low = (positive * inputs.low + negative * inputs.high).sum(axis=1)
-    high = (positive * inputs.high + negative * inputs.low).sum(axis=1)
+    low = _weighed(positive, inputs.low) + _weighed(negative, inputs.high)
+    high = _weighed(positive, inputs.high) + _weighed(negative, inputs.low)
     if bias is not None:
         low, high = low + bias, high + bias
     return _held(low.reshape(shape), high.reshape(shape), inputs.fits)
+
+
+def _weighed(matrix: Array, bound: Array) -> Array:
+    """Return the sum of each row times a bound: the same for all columns, or one for each."""
+    if bound.size > 1:
+        return np.asarray((matrix * bound).sum(axis=1))
+    number = int(bound.reshape(()))
+    return matrix.sum(axis=1, dtype=np.int64) * number if number else np.zeros(len(matrix), np.int64)
 
 
 def _moved(op: Op, known: Sequence[Interval]) -> Interval:

@@ -20,7 +20,8 @@ from snnc.ir.graph import Module, Op, Operand, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.synapses import WEIGHTED
-from snnc.ir.types import I32, smallest_weight
+from snnc.ir.types import I32, Element, smallest_weight
+from snnc.ir.weights import Array
 from snnc.passes.buses import (
     Bus,
     bias_of,
@@ -36,6 +37,9 @@ from snnc.passes.weight_names import hand_over
 from snnc.passes.width import proven_ticks
 
 Ints = NDArray[np.int64]
+
+_FIRST_LOOK, _LONGEST_LOOK = 1 << 10, 1 << 20
+"""How many numbers are looked at together for a common factor, at first and later."""
 
 
 @frozen
@@ -78,16 +82,16 @@ def _divisible(module: Module, bus: Bus, intervals: Intervals) -> bool:
 
 def _factors(module: Module, bus: Bus, per: str) -> Ints:
     """Return the common factor of the bus, or one per block where that narrows a weight more."""
-    one = _common(module, bus, 1)
-    blocks = count_blocks(bus) if per == "channel" else 1
-    if blocks == 1:
+    found = _common(module, bus, count_blocks(bus) if per == "channel" else 1)
+    many, one = np.maximum(found, 1), np.maximum(np.gcd.reduce(found, keepdims=True), 1)
+    if (many == one).all():
         return one
-    many = _common(module, bus, blocks)
     # Factors per channel cost thresholds per channel, so they must pay.
     return many if _bits(module, bus, many) < _bits(module, bus, one) else one
 
 
 def _common(module: Module, bus: Bus, blocks: int) -> Ints:
+    """Return the common factor of each block, 0 where all is zero."""
     found = np.zeros(blocks, np.int64)
     for op in bus.makers:
         found = _gcd(found, per_output(op, weights_of(module, op, blocks)))
@@ -99,11 +103,25 @@ def _common(module: Module, bus: Bus, blocks: int) -> Ints:
             array = param_array(module, op, name)
             if array is not None:
                 found = _gcd(found, array)
-    return np.maximum(found, 1)
+    return found
 
 
-def _gcd(found: Ints, array: Ints) -> Ints:
-    return np.asarray(np.gcd(found, np.gcd.reduce(array.reshape(len(found), -1), axis=1)))
+def _gcd(found: Ints, array: Array) -> Ints:
+    """Return the common factors of what was found and of the blocks of an array.
+
+    Most blocks come down to 1 within a few numbers, and what follows in them is not read.
+    """
+    blocks, found = array.reshape(len(found), -1), found.copy()
+    start, numbers = 0, _FIRST_LOOK
+    while start < blocks.shape[1]:
+        left = np.flatnonzero(found != 1)
+        if not left.size:
+            break
+        stop = start + max(numbers // left.size, 1)
+        part = blocks[left, start:stop].astype(np.int64)
+        found[left] = np.gcd(found[left], np.gcd.reduce(part, axis=1))
+        start, numbers = stop, min(2 * numbers, _LONGEST_LOOK)
+    return found
 
 
 def _divided(op: Op) -> tuple[str, ...]:
@@ -126,13 +144,18 @@ def _bits(module: Module, bus: Bus, factors: Ints) -> int:
     total = 0
     for op in bus.makers:
         array = _shrunk(module, op, factors)
-        element = smallest_weight(int(array.min(initial=0)), int(array.max(initial=0)))
-        total += (element or I32).bits * array.size
+        total += (_narrowest(array) or I32).bits * array.size
     return total
 
 
-def _shrunk(module: Module, op: Op, factors: Ints) -> Ints:
+def _narrowest(array: Array) -> Element | None:
+    return smallest_weight(int(array.min(initial=0)), int(array.max(initial=0)))
+
+
+def _shrunk(module: Module, op: Op, factors: Ints) -> Array:
     array = weights_of(module, op, len(factors))
+    if (factors == 1).all():
+        return array
     return np.asarray(array // spread(op, array.shape, factors))
 
 
@@ -172,8 +195,7 @@ class _Shrinking:
     def _narrowed(self, op: Op, symbol: Symbol, build: Rebuild, factors: Ints) -> Symbol:
         was = self.module.symbol_type(symbol)
         array = _shrunk(self.module, op, factors)
-        element = smallest_weight(int(array.min(initial=0)), int(array.max(initial=0)))
-        element = element or was.element
+        element = _narrowest(array) or was.element
         if element == was.element and (factors == 1).all():
             return symbol
         groups = op["groups"] if "conv" in op.kind else 1
