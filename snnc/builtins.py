@@ -24,6 +24,7 @@ PLUGIN = Plugin(
     frontends={
         "text": "snnc.frontends.text:Text",
         "dsl": "snnc.frontends.dsl:Dsl",
+        "paibox": "snnc.frontends.paibox:Paibox",
     },
     engines={
         "reference": "snnc.runtime.reference:Reference",

@@ -1,31 +1,31 @@
 """PAIBox networks, as the golden cases describe them, translated into modules of level `int`.
 
-A PAIBox network runs on one global clock t = 1, 2, ...; each neuron node starts at its
-`tick_wait_start` and reads its sources through registers of 256 slots. A module has no start times,
-only `delay`. The four rules of the translation: an edge reads G global steps back; every node has a
-phase, so that its tick k is the global step k + phase + 1; what is left of G is the delay; a node
-that starts later than its phase has `first`. A source that stops is read again every 256 steps,
-which a relay neuron repeats where the run is long enough to notice.
+A case says which classes were made with which arguments; the front end's presets, modules and links
+make of it what they make of PAIBox's own objects, and its translation is what is compared.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from attrs import field, frozen
+from attrs import evolve
 from numpy.typing import NDArray
 
-from snnc.diagnostics import fail, named
-from snnc.ir import Builder, Module, Value
+from snnc.diagnostics import SnncError, fail, named
+from snnc.frontends.paibox import links
+from snnc.frontends.paibox.clock import phases
+from snnc.frontends.paibox.modules import Flow, FunctionalModule, Lowered, Operand, lower
+from snnc.frontends.paibox.network import Input, Link, Network, Population, Synapse
+from snnc.frontends.paibox.numbers import per_axis, weights_of
+from snnc.frontends.paibox.objects import RESETS
+from snnc.frontends.paibox.presets import PRESETS, neuron
+from snnc.frontends.paibox.translate import translate as translate_network
+from snnc.ir import Module
 from snnc.ir.weights import load_npz
-from tests.golden.paibox_authored import lower, unsupported
 
 Array = NDArray[Any]
-
-SLOTS = 256
-WIDTH = 30
-RESETS = {"MODE_NORMAL": "hard", "MODE_LINEAR": "soft", "MODE_NONRESET": "none"}
+Json = dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -40,285 +40,157 @@ class Case(NamedTuple):
     expected: dict[str, Array]
 
 
-@frozen(eq=False)
-class Node:
-    """A neuron node: its register-level parameters and its place on the global clock."""
-
-    name: str
-    shape: tuple[int, ...]
-    params: dict[str, Any]
-    phase: int = 0
-
-    @property
-    def start(self) -> int:
-        """Global step of the first update; 0: never."""
-        return int(self.params["tick_wait_start"])
-
-    @property
-    def end(self) -> int:
-        """Last global step of work; 0: no end."""
-        ticks = int(self.params["tick_wait_end"])
-        return self.start + ticks - 1 if ticks else 0
-
-    @property
-    def size(self) -> int:
-        """Number of neurons."""
-        return int(np.prod(self.shape))
-
-
-@frozen(eq=False)
-class Network:
-    """What a case folder holds: inputs by name, working neurons by name, edges between them."""
-
-    name: str
-    steps: int
-    inputs: dict[str, Array]
-    nodes: dict[str, Node]
-    idle: tuple[str, ...]
-    edges: tuple[dict[str, Any], ...]
-    outputs: tuple[str, ...]
-    tensors: dict[str, Array] = field(repr=False)
-    expected: dict[str, Array] = field(repr=False)
-
-
 def translate(folder: Path) -> Case:
     """Return the module, inputs and expected behavior of a case folder.
 
     Raises:
         SnncError: `paibox-unsupported` with the reason.
     """
-    return translate_network(read_network(Path(folder)))
-
-
-def translate_network(network: Network) -> Case:
-    """Return the module, inputs and expected behavior of a network."""
-    phases = _phases(network)
-    module = _Translator(network, phases).module()
-    inputs = {name: train[None] for name, train in network.inputs.items()}
-    return Case(module, inputs, _expected(network, phases))
-
-
-def read_network(folder: Path) -> Network:
-    """Return the lowered network of a case folder."""
     net = json.loads((folder / "net.json").read_text())
-    tensors = dict(load_npz(folder / "arrays.npz"))
-    if (folder / "lowered.json").exists():
-        lowered = json.loads((folder / "lowered.json").read_text())
-        tensors |= load_npz(folder / "lowered.npz")
-    else:
-        lowered = lower(net)
-    records = [folder / f"{name}.npz" for name in ("expected_lowered", "expected")]
-    recorded = next((path for path in records if path.exists()), None)
-    if recorded is None:
-        raise unsupported(folder.name, "PAIBox could not run it, so there is nothing to compare")
-    trains = {n["id"]: tensors[n["data"]] for n in net["nodes"] if n["kind"] == "input"}
-    inputs = {
-        n["id"]: trains[n["id"]].reshape(-1, *n["shape"])
-        for n in lowered["nodes"]
-        if n["kind"] == "input"
-    }
-    nodes = {n["id"]: _node(n, tensors) for n in lowered["nodes"] if n["kind"] == "neuron"}
-    kernels = {edge["id"]: edge for edge in net["edges"]}
-    edges = [{**kernels.get(e["id"], {}), **e} for e in lowered["edges"]]
-    for name, train in inputs.items():
-        if train.max(initial=0) > 1:
-            raise unsupported(name, f"input values up to {train.max()} are not spikes")
-    working = {name: node for name, node in nodes.items() if node.start > 0}
-    # A network whose every node feeds another has no outputs for PAIBox.
-    returned = [name for name in lowered["outputs"] or net["outputs"] if name in working]
-    return Network(
-        folder.name,
-        int(net["T"]),
-        inputs,
-        working,
-        tuple(name for name in nodes if name not in working),
-        tuple(e for e in edges if e["dst"] in working and e["src"] in (*inputs, *working)),
-        tuple(returned or working),
-        tensors,
-        dict(load_npz(recorded)),
-    )
+    network = describe(folder.name, net, dict(load_npz(folder / "arrays.npz")))
+    return compare(network, trains(folder), records(folder), int(net["T"]))
 
 
-def _node(given: dict[str, Any], tensors: dict[str, Array]) -> Node:
-    params, name = dict(given["params"]), given["id"]
-    if "online_mode_en" in params or given["type"].startswith("STDP"):
-        raise unsupported(name, "the synapses learn (online core)")
-    if given["mode"] != "MODE_SNN" or given["pool_max"]:
-        raise unsupported(name, f"{given['mode']} is not a spiking mode")
-    if params["thres_mask_bits"] or "MODE_STOCHASTIC" in (
-        params["leak_integration_mode"],
-        params["syn_integration_mode"],
-    ):
-        raise unsupported(name, "stochastic thresholds, leaks and weights have no exact meaning")
-    if isinstance(params["leak_v"], dict):
-        leak = tensors[params["leak_v"]["array"]].ravel()
-        size = int(np.prod(given["shape"]))
-        params["leak_v"] = np.repeat(leak, size // leak.size).astype(np.int32)
-    return Node(name, tuple(given["shape"]), params)
+def trains(folder: Path) -> dict[str, Array]:
+    """Return the recorded inputs by name, `(T, *shape)`."""
+    net, arrays = json.loads((folder / "net.json").read_text()), load_npz(folder / "arrays.npz")
+    nodes = [n for n in net["nodes"] if n["kind"] == "input"]
+    return {n["id"]: arrays[n["data"]].reshape(-1, *n["shape"]) for n in nodes}
 
 
-def steps_back(source: Node | None, node: Node) -> int:
-    """Return how many global steps back an edge reads; inputs (no source node) are read at once."""
-    if source is None:
-        return 0
-    delay = int(source.params["delay"])
-    return 1 + (node.start - source.start + delay - 2) % SLOTS
+def records(folder: Path) -> dict[str, Array]:
+    """Return what PAIBox's simulation recorded, of the network as authored or else as lowered."""
+    for name in ("expected", "expected_lowered"):
+        if (folder / f"{name}.npz").exists():
+            return dict(load_npz(folder / f"{name}.npz"))
+    raise unsupported(folder.name, "PAIBox could not run it (target_chip), nothing to compare with")
 
 
-def _phases(network: Network) -> dict[str, int]:
-    """Return the largest phases with phase < start and phase <= phase of a source + steps back."""
-    phases = {name: node.start - 1 for name, node in network.nodes.items()}
-    phases |= dict.fromkeys(network.inputs, 0)
-    changed = True
-    while changed:
-        changed = False
-        for edge in network.edges:
-            source, node = network.nodes.get(edge["src"]), network.nodes[edge["dst"]]
-            reach = phases[edge["src"]] + steps_back(source, node)
-            if reach < phases[node.name]:
-                phases[node.name], changed = reach, True
-    return phases
+def compare(
+    network: Network, inputs: Mapping[str, Array], recorded: Mapping[str, Array], steps: int
+) -> Case:
+    """Return the case of a network and of what was recorded of its nodes."""
+    module = translate_network(network, steps)
+    given = {name: train[None] for name, train in inputs.items()}
+    return Case(module, given, _expected(network, recorded))
 
 
-def _expected(network: Network, phases: dict[str, int]) -> dict[str, Array]:
+def unsupported(name: str, reason: str) -> SnncError:
+    """Return the refusal of a case."""
+    return fail("paibox-unsupported", reason, named(name), help="use a network without it")
+
+
+def _expected(network: Network, recorded: Mapping[str, Array]) -> dict[str, Array]:
     """Return the records of each neuron node from its phase on; before it nothing may happen."""
-    found = {}
-    for name in (*network.nodes, *network.idle):
-        for key, record in ((name, f"spike__{name}"), (f"{name}.v", f"v__{name}")):
-            rows = network.expected[record]
-            phase = phases.get(name, len(rows))
-            if rows[:phase].any():
+    found, starts = {}, phases(network)
+    for name in network.nodes:
+        for kind, key in (("spike", name), ("v", f"{name}.v")):
+            # Modules that PAIBox could simulate only when lowered have a prefix.
+            keys = [f"{kind}__{prefix}{name}" for prefix in ("", "nd_", "n0_", "n1_")]
+            record = next((recorded[k] for k in keys if k in recorded), None)
+            if record is None:
+                continue
+            phase = starts.get(name, len(record))
+            if record[:phase].any():
                 raise fail("golden-mismatch", f"{key} is not zero before step {phase + 1}")
-            if name in phases:
-                found[key] = rows[phase:][None]
+            if name in starts:
+                found[key] = record[phase:][None]
     return found
 
 
-class _Translator:
-    """Writes the module of a network."""
+def describe(name: str, net: Json, arrays: Mapping[str, Array]) -> Network:
+    """Return the network that a description means."""
+    return _Reader(net, arrays).network(name)
 
-    def __init__(self, network: Network, phases: dict[str, int]) -> None:
-        self.network, self.phases = network, phases
-        self.build = Builder(network.name, "int", {"ticks": network.steps}, loc=named(network.name))
-        self.values: dict[str, Value] = {}
-        self.relays: dict[str, Value] = {}
 
-    def module(self) -> Module:
-        """Return the module; it returns the network's outputs."""
-        for name, train in self.network.inputs.items():
-            spikes = self.build.input(name, f"u1[{', '.join(map(str, train.shape[1:]))}]~")
-            size = int(np.prod(train.shape[1:]))
-            flat = len(train.shape) == 2
-            self.values[name] = spikes if flat else self.build.op("reshape", spikes, shape=(size,))
-        for name, node in self.network.nodes.items():
-            self.values[name] = self.build.forward(name, f"u1[{node.size}]~")
-        for node in self.network.nodes.values():
-            self._neuron(node)
-        return self.build.finish(*(self.values[name] for name in self.network.outputs))
+class _Reader:
+    def __init__(self, net: Json, arrays: Mapping[str, Array]) -> None:
+        self.net, self.arrays = net, arrays
+        self.nodes = {n["id"]: n for n in net["nodes"]}
+        self.lowered: dict[str, Lowered] = {}
 
-    def _neuron(self, node: Node) -> None:
-        params = node.params
-        currents = [
-            self._current(e, node) for e in self.network.edges if e["dst"] == node.name
-        ] or [self._nothing(node)]
-        x = currents[0] if len(currents) == 1 else self.build.op("add", *currents)
-        leak = params["leak_v"]
-        made = self.build.op(
-            "neuron",
-            x,
-            name=node.name,
-            threshold=params["pos_threshold"],
-            reset=RESETS[params["reset_mode"]],
-            reset_to=params["reset_v"],
-            leak=leak if np.ndim(leak) == 0 else self.build.weight(f"{node.name}.leak", leak),
-            leak_order="after" if params["leak_comparison"] == "LEAK_AFTER_COMP" else "before",
-            leak_reversal=params["leak_direction"] == "MODE_REVERSAL",
-            negative=params["neg_threshold"],
-            negative_mode="reset" if params["neg_thres_mode"] == "MODE_RESET" else "floor",
-            initial=params["init_v"],
-            width=WIDTH,
-            overflow="wrap-paibox",
-            first=node.start - 1 - self.phases[node.name],
-            ticks=params["tick_wait_end"],
+    def network(self, name: str) -> Network:
+        inputs, populations, synapses = [], [], []
+        for key, node in self.nodes.items():
+            if node["kind"] == "input":
+                inputs.append(Input(key, tuple(node["shape"])))
+            elif node["kind"] == "module":
+                populations += self._module(key).populations
+                synapses += self._module(key).synapses
+            else:
+                populations.append(self._neuron(node))
+        made = {n.name: n.shape for n in (*inputs, *populations)}
+        synapses += [self._synapse(edge, made) for edge in self.net["edges"]]
+        network = Network(name, tuple(inputs), tuple(populations), tuple(synapses))
+        working = [o for o in self.net["outputs"] if network.nodes[o].start > 0]
+        return evolve(network, outputs=tuple(working))
+
+    def _given(self, value: Any) -> Any:
+        return self.arrays[value["array"]] if isinstance(value, dict) else value
+
+    def _neuron(self, node: Json) -> Population:
+        args = {k: self._given(v) for k, v in node.get("args", {}).items()}
+        if node["type"] == "OfflineNeuron":
+            return _registers(node["id"], tuple(node["shape"]), args)
+        if node["type"] not in PRESETS:
+            raise unsupported(node["id"], f"{node['type']} learns (online core)")
+        return neuron(node["type"], node["id"], tuple(node["shape"]), args)
+
+    def _module(self, name: str) -> Lowered:
+        if name not in self.lowered:
+            node = self.nodes[name]
+            args = {k: self._given(v) for k, v in node["args"].items()}
+            operands = tuple(self._operand(o) for o in node["operands"])
+            self.lowered[name] = lower(FunctionalModule(node["type"], name, operands, args))
+        return self.lowered[name]
+
+    def _operand(self, name: str) -> Operand:
+        node = self.nodes[name]
+        if node["kind"] == "module":
+            made = self._module(name)
+            shape = next(p.shape for p in made.populations if p.name == name)
+            return Operand(name, shape, made.flow)
+        return Operand(name, tuple(node["shape"]), Flow() if node["kind"] == "input" else None)
+
+    def _synapse(self, edge: Json, shapes: Mapping[str, tuple[int, ...]]) -> Synapse:
+        return Synapse(edge["id"], edge["src"], edge["dst"], self._link(edge, shapes))
+
+    def _link(self, edge: Json, shapes: Mapping[str, tuple[int, ...]]) -> Link:
+        kind, args, name = edge["type"], edge.get("args", {}), edge["id"]
+        if kind.startswith("STDP"):
+            raise unsupported(name, "the synapses learn")
+        weights = weights_of(self._given(edge.get("weights", 1)), name)
+        form = args.get("conn_type", "MatConn" if kind == "MatMul2d" else kind)
+        source = shapes[edge["src"]]
+        if form == "All2All":
+            return links.Dense(weights)
+        if form in ("One2One", "Identity"):
+            return links.Diagonal(weights)
+        if form == "MatConn":
+            return links.rows(weights, source)
+        axes = int(kind[-2])
+        stride, padding, extra = (
+            per_axis(args.get(key, default), axes, key)
+            for key, default in (("stride", 1), ("padding", 0), ("output_padding", 0))
         )
-        self.build.bind(self.values[node.name], made)
-
-    def _nothing(self, node: Node) -> Value:
-        """Return a current of zeros for a node without edges."""
-        source = next(iter(self.values.values()))
-        zeros = np.zeros((node.size, source.type.size), dtype=np.int8)
-        return self.build.op("linear", source, self.build.weight(f"{node.name}.none", zeros))
-
-    def _current(self, edge: dict[str, Any], node: Node) -> Value:
-        source = self.network.nodes.get(edge["src"])
-        back = steps_back(source, node)
-        delay = back - (self.phases[node.name] - self.phases[edge["src"]])
-        spikes = self.values[edge["src"]]
-        if source is not None and self._reread(source, back):
-            spikes = self.build.op("add", spikes, self._relay(source))
-        if delay:
-            spikes = self.build.op("delay", spikes, by=delay)
-        if "connectivity" in edge:
-            w = self.network.tensors[edge["connectivity"]].T
-            return self.build.op("linear", spikes, self.build.weight(edge["id"], w))
-        return self._authored(edge, spikes, source, node)
-
-    def _reread(self, source: Node, back: int) -> bool:
-        """Return whether the run sees old slots of a source that has stopped."""
-        last = self.network.steps - back
-        return bool(source.end) and last > source.end and last - SLOTS >= source.start
-
-    def _relay(self, source: Node) -> Value:
-        """Return what is found in the slots of a source after its end: its own past, repeated."""
-        name = source.name
-        if name not in self.relays:
-            again = self.build.forward(f"{name}.relay", f"u1[{source.size}]~")
-            past = [self.build.op("delay", v, by=SLOTS) for v in (self.values[name], again)]
-            made = self.build.op(
-                "neuron",
-                self.build.op("add", *past),
-                name=f"{name}.relay",
-                threshold=1,
-                reset="hard",
-                width=WIDTH,
-                first=source.end - self.phases[name],
-            )
-            self.build.bind(again, made)
-            self.relays[name] = made
-        return self.relays[name]
-
-    def _authored(
-        self, edge: dict[str, Any], spikes: Value, source: Node | None, node: Node
-    ) -> Value:
-        """Return the current of an edge that is recorded as authored only."""
-        name, kind, args = edge["id"], edge.get("type", "synapse of a module"), edge.get("args", {})
-        if set(args) - {"conn_type", "stride", "padding", "dilation", "groups"}:
-            raise unsupported(name, f"{kind} {args} is not recorded as a matrix")
-        given = edge.get("weights", 1)
-        w = self.network.tensors[given["array"]] if isinstance(given, dict) else np.array(given)
-        if (kind, args.get("conn_type")) == ("FullConn", "All2All"):
-            matrix = np.broadcast_to(w, (spikes.type.size, node.size)).T
-            return self.build.op("linear", spikes, self.build.weight(name, matrix))
-        if (kind, args.get("conn_type")) == ("FullConn", "One2One"):
-            return self.build.op("scale", spikes, self.build.weight(name, w))
-        if kind not in ("Conv1d", "Conv2d"):
-            raise unsupported(name, f"{kind} {args} is not recorded as a matrix")
-        axes = int(kind[4])
-        shape = source.shape if source else self.network.inputs[edge["src"]].shape[1:]
-        current = self.build.op(
-            f"conv{axes}d",
-            self.build.op("reshape", spikes, shape=shape),
-            self.build.weight(name, w),
-            stride=_per_axis(args.get("stride", 1), axes),
-            padding=_per_axis(args.get("padding", 0), axes),
-            groups=args.get("groups", 1),
-        )
-        for axis, size in enumerate(node.shape):
-            # What a dilation that PAIBox ignores leaves over is cut off.
-            if size < current.type.shape[axis]:
-                current = self.build.op("slice", current, axis=axis, start=0, stop=size)
-        return self.build.op("reshape", current, shape=(node.size,))
+        if "Transpose" in kind:
+            return links.Transposed(weights, stride, padding, extra)
+        return links.Convolution(weights, stride, padding, args.get("groups", 1), cut=True)
 
 
-def _per_axis(given: Any, axes: int) -> tuple[int, ...]:
-    return (given,) * axes if isinstance(given, int) else tuple(given)
+def _registers(name: str, shape: tuple[int, ...], args: Mapping[str, Any]) -> Population:
+    if args.get("thres_mask_bits") or args.get("leak_integration_mode"):
+        raise unsupported(name, "stochastic thresholds and leaks have no exact meaning")
+    reset, negative = args.get("neg_thres_mode", "MODE_RESET"), args.get("neg_threshold", 2**29 - 1)
+    return Population(
+        name,
+        shape,
+        threshold=args.get("pos_threshold", 1),
+        reset=RESETS[args.get("reset_mode", "MODE_NORMAL")],
+        reset_to=args.get("reset_v", 0),
+        leak=args.get("leak_v", 0),
+        leak_order="after" if args.get("leak_comparison") == "LEAK_AFTER_COMP" else "before",
+        leak_reversal=args.get("leak_direction") == "MODE_REVERSAL",
+        negative=abs(negative),
+        negative_mode="reset" if reset == "MODE_RESET" else "floor",
+    )

@@ -26,7 +26,7 @@ def difference(case: Case, engine: Engine) -> str:
     run = engine.prepare(case.module).run(case.inputs, probe=tuple(case.expected))
     found = []
     for name, expected in case.expected.items():
-        actual = run.trace[name][:, : expected.shape[1]]
+        actual = run.trace[name][:, : expected.shape[1]].reshape(expected.shape)
         if not np.array_equal(expected, actual):
             _, tick, neuron = np.argwhere(expected != actual)[0]
             numbers = f"{expected[0, tick, neuron]} recorded, {actual[0, tick, neuron]} computed"
