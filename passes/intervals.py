@@ -186,8 +186,9 @@ def _weighed(matrix: Array, bound: Array) -> Array:
     """Return the sum of each row times a bound: the same for all columns, or one for each."""
     if bound.size > 1:
         return np.asarray((matrix * bound).sum(axis=1))
-    number = int(bound.reshape(()))
-    return matrix.sum(axis=1, dtype=np.int64) * number if number else np.zeros(len(matrix), np.int64)
+    if not bound.any():
+        return np.zeros(len(matrix), np.int64)
+    return np.asarray(matrix.sum(axis=1, dtype=np.int64) * bound.reshape(()))
 
 
 def _moved(op: Op, known: Sequence[Interval]) -> Interval:

@@ -6,8 +6,11 @@ place. Nothing here imports numpy.
 """
 
 import importlib
-from collections.abc import Iterable, Mapping
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from inspect import isclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +23,8 @@ from snnc.extend.foreign import beside, guarded, load_file
 from snnc.extend.plugin import Plugin
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
     from snnc.extend.engine import Engine
     from snnc.extend.frontend import Frontend
     from snnc.extend.passes import Pass
@@ -253,14 +258,27 @@ def _resolve(entry: Entry) -> Any:
 
 
 def _installed() -> list[Origin]:
-    from importlib.metadata import entry_points
+    from importlib import metadata
 
     found = []
-    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+    for point in _points(metadata.entry_points, _search_path()):
         name = f"package {point.dist.name}" if point.dist else f"entry point {point.name}"
         with guarded("plugin-failed", f"plugin {name}", "repair the package, or uninstall it"):
             found.append(Origin(name, _plugin(point.load(), name)))
     return found
+
+
+@lru_cache(maxsize=8)
+def _points(
+    entry_points: "Callable[..., EntryPoints]", path: tuple[tuple[str, int], ...]
+) -> "tuple[EntryPoint, ...]":
+    """Return the entry points of installed plugins; `path` tells whether a scan is still true."""
+    return tuple(sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)))
+
+
+def _search_path() -> tuple[tuple[str, int], ...]:
+    """Return where packages are looked for, and when something was last installed there."""
+    return tuple((p, os.stat(p).st_mtime_ns if os.path.exists(p) else 0) for p in sys.path)
 
 
 def _from_file(path: Path) -> Origin:

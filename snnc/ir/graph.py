@@ -6,6 +6,7 @@ identity; their names are for people (and unique within a module).
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -47,12 +48,12 @@ class Op:
     results: tuple[Value, ...]
     loc: Location
 
-    @property
+    @cached_property
     def spec(self) -> OpSpec:
         """The declaration of this op."""
         return lookup(self.name)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The name without its level: `conv2d` of `int.conv2d`."""
         return self.name.partition(".")[2]
@@ -61,12 +62,12 @@ class Op:
         """Return an attribute, or its declared default."""
         return self.attrs[attr] if attr in self.attrs else self.spec.default(attr)
 
-    @property
+    @cached_property
     def values(self) -> tuple[Value, ...]:
         """The operands that are values."""
         return tuple(o for o in self.operands if isinstance(o, Value))
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
         """All symbols of operands and attributes, in order."""
         found = [o for o in self.operands if isinstance(o, Symbol)]

@@ -32,11 +32,15 @@ UNPLACED = ("snn", "int")
 ENCODERS = ("poisson", "latency", "periodic", "direct")
 
 _CHECKED: "WeakSet[Tensor]" = WeakSet()
+_VALID: "WeakSet[Module]" = WeakSet()
+"""Modules in which nothing is wrong; they never change."""
 
 
 def verify(module: Module) -> Diagnostics:
     """Return what is wrong with a module; nothing if it is valid."""
     found = Diagnostics()
+    if module in _VALID:
+        return found
     _check_names(module, found)
     for value in module.graph.inputs:
         _check_type(module, value.type, f"%{value.name}", value.loc, found)
@@ -48,6 +52,8 @@ def verify(module: Module) -> Diagnostics:
     if not {"unknown-op", "unknown-level"} & {d.code for d in found}:
         # What an unknown op reads in a tick, nobody knows.
         _collect(found, lambda: run_order(module.graph))
+    if not found.items:
+        _VALID.add(module)
     return found
 
 
