@@ -191,7 +191,6 @@ class Window:
         made: Any = build.op(
             f"{'max' if target.largest else 'sum'}_pool{len(self.kernel)}d",
             shaped(build, spikes, self.shape or spikes.type.shape),
-            name=name,
             kernel=self.kernel,
             stride=self.stride,
             padding=self.padding,

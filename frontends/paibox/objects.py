@@ -62,11 +62,12 @@ def network_of(given: Any, simulated: bool = False) -> Network:
 def _collect(network: Any, prefix: str, found: dict[int, tuple[str, Any]]) -> None:
     """Add the parts of a network by identity, each with its name."""
     for key, value in vars(network).items():
-        if key == "children":
-            for number, child in enumerate(value.values()):
-                _add(child, f"{prefix}{type(child).__name__}{number}", found)
-        elif not key.startswith("_"):
+        if key != "children" and not key.startswith("_"):
             _add(value, prefix + key, found)
+    # Sub-networks that were only handed to super().__init__().
+    children = getattr(network, "children", {})
+    for number, child in enumerate(getattr(children, "data", children).values()):
+        _add(child, f"{prefix}{type(child).__name__}{number}", found)
 
 
 def _add(value: Any, path: str, found: dict[int, tuple[str, Any]]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from snnc.diagnostics import fail, named
+from snnc.diagnostics import UNKNOWN, Location, fail, named
 from snnc.frontends.paibox.clock import SLOTS, delay_of, phases, reread, steps_back
 from snnc.frontends.paibox.network import Network, Population, Synapse
 from snnc.ir.build import Builder
-from snnc.ir.graph import Module, Value
+from snnc.ir.graph import Module, Operand, Value
 from snnc.ir.types import U1, U8, Type, train
 
 WIDTH = 30
@@ -34,6 +34,19 @@ def translate(network: Network, steps: int = 0) -> Module:
     return _Translation(network.check(), steps).module()
 
 
+class _Names(Builder):
+    """Names what lies between neurons by the synapse or neurons that it belongs to."""
+
+    scope = ""
+
+    def op(
+        self, kind: str, *operands: Operand, name: str = "", loc: Location = UNKNOWN, **attrs: Any
+    ) -> Value:
+        """Add an op; no neuron's name is taken by it."""
+        hint = name or f"{self.scope}.{kind}"
+        return super().op(kind, *operands, name=hint, loc=loc, **attrs)
+
+
 class _Translation:
     """Writes the module of a network."""
 
@@ -42,7 +55,7 @@ class _Translation:
         self.phases = phases(network)
         self.working = {p.name: p for p in network.populations if p.start > 0}
         attrs = {"ticks": steps} if steps else {}
-        self.build = Builder(network.name, "int", attrs, loc=named(network.name))
+        self.build = _Names(network.name, "int", attrs, loc=named(network.name))
         self.values: dict[str, Value] = {}
         self.relays: dict[str, Value] = {}
 
@@ -66,6 +79,7 @@ class _Translation:
 
     def _neuron(self, node: Population) -> None:
         currents = [self._current(s, node) for s in self._synapses() if s.target == node.name]
+        self.build.scope = node.name
         x = self._join(node, currents) if currents else self._nothing(node)
         leak = node.leak
         made = self.build.op(
@@ -109,6 +123,7 @@ class _Translation:
         return self.build.op("scale", past, zero)
 
     def _current(self, synapse: Synapse, node: Population) -> Value:
+        self.build.scope = synapse.name
         source = self.working.get(synapse.source)
         spikes = self.values[synapse.source]
         self._check_width(synapse, spikes, node)
