@@ -24,6 +24,7 @@ PLUGIN = Plugin(
     frontends={
         "text": "snnc.frontends.text:Text",
         "dsl": "snnc.frontends.dsl:Dsl",
+        "nir": "snnc.frontends.nir:Nir",
         "paibox": "snnc.frontends.paibox:Paibox",
     },
     engines={
