@@ -24,6 +24,7 @@ PLUGIN = Plugin(
     frontends={
         "text": "snnc.frontends.text:Text",
         "dsl": "snnc.frontends.dsl:Dsl",
+        "pytorch": "snnc.frontends.pytorch:Torch",
         "nir": "snnc.frontends.nir:Nir",
         "paibox": "snnc.frontends.paibox:Paibox",
     },

@@ -12,6 +12,7 @@ from typing import Any
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import fail, nearest
+from snnc.driver.pipeline import runner
 from snnc.extend.foreign import guarded, load_file
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
@@ -62,7 +63,15 @@ def _from_path(registry: Registry, text: str, options: Mapping[str, Any]) -> Mod
             f"there is no file {text}",
             help="give a network: " + _accepted(registry),
         )
-    return registry.get_frontend(frontend).read(path, options)
+    return _read(registry, frontend, path, options)
+
+
+def _read(registry: Registry, name: str, source: Any, options: Mapping[str, Any]) -> Module:
+    """Return what a front end reads; one that `runs` modules is given an engine to do it."""
+    frontend = registry.get_frontend(name)
+    if getattr(frontend, "runs", False):
+        options = {**options, "run": runner(registry)}
+    return frontend.read(source, options)
 
 
 def _by_suffix(registry: Registry, path: Path) -> str:
@@ -127,7 +136,7 @@ def _from_object(registry: Registry, source: Any, options: Mapping[str, Any], wh
     for name in registry.names("frontends"):
         frontend = registry.get_frontend(name)
         if frontend.accepts(source):
-            return frontend.read(source, options)
+            return _read(registry, name, source, options)
     kind = type(source)
     raise fail(
         "unknown-source",

@@ -1,0 +1,360 @@
+"""The self-check: the network itself against its lowering, on every spiking layer and output.
+
+The network (a copy, with its own layers) runs on the sample and on random variations of it, its
+layers recorded; the module runs on the same input. A spike may differ only where the potential is
+within 1e-6 of the threshold, relative to it: then torch and exact sums round to different sides.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from attrs import define, field, frozen
+
+from snnc.diagnostics import UNKNOWN, fail, named
+from snnc.frontends.pytorch.axes import Axes, F, Sizes, has_time
+from snnc.frontends.pytorch.capture import copied, reset, without_states
+from snnc.frontends.pytorch.emit import Emitted
+from snnc.frontends.pytorch.expr import Array
+from snnc.frontends.pytorch.lower import Lowered
+from snnc.ir.neuron import param
+
+TICKS = 16
+"""Ticks that a check covers at least, where the network lets us choose."""
+
+MARGIN = 1e-6
+"""Distance to the threshold, relative to it, within which rounding decides about a spike."""
+
+Run = Callable[..., Any]
+
+
+@frozen
+class Difference:
+    """The first difference of a check."""
+
+    layer: str
+    sample: int
+    tick: int
+    index: tuple[int, ...]
+    theirs: float
+    ours: float
+    margin: float | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.layer}[{', '.join(map(str, self.index))}]"
+        near = "" if self.margin is None else f"; |v - threshold| / threshold = {self.margin:.2g}"
+        return (
+            f"{place} at tick {self.tick} of input {self.sample}: torch gives {self.theirs:g}, "
+            f"the lowering {self.ours:g}{near}"
+        )
+
+
+@define
+class Report:
+    """What a check found: neuron-ticks compared, spikes seen, and ties that rounding decided."""
+
+    compared: int = 0
+    spikes: int = 0
+    ties: list[Difference] = field(factory=list)
+
+
+def check(
+    network: Any, sample: Any, lowered: Lowered, emitted: Emitted, run: Run, allow: bool
+) -> Report:
+    """Return what was compared; raise `torch-differs` at the first difference unless allowed."""
+    report = Report()
+    for number, batch in enumerate(_inputs(sample, lowered)):
+        try:
+            theirs = _eager(network, batch, lowered)
+        except Exception as error:
+            if number == 0:
+                raise fail(
+                    "unsupported-network",
+                    f"the network does not run on the sample: {type(error).__name__}: {error}",
+                    help="check the sample's shape and type",
+                ) from error
+            continue
+        found = _compare(theirs, batch, lowered, emitted, run, report)
+        if found is not None and not allow:
+            where = named(found.layer) if found.layer else UNKNOWN
+            raise fail(
+                "torch-differs",
+                f"the lowering is not the network: {found}",
+                where,
+                help="report this with the network; allow_mismatch=True goes on all the same",
+                exit_status=3,
+            )
+    return report
+
+
+def _inputs(sample: Any, lowered: Lowered) -> list[Any]:
+    """Return inputs in the network's own layout: the sample, its halves, and random ones."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    longer = _lengthened(sample, lowered)
+    batches = [longer, sample] if longer is not sample else [sample]
+
+    def noise() -> Any:
+        return torch.rand(longer.shape, generator=generator)
+
+    low, high = float(sample.min()), float(sample.max())
+    binary = bool(((sample == 0) | (sample == 1)).all())
+    batches.insert(1, longer * (noise() < 0.5))
+    wide = (noise() < 0.5).to(sample.dtype) if binary else low + (high - low) * noise()
+    batches.insert(2, wide.to(sample.dtype))
+    return batches
+
+
+def _lengthened(sample: Any, lowered: Lowered) -> Any:
+    """Return the sample over at least `TICKS` ticks, repeated, with time where the layout has it.
+
+    A network that computes one tick gets a first axis of ticks.
+    """
+    import torch
+
+    if lowered.stepping:
+        return torch.stack([sample] * TICKS)
+    if ("T",) not in lowered.layout or lowered.sizes.ticks >= TICKS:
+        return sample
+    axis = lowered.layout.index(("T",))
+    times = -(-TICKS // lowered.sizes.ticks)
+    return torch.cat([sample] * times, dim=axis)
+
+
+@frozen
+class _Recorded:
+    """What the network gave: layers and outputs as (samples, ticks, *shape), and its input."""
+
+    layers: Mapping[str, Array]
+    outputs: tuple[Array, ...]
+    ticks: int
+
+
+def _eager(network: Any, batch: Any, lowered: Lowered) -> _Recorded:
+    import torch
+
+    own = copied(network)
+    reset(own)
+    calls: dict[str, list[Any]] = {path: [] for path in lowered.sites}
+    modules = dict(own.named_modules())
+    for path in lowered.sites:
+        modules[path if path in modules else ""].register_forward_hook(_recorder(calls[path]))
+    with torch.no_grad():
+        stepped = lowered.stepping and batch.ndim == len(lowered.layout) + 1
+        results = _steps(own, batch) if stepped else [without_states(own(batch))]
+    ticks = batch.shape[0] if stepped else 0
+    layers = {p: _layer(lowered, p, c, batch, stepped) for p, c in calls.items()}
+    ticks = ticks or next((a.shape[1] for a in layers.values()), 1)
+    outputs = tuple(
+        _arranged([r[i] for r in results], o.axes, batch, lowered)
+        for i, o in enumerate(lowered.outputs)
+    )
+    return _Recorded(layers, outputs, ticks)
+
+
+def _recorder(calls: list[Any]) -> Callable[..., None]:
+    def hook(module: Any, given: Any, result: Any) -> None:
+        one = result[0] if isinstance(result, tuple) else result
+        calls.append(_stacked(one) if isinstance(one, list) else one.detach().clone())
+
+    return hook
+
+
+def _stacked(values: list[Any]) -> Any:
+    import torch
+
+    return torch.stack(values)
+
+
+def _steps(own: Any, batch: Any) -> list[Any]:
+    """Return the results of one call per tick; a state that comes back is handed on."""
+    results, state = [], None
+    for x in batch:
+        result = own(x) if state is None else own(x, state)
+        results.append(without_states(result))
+        if isinstance(result, tuple) and len(without_states(result)) < len(_leaves(result)):
+            state = result[-1]
+    return results
+
+
+def _leaves(result: Any) -> list[Any]:
+    import torch
+
+    if isinstance(result, torch.Tensor) or not isinstance(result, (list, tuple)):
+        return [result]
+    return [one for part in result for one in _leaves(part)]
+
+
+def _layer(lowered: Lowered, path: str, calls: list[Any], batch: Any, stepped: bool) -> Array:
+    order = lowered.sites[path].order
+    shape = lowered.inputs[path].shape
+    lead: Axes = {"TB": (("T",), ("B",)), "BT": (("B",), ("T",)), "merged": (("B", "T"),)}.get(
+        order, (("B",),)
+    )
+    return _arranged(calls, (*lead, *(F for _ in shape)), batch, lowered)
+
+
+def _arranged(calls: list[Any], axes: Axes, batch: Any, lowered: Lowered) -> Array:
+    """Return the tensors of one or several calls as (samples, ticks, *shape)."""
+    arrays = [np.asarray(c.detach()) for c in calls]
+    if not has_time(axes):
+        place = axes.index(("B",))
+        return np.stack([np.moveaxis(a, place, 0) for a in arrays], axis=1)
+    one = arrays[0]
+    if ("B", "T") in axes:
+        size = lowered.sizes.batch
+        return one.reshape(size, one.shape[0] // size, *one.shape[1:])
+    if ("T", "B") in axes:
+        size = lowered.sizes.batch
+        return np.swapaxes(one.reshape(one.shape[0] // size, size, *one.shape[1:]), 0, 1)
+    b, t = axes.index(("B",)), axes.index(("T",))
+    return np.moveaxis(one, (b, t), (0, 1))
+
+
+def _compare(
+    theirs: _Recorded, batch: Any, lowered: Lowered, emitted: Emitted, run: Run, report: Report
+) -> Difference | None:
+    """Return the first difference that is not a tie; a sample with a tie is left out after it."""
+    module = emitted.module
+    spiking = [p for p in theirs.layers if p in emitted.layers]
+    potentials = [f"{emitted.layers[p].removesuffix('.v')}.v" for p in spiking]
+    names = [emitted.layers[p] for p in spiking]
+    x = _given(batch, lowered, theirs.ticks)
+    source = module.graph.inputs[0]
+    result = run(
+        module,
+        {source.name: x.astype(source.type.element.storage)},
+        ticks=theirs.ticks,
+        probe=list(dict.fromkeys([*names, *potentials])),
+    )
+    values = {**result.outputs, **result.trace}
+    good = np.ones(len(x), dtype=bool)
+    while True:
+        found = _first(theirs, spiking, emitted, values, good, lowered)
+        if found is None:
+            break
+        path = found.layer
+        margin = _margin(emitted, path, values, found) if path in spiking else None
+        found = Difference(
+            path, found.sample, found.tick, found.index, found.theirs, found.ours, margin
+        )
+        if margin is None or margin > MARGIN:
+            return found
+        report.ties.append(found)
+        good[found.sample] = False
+    for path in spiking:
+        report.compared += theirs.layers[path][good].size
+        report.spikes += int(np.count_nonzero(theirs.layers[path][good]))
+    return _outputs(theirs, lowered, emitted, values, good)
+
+
+def _given(batch: Any, lowered: Lowered, ticks: int) -> Array:
+    """Return the input of the module: (samples, ticks, *shape), or without ticks."""
+    array = np.asarray(batch)
+    if lowered.stepping:
+        full = array if array.ndim == len(lowered.layout) + 1 else array[None]
+        return np.swapaxes(full, 0, 1)
+    if not has_time(lowered.layout):
+        return array
+    from torch import from_numpy
+
+    return _arranged([from_numpy(array)], lowered.layout, batch, lowered)[:, :ticks]
+
+
+def _first(
+    theirs: _Recorded,
+    spiking: list[str],
+    emitted: Emitted,
+    values: Mapping[str, Array],
+    good: Array,
+    lowered: Lowered,
+) -> Difference | None:
+    """Return the earliest difference of a layer among the samples that are still good."""
+    best: Difference | None = None
+    for path in spiking:
+        ours = values[emitted.layers[path]].astype(np.float64)
+        want = theirs.layers[path].astype(np.float64)
+        if ours.shape != want.shape:
+            raise fail(
+                "torch-differs",
+                f"{path}: torch gives {list(want.shape)}, the lowering {list(ours.shape)}",
+                named(path),
+                exit_status=3,
+            )
+        exact = lowered.sites[path].role == "spikes"
+        differs = ours != want if exact else ~np.isclose(ours, want, rtol=1e-4, atol=1e-5)
+        differs &= good.reshape(-1, *[1] * (ours.ndim - 1))
+        if differs.any():
+            by_tick = np.moveaxis(differs, 1, 0)
+            tick = int(by_tick.reshape(len(by_tick), -1).any(axis=1).argmax())
+            sample, *index = (int(i) for i in np.argwhere(by_tick[tick])[0])
+            at = (sample, tick, *index)
+            if best is None or tick < best.tick:
+                best = Difference(
+                    path, sample, tick, tuple(index), float(want[at]), float(ours[at])
+                )
+    return best
+
+
+def _margin(
+    emitted: Emitted, path: str, values: Mapping[str, Array], found: Difference
+) -> float | None:
+    """Return how far from the threshold the potential was before the spike, or None if lost."""
+    name = emitted.layers[path].removesuffix(".v")
+    op = next(o for o in emitted.module.graph.ops if o.result.name == name)
+    at = (found.sample, found.tick, *found.index)
+    v = float(values[f"{name}.v"][at])
+
+    def number(which: str) -> float:
+        array = param(emitted.module, op, which)
+        assert array is not None
+        return float(np.broadcast_to(array, op.result.type.shape)[found.index])
+
+    if op["reset_time"] == "now" and found.ours:
+        if op["reset"] == "hard":
+            return None
+        v += found.ours * number("reset_by") if op["reset"] == "soft" else 0.0
+    threshold = number("threshold")
+    level = threshold * max(found.theirs, found.ours)
+    return abs(v - level) / abs(threshold)
+
+
+def _outputs(
+    theirs: _Recorded,
+    lowered: Lowered,
+    emitted: Emitted,
+    values: Mapping[str, Array],
+    good: Array,
+) -> Difference | None:
+    """Return the first difference of an output, read out as forward does."""
+    for output, name, want in zip(lowered.outputs, emitted.outputs, theirs.outputs, strict=True):
+        ours = values[name].astype(np.float64)
+        if output.over == "sum":
+            ours = ours.sum(axis=1, keepdims=True) * _factor(output, lowered, theirs)
+        elif output.over == "last":
+            ours = ours[:, -1:]
+        if ours.ndim == want.ndim - 1:
+            ours = ours[:, None]
+        if ours.shape != want.shape:
+            raise fail(
+                "torch-differs",
+                f"output %{name}: torch gives {list(want.shape)}, the lowering {list(ours.shape)}",
+                exit_status=3,
+            )
+        differs = ~np.isclose(ours, want, rtol=1e-4, atol=1e-5) & good.reshape(
+            -1, *[1] * (ours.ndim - 1)
+        )
+        if differs.any():
+            at = tuple(int(i) for i in np.argwhere(differs)[0])
+            return Difference(
+                f"output %{name}", at[0], at[1], at[2:], float(want[at]), float(ours[at])
+            )
+    return None
+
+
+def _factor(output: Any, lowered: Lowered, theirs: _Recorded) -> float:
+    """Return the factor on a sum, that of a mean for the ticks of this run."""
+    ticks = Sizes(lowered.sizes.ticks, 1).ticks
+    mean = output.factor * ticks == 1.0 and ticks > 1
+    return 1.0 / theirs.ticks if mean else float(output.factor)

@@ -1,0 +1,118 @@
+"""What a captured tensor is: an expression per tick, with its axes and, out of a loop, its tick."""
+
+from typing import Any
+
+from attrs import evolve, frozen
+
+from snnc.diagnostics import Location, SnncError, fail
+from snnc.frontends.pytorch.axes import Axes, F, Sizes, Untrackable, shape_of, time_axis
+from snnc.frontends.pytorch.expr import Expr, Expressions
+
+
+@frozen(eq=False)
+class Flow:
+    """A tensor that depends on the input.
+
+    `tick` is None where time is among the axes, and for values that are the same at every tick.
+    `over` is set once the ticks were summed up ("sum"), with the factor on that sum.
+    """
+
+    expr: Expr
+    axes: Axes
+    tick: int | None = None
+    over: str = ""
+    factor: float = 1.0
+
+    def shape(self, sizes: Sizes) -> tuple[int, ...]:
+        """Return the shape of the tensor."""
+        return shape_of(self.axes, self.expr.shape, sizes)
+
+
+@frozen(eq=False)
+class Ops:
+    """What lowering functions work with: the expressions, the sizes and the place of the op.
+
+    `shape` is that of the tensor that the captured op gives.
+    """
+
+    exprs: Expressions
+    sizes: Sizes
+    loc: Location
+    path: str
+    name: str
+    shape: tuple[int, ...] = ()
+
+    def refuse(self, what: str, help: str) -> SnncError:
+        """Return the error for a call that has no form here."""
+        where = f"{self.path}: " if self.path else ""
+        return fail("unsupported-function", f"{where}{what}", self.loc, help=help)
+
+    def mapped(self, x: Flow, kind: str, shape: tuple[int, ...], **attrs: Any) -> Flow:
+        """Return a flow with an op applied in every tick; the axes stay unless the rank changes."""
+        self.only_ticks(x)
+        made = self.exprs.make(kind, (x.expr,), shape, self.loc, **attrs)
+        axes = x.axes
+        if len(shape) != len(x.expr.shape):
+            lead = tuple(a for a in axes if a != F)
+            axes = (*lead, *(F for _ in shape))
+        return evolve(x, expr=made, axes=axes)
+
+    def only_ticks(self, x: Flow) -> None:
+        """Refuse a value that was summed over time."""
+        if x.over:
+            raise self.refuse(
+                f"{self.name} is applied to a sum over time",
+                "do it outside the network: the chip gives the train, the host sums it up",
+            )
+
+    def leading(self, x: Flow) -> None:
+        """Refuse a layout with more than one axis before the sample's own."""
+        lead = [a for a in x.axes if a != F]
+        if F in x.axes[: len(lead)] or len(lead) != 1:
+            raise self.refuse(
+                f"{self.name} needs one axis (of batch, or of batch and time) before the sample's, "
+                f"but the tensor is {list(x.shape(self.sizes))}",
+                "give the sample a batch axis as its first one: sample[None]",
+            )
+
+    def weight(self, name: str, tensor: Any) -> Any:
+        """Return a constant tensor as a weight of the expressions."""
+        return self.weight_of(name, tensor.detach().cpu().numpy())
+
+    def weight_of(self, name: str, array: Any) -> Any:
+        """Return an array as a weight of the expressions."""
+        return self.exprs.weight(name.removeprefix("."), array)
+
+    def joined(self, flows: list[Flow]) -> tuple[list[Expr], Flow]:
+        """Return the expressions of values brought to one tick, and a flow with their axes.
+
+        A value of an earlier tick is that value's delay.
+        """
+        for x in flows:
+            self.only_ticks(x)
+        ticks = [x.tick for x in flows if x.tick is not None]
+        last = max(ticks) if ticks else None
+        timed = [time_axis(x.axes) is not None for x in flows if x.expr.timed]
+        if last is not None and any(timed):
+            raise self.refuse(
+                f"{self.name} mixes one tick with a whole train", "index the train at the same tick"
+            )
+        model = max(flows, key=lambda x: (x.expr.timed, len(x.axes)))
+        found = []
+        for x in flows:
+            late = 0 if x.tick is None or last is None else last - x.tick
+            found.append(self.exprs.make("delay", (x.expr,), x.expr.shape, self.loc, by=late))
+        for x in flows:
+            if x.axes != model.axes and x.expr.timed:
+                raise self.refuse(
+                    f"{self.name} of tensors {list(x.shape(self.sizes))} and "
+                    f"{list(model.shape(self.sizes))} mixes time, batch and sample",
+                    "bring both to the same order of axes",
+                )
+        return found, evolve(model, tick=last)
+
+    def tracked(self, error: Untrackable) -> SnncError:
+        """Return the refusal for a movement of axes that cannot be followed."""
+        return self.refuse(
+            f"{self.name}: {error}", "keep time and batch apart from the axes of the sample"
+        )

@@ -1,0 +1,121 @@
+"""The front end for PyTorch: a network and a sample become a module, which is compared with it.
+
+    snnc.load(network, sample=x)                 # a torch.nn.Module
+    snnc.load("model.py:build")                  # build() returns (network, sample)
+
+Options are the fields of `Options`, and `sample`; the driver adds `run`, which executes modules.
+"""
+
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.extend.options import build
+from snnc.extend.passes import option
+from snnc.ir.graph import Module
+
+
+@frozen
+class Options:
+    """What a user may say about a network of PyTorch."""
+
+    time: str = option(
+        "auto",
+        help="where the sample has time: step (one tick), static (none), 0, 1, or auto",
+        choices=("auto", "step", "static", "0", "1"),
+    )
+    input: str = option(
+        "auto",
+        help="what arrives at every tick: spikes (0 or 1), counts, values (floats), or auto",
+        choices=("auto", "spikes", "counts", "values"),
+    )
+    weights: str = option("", help="file of weights (.safetensors, .pt) to load first")
+    name: str = option("", help="name of the network; its class name if not given")
+    check: bool = option(True, help="compare the lowering with the network, layer by layer")
+    allow_mismatch: bool = option(False, help="go on where the comparison finds a difference")
+    single_crossing: bool = option(
+        False, help="no potential reaches twice its threshold (snnTorch, reset_delay=False)"
+    )
+
+
+class Torch:
+    """Reads `torch.nn.Module` objects, and pairs of one with a sample."""
+
+    name = "pytorch"
+    suffixes = (".pt2",)
+    runs = True
+    """Asks the driver for `run`."""
+
+    def accepts(self, source: Any) -> bool:
+        """Whether an object is a network of torch, or a pair (network, sample)."""
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return False
+        if isinstance(source, tuple) and len(source) == 2:
+            source = source[0]
+        return isinstance(source, torch.nn.Module)
+
+    def read(self, source: Path | Any, options: Mapping[str, Any]) -> Module:
+        """Return the module of a network, compared with it.
+
+        Raises:
+            SnncError: `sample-missing`, `sample-shape`, `sample-type`, `training-mode`,
+                `unsupported-layer`, `unsupported-function`, `unsupported-network`,
+                `torch-differs`, and what the weights' file raises.
+        """
+        from snnc.frontends.pytorch.samples import as_sample
+        from snnc.frontends.pytorch.weights import load_program, load_weights
+
+        given = dict(options)
+        run, sample = given.pop("run", None), given.pop("sample", None)
+        time = given.get("time")
+        if isinstance(time, int) and not isinstance(time, bool):
+            given["time"] = str(time)
+        chosen: Options = build(Options, given, "front end pytorch")
+        if isinstance(source, (str, Path)):
+            source, sample = load_program(Path(source), sample)
+        elif isinstance(source, tuple):
+            source, sample = source[0], source[1] if sample is None else sample
+        if chosen.weights:
+            source = load_weights(source, Path(chosen.weights))
+        return lowered(source, as_sample(sample), chosen, run)
+
+
+def lowered(network: Any, sample: Any, options: Options, run: Any = None) -> Module:
+    """Return the module of a network called with `sample`; `run` executes it for the check."""
+    from snnc.frontends.pytorch.capture import capture, check_mode
+    from snnc.frontends.pytorch.check import check
+    from snnc.frontends.pytorch.emit import emit
+    from snnc.frontends.pytorch.lower import lower
+    from snnc.frontends.pytorch.samples import element_of
+
+    check_mode(network)
+    captured = capture(network, [sample], {"single_crossing": options.single_crossing})
+    time = int(options.time) if options.time.isdigit() else options.time
+    found = lower(captured, sample, time, _input_name(network))
+    name = options.name or type(network).__name__
+    emitted = emit(found, name, element_of(sample, options.input))
+    if options.check:
+        if run is None:
+            raise fail(
+                "no-engine",
+                "the lowering of a network of torch is compared with it, which needs an engine",
+                help="read it with snnc.load, or say check=False",
+            )
+        check(network, sample, found, emitted, run, options.allow_mismatch)
+    return emitted.module
+
+
+def _input_name(network: Any) -> str:
+    """Return the name of forward's first argument."""
+    names = [
+        p.name
+        for p in inspect.signature(network.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return names[0] if names else "x"

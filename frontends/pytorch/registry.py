@@ -1,0 +1,63 @@
+"""Which layers are recognized: by the top package and the class name, never by importing them.
+
+A user's subclass is recognized where it keeps the forward of the class that it extends.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snnc.diagnostics import nearest
+from snnc.frontends.pytorch import norse, sinabs, snntorch, spikingjelly
+from snnc.frontends.pytorch.sites import Site
+
+Forward = Callable[..., Any]
+
+FRAMEWORKS: Mapping[str, Any] = {
+    "sinabs": sinabs,
+    "snntorch": snntorch,
+    "spikingjelly": spikingjelly,
+    "norse": norse,
+}
+"""Top package of each framework, and our module about it.
+
+Each has LAYERS: class name -> function(module, site) -> forward(x, ...), and STATEFUL: names of
+base classes whose other subclasses are refused.
+"""
+
+
+def recognize(module: Any, path: str) -> tuple[Site, Forward] | None:
+    """Return the site of a layer and its forward under capture, or None for any other module.
+
+    Raises:
+        SnncError: `unsupported-layer` for a layer with a state and no exact form.
+    """
+    for cls in type(module).__mro__:
+        top = cls.__module__.partition(".")[0]
+        framework = FRAMEWORKS.get(top)
+        if framework is None:
+            continue
+        kind = f"{top}.{cls.__name__}"
+        site = Site(path or "(the whole network)", kind)
+        own = _own_forward(type(module), cls)
+        if cls.__name__ in framework.LAYERS and not own:
+            return site, framework.LAYERS[cls.__name__](module, site)
+        if cls.__name__ in framework.STATEFUL:
+            _refuse(module, site, framework, own)
+    return None
+
+
+def _own_forward(given: type, cls: type) -> bool:
+    """Whether a class overrides the forward of the framework's class."""
+    return any("forward" in vars(c) for c in given.__mro__[: given.__mro__.index(cls)])
+
+
+def _refuse(module: Any, site: Site, framework: Any, own: bool) -> None:
+    name = type(module).__name__
+    site.kind = f"{type(module).__module__.partition('.')[0]}.{name}"
+    if own and name not in framework.REFUSED:
+        raise site.refuse(
+            "it has a state, and a forward of its own that is not known",
+            "use a layer of the framework: " + nearest(name, sorted(framework.LAYERS)),
+        )
+    why = framework.REFUSED.get(name, "its neurons have no exact form as snn.neuron")
+    raise site.refuse(why, nearest(name, sorted(framework.LAYERS)))

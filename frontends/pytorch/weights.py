@@ -1,0 +1,100 @@
+"""Weights and programs from files, without running anything that a file holds.
+
+Checkpoints are `.safetensors`, or files of `torch.save` read with `weights_only=True`, whatever
+they are called. A `.pt2` program is read by torch; its tensors are not pickled objects.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from snnc.diagnostics import fail
+from snnc.frontends.pytorch.capture import copied
+
+
+def load_weights(network: Any, path: Path) -> Any:
+    """Return a copy of the network with the weights of a file; every name must fit.
+
+    Raises:
+        SnncError: `weights-missing`, `weights-unsafe`, `weights-mismatch`.
+    """
+    state = _state(path)
+    own = copied(network)
+    expected = own.state_dict()
+    missing = [n for n in expected if n not in state]
+    extra = [n for n in state if n not in expected]
+    wrong = [
+        f"{n} is {list(state[n].shape)}, not {list(expected[n].shape)}"
+        for n in expected
+        if n in state and expected[n].numel() and state[n].shape != expected[n].shape
+    ]
+    notes = [f"missing: {n}" for n in missing] + [f"unknown: {n}" for n in extra] + wrong
+    if notes:
+        raise fail(
+            "weights-mismatch",
+            f"{path} does not fit the network: {len(missing)} missing, {len(extra)} unknown, "
+            f"{len(wrong)} of another shape",
+            notes=notes[:8],
+            help="build the network as it was when the weights were saved",
+        )
+    own.load_state_dict(state)
+    return own
+
+
+def _state(path: Path) -> dict[str, Any]:
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise fail("weights-missing", f"there is no file {path}")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return dict(load_file(str(path)))
+        except SafetensorError as error:
+            raise fail("weights-unsafe", f"{path} is not a safetensors file: {error}") from error
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise fail(
+            "weights-unsafe",
+            f"{path} holds more than tensors, or is damaged; objects are never loaded from files",
+            help="save the weights alone: torch.save(network.state_dict(), path)",
+        ) from error
+    if isinstance(loaded, dict) and "state_dict" in loaded:
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not all(hasattr(v, "shape") for v in loaded.values()):
+        raise fail(
+            "weights-mismatch",
+            f"{path} holds a {type(loaded).__name__}, not weights by name",
+            help="save the weights alone: torch.save(network.state_dict(), path)",
+        )
+    return loaded
+
+
+def load_program(path: Path, sample: Any) -> tuple[Any, Any]:
+    """Return the network of a `.pt2` program and its sample: the given one, or the file's own.
+
+    Raises:
+        SnncError: `program-unreadable`.
+    """
+    import torch
+
+    if not path.is_file():
+        raise fail("source-missing", f"there is no file {path}")
+    try:
+        program = torch.export.load(path)
+    except Exception as error:
+        raise fail(
+            "program-unreadable",
+            f"{path} is not a program of torch.export: {type(error).__name__}: {error}",
+            help="write it with torch.export.save(torch.export.export(network, (x,)), path)",
+        ) from error
+    given = program.example_inputs
+    if sample is None and given is not None:
+        sample = given[0][0]
+    network = program.module()
+    network.training = False
+    return network, sample
