@@ -7,14 +7,13 @@ fit; writing gives the same bytes for the same arrays, on any day.
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from snnc.diagnostics import Diagnostics, SnncError, fail, nearest
-from snnc.ir.files import write_atomically
+from snnc.ir.files import read_npz, write_atomically
 from snnc.ir.graph import Value
 from snnc.ir.types import Type
 from snnc.ir.weights import Array
@@ -22,8 +21,6 @@ from snnc.runtime.inputs import check_array
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every entry, the earliest that a zip file can hold."""
-
-UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 def types_of(values: Iterable[Value]) -> dict[str, Type]:
@@ -41,12 +38,8 @@ def read_arrays(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise fail("values-missing", f"there is no file {path.name!r}", help="check the path")
     try:
-        opened = np.load(path, allow_pickle=False)
-        if isinstance(opened, np.ndarray):
-            raise ValueError("it holds a single array without a name (.npy)")
-        with opened as archive:
-            return {key: archive[key] for key in archive.files}
-    except UNREADABLE as error:
+        return read_npz(path)
+    except ValueError as error:
         raise fail(
             "values-unreadable",
             f"{path.name}: {error}",

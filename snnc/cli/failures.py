@@ -92,11 +92,15 @@ def show_all(diagnostics: "Sequence[Diagnostic]") -> None:
 
 
 def _colored(diagnostic: "Diagnostic") -> str:
+    from snnc.cli.commands.explain import codes
     from snnc.diagnostics import render
 
     word = diagnostic.severity.value
     tag = f"{word}[{diagnostic.code}]"
-    return render(diagnostic).replace(tag, paint(tag, _COLORS[word]), 1)
+    shown = render(diagnostic).replace(tag, paint(tag, _COLORS[word]), 1)
+    if not diagnostic.help and diagnostic.code in codes():
+        shown += f"\n  help: snnc explain {diagnostic.code}"
+    return shown
 
 
 def _report(error: BaseException, args: Sequence[str]) -> int:

@@ -123,7 +123,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} holds no {MANIFEST}",
             help="give a folder that snnc compile has written",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise fail("build-corrupt", f"{path}: {error}", help="compile again") from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
         raise fail("not-a-build", f"{path} is not a manifest of snnc", help="compile again")
@@ -133,7 +133,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has schema {manifest['schema']}, this snnc reads {SCHEMA}",
             help="use a newer snnc, or compile again",
         )
-    lacking = [k for k, kind in _KEYS.items() if not isinstance(manifest.get(k), kind)]
+    lacking = [k for k, kind in _KEYS.items() if not isinstance(manifest.get(k, ...), kind)]
+    if not lacking:
+        longest, takes = manifest["max_ticks"], manifest["takes"]
+        if isinstance(longest, bool) or (longest is not None and longest < 0):
+            lacking.append("max_ticks")
+        if not all(isinstance(name, str) for name in takes):
+            lacking.append("takes")
     if lacking:
         raise fail("build-corrupt", f"{path} lacks {', '.join(lacking)}", help="compile again")
     return manifest

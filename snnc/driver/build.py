@@ -243,6 +243,14 @@ def compose(
     folder = Path(keep.name)
     emitted = chosen.target.emit(placed, folder, chosen.options)
     bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
+    if 0 in bounds:
+        raise fail(
+            "never-exact",
+            f"a potential of @{module.name} may overflow in its first tick",
+            module.loc,
+            help="scale weights and leaks down; snnc explain never-exact",
+            exit_status=4,
+        )
     save_model(module, folder)
     takes = [v.name for v in placed.graph.inputs]
     manifest = {

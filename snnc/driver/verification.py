@@ -74,6 +74,10 @@ def verify_files(
 
     `inputs` are those of the program; None: seeded random and adversarial ones, of at most
     `longest` ticks. With a program of real numbers only spikes are compared.
+
+    Raises:
+        SnncError: `nothing-to-compare` for inputs without samples or ticks; what the emulator
+            refuses.
     """
     with tempfile.TemporaryDirectory(prefix="snnc-") as place:
         copy = Path(place, "build")
@@ -90,7 +94,13 @@ def verify_files(
                     first = evolve(difference, sample=start + difference.sample)
                     names = tuple(sides.compared)
                     return Verification(False, first, names, samples, ticks, stimulus)
-        return Verification(True, None, tuple(sides.compared), samples, ticks)
+    if not ticks:
+        raise fail(
+            "nothing-to-compare",
+            f"the inputs hold {samples} samples and no tick: nothing was compared",
+            help="give inputs of at least one sample and one tick",
+        )
+    return Verification(True, None, tuple(sides.compared), samples, ticks)
 
 
 class Sides:
@@ -144,7 +154,7 @@ def _tries(
         timed = any(v.type.timed for v in module.graph.inputs)
         yield "given", inputs, None if timed else _stated(module)
         return
-    ticks = min(trial_ticks(module), longest or LONGEST)
+    ticks = min(trial_ticks(module), LONGEST if longest is None else longest)
     for name, given in stimuli(module, ticks):
         yield name, given, ticks
 

@@ -290,6 +290,21 @@ def _check_param(
         )
 
 
+KINDS = {
+    "param": "a finite number, or a weight @NAME",
+    "symbol": "a weight @NAME",
+    "float": "a finite number",
+    "int": "an integer",
+    "bool": "true or false",
+    "word": "a word",
+    "str": "a text in quotes",
+    "ints": "a list of integers",
+    "list": "a list",
+    "dict": "{NAME = VALUE, ...}",
+}
+"""What messages call the kinds of attributes."""
+
+
 def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[str, Any]:
     """Return attributes in canonical form (numpy scalars, lists and words converted).
 
@@ -310,7 +325,7 @@ def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[s
             continue
         converted = _convert(declared.kind, value)
         if converted is None or (declared.choices and converted not in declared.choices):
-            wanted = " or ".join(declared.choices) if declared.choices else declared.kind
+            wanted = " or ".join(declared.choices) if declared.choices else KINDS[declared.kind]
             raise fail(
                 "bad-attribute",
                 f"{spec.name}: {name} = {value!r} is not {wanted}",

@@ -18,7 +18,7 @@ from attrs import evolve
 from snnc.diagnostics import Diagnostics, Location, SnncError, at, fail, nearest
 from snnc.ir.build import check_call
 from snnc.ir.graph import Graph, Module, Op, Operand, Value, Weight
-from snnc.ir.opset import level
+from snnc.ir.opset import Symbol, level
 from snnc.ir.parse import RawModule, RawOp, RawUse, RawWeight, parse
 from snnc.ir.stored import Stored
 from snnc.ir.terminals import Name
@@ -91,6 +91,7 @@ class _Reader:
         self.found = Diagnostics()
         self.values: dict[str, Value] = {}
         self.weights: dict[str, Weight] = {}
+        self.refused: set[str] = set()
 
     def module(self) -> Module:
         raw = self.raw
@@ -133,6 +134,7 @@ class _Reader:
                 self.weights[raw.name.text] = self._weight(raw)
             except SnncError as error:
                 self._collect(error, raw.loc)
+                self.refused.add(raw.name.text)
 
     def _weight(self, raw: RawWeight) -> Weight:
         tensor = self.stored.tensor(raw, self._at(raw.name))
@@ -185,7 +187,9 @@ class _Reader:
                 raw.name.text, operands, raw.attrs, place, self.weights
             )
         except SnncError as error:
-            self._collect(error, raw.loc)
+            used = [o for o in (*operands, *raw.attrs.values()) if isinstance(o, Symbol)]
+            if not any(symbol.name in self.refused for symbol in used):
+                self._collect(error, raw.loc)
             return None
         if tuple(takes) != raw.takes:
             self._mismatch(f"{raw.name.text}: the operands", takes, raw.takes, place)
@@ -193,7 +197,12 @@ class _Reader:
             self._mismatch(f"{raw.name.text}: the results", gives, raw.gives, place)
         elif len(raw.results) != len(gives):
             names = f"{len(raw.results)} names are given to {len(gives)} results"
-            self.found.error("result-count", f"{raw.name.text}: {names}", place)
+            self.found.error(
+                "result-count",
+                f"{raw.name.text}: {names}",
+                place,
+                help=f"snnc ops {raw.name.text} says what it gives",
+            )
         return Op(raw.name.text, tuple(operands), attrs, results, self._loc(raw.loc, raw.name))
 
     def _outputs(self) -> tuple[Value, ...]:
@@ -215,5 +224,8 @@ class _Reader:
     ) -> None:
         is_, says = (f"({', '.join(map(str, types))})" for types in (actual, declared))
         self.found.error(
-            "type-mismatch", f"{subject} are {is_}, but the text declares {says}", place
+            "type-mismatch",
+            f"{subject} are {is_}, but the text declares {says}",
+            place,
+            help=f"declare {is_}, or change what is read",
         )

@@ -1,5 +1,6 @@
 """The rules of a valid module. All are checked, and all violations are collected, in this order.
 
+- The module's attribute `ticks`, if given, is a number of ticks.
 - Names: each value is made once; what is read, is made; the graph returns something.
 - Types: no axis is empty; at `snn` and `int` trains start at tick 0; at `int` sums and spikes are
   integers (an encoder may read floats).
@@ -41,6 +42,7 @@ def verify(module: Module) -> Diagnostics:
     found = Diagnostics()
     if module in _VALID:
         return found
+    _check_ticks(module, found)
     _check_names(module, found)
     for value in module.graph.inputs:
         _check_type(module, value.type, f"%{value.name}", value.loc, found)
@@ -66,12 +68,28 @@ def _collect(found: Diagnostics, check: Callable[[], object]) -> bool:
     return True
 
 
+def _check_ticks(module: Module, found: Diagnostics) -> None:
+    ticks = module.attrs.get("ticks", 1)
+    if isinstance(ticks, bool) or not isinstance(ticks, int) or not 1 <= ticks < 2**31:
+        found.error(
+            "bad-ticks",
+            f"@{module.name} states ticks = {ticks!r}, not a number of ticks in 1..{2**31 - 1}",
+            module.loc,
+            help="state how long a run lasts, or leave ticks out",
+        )
+
+
 def _check_names(module: Module, found: Diagnostics) -> None:
     graph = module.graph
     made: dict[str, Value] = {}
     for value in [*graph.inputs, *(r for op in graph.ops for r in op.results)]:
         if value.name in made:
-            found.error("duplicate-name", f"%{value.name} is defined twice", value.loc)
+            found.error(
+                "duplicate-name",
+                f"%{value.name} is defined twice",
+                value.loc,
+                help="rename one of the two",
+            )
         made[value.name] = value
     defined = set(graph.inputs) | {r for op in graph.ops for r in op.results}
     uses = [(v, op.loc) for op in graph.ops for v in op.values]
@@ -96,7 +114,12 @@ def _check_type(
     module: Module, type: Type, subject: str, loc: Location, found: Diagnostics
 ) -> None:
     if 0 in type.shape:
-        found.error("empty-shape", f"{subject} has no elements: {type}", loc)
+        found.error(
+            "empty-shape",
+            f"{subject} has no elements: {type}",
+            loc,
+            help="give every axis at least one element, or leave the value out",
+        )
     if module.level in UNPLACED and type.phase:
         found.error(
             "bad-phase",
@@ -142,6 +165,7 @@ def _check_signature(module: Module, op: Op) -> None:
             "type-mismatch",
             f"{op.name}: the results are ({inferred}), but ({declared}) is declared",
             op.loc,
+            help="run the pass infer, or declare what follows from the operands",
         )
 
 

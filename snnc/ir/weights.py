@@ -178,24 +178,13 @@ def load_npz(path: Path, loc: Location = UNKNOWN) -> Mapping[str, Array]:
     Raises:
         SnncError: `weights-missing` or `weights-unreadable`.
     """
-    import zipfile
-    import zlib
+    from snnc.ir.files import read_npz
 
     if not path.is_file():
-        raise fail("weights-missing", f"there is no file {path.name!r}", loc)
+        raise fail("weights-missing", f"there is no file {path.name!r}", loc, help="check the path")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
+        return read_npz(path)
+    except ValueError as error:
         raise fail(
             "weights-unreadable",
             f"{path.name}: {error}",

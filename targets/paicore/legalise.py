@@ -180,8 +180,14 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
     ):
         if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
             refuse(field, f"the record holds {low}..{high}", "quantize to fewer bits")
-    if op["ticks"] > LIMITS.max_tick or op["first"] > LIMITS.max_tick // 2:
+    if op["ticks"] > LIMITS.max_tick:
         refuse("ticks", f"the register holds up to {LIMITS.max_tick}", "work for ever (0)")
+    if op["first"] > LIMITS.max_tick // 2:
+        refuse(
+            "first",
+            f"a start is 1 + first + the layer's depth, and its register holds {LIMITS.max_tick}",
+            f"begin at tick {LIMITS.max_tick // 2} or earlier",
+        )
     if op["floor"] is not None:
         _check_floor(module, op, refuse)
 

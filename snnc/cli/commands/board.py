@@ -99,6 +99,8 @@ def _spikes(
     module = build.module
     values = named(module, inputs)
     count = len(next(iter(values.values()))) if values else 1
+    if count == 0:
+        raise fail("one-sample", f"{inputs} holds no samples", help="give at least one sample")
     if sample is None and count != 1:
         raise fail(
             "one-sample",

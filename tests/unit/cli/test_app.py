@@ -83,6 +83,12 @@ def test_a_refused_input_is_status_1_with_place_caret_and_help(folder, snnc):
     assert "help:" in result.stderr
 
 
+def test_an_error_without_a_way_out_of_its_own_names_the_page_of_its_code(folder, snnc):
+    text = (folder / "net.snn").read_text().replace("threshold = 2", "threshold = 2, width = 99")
+    (folder / "bad.snn").write_text(text)
+    assert "help: snnc explain type-mismatch" in snnc("dump", "bad.snn").stderr
+
+
 def test_a_pipeline_that_means_nothing_is_usage(snnc):
     result = snnc("opt", "net.snn", "-p", "cleen")
     assert result.exit_code == failures.USAGE

@@ -116,6 +116,12 @@ def fake(build, target, _):
     return Opened()
 
 
+def test_a_file_without_samples_has_nothing_to_send(folder, build, snnc):
+    np.savez(folder / "none.npz", x=np.zeros((0, 8, 6), np.uint8))
+    result = snnc("encode", "build", "-i", "none.npz", "-o", "e.bin")
+    assert "error[one-sample]: none.npz holds no samples" in result.stderr
+
+
 def test_a_run_longer_than_a_build_is_exact_for_is_refused():
     trains = {"x": np.zeros((1, 9, 6), np.uint8)}
     check_length({"max_ticks": None}, trains)

@@ -185,3 +185,14 @@ def test_settings_that_cannot_be_read_are_refused(folder, snnc):
 def test_a_pyproject_of_others_that_is_broken_is_not_our_business(folder, snnc):
     (folder / "pyproject.toml").write_text("a = \n")
     assert snnc("passes").exit_code == 0
+
+
+def test_a_network_that_may_overflow_at_once_does_not_fit(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    (folder / "net.snn").write_text(
+        text.replace("{threshold = 2}", "{threshold = 2, leak = 536870911}")
+    )
+    result = snnc("compile", "net.snn", "-o", "never")
+    assert result.exit_code == failures.UNFIT
+    assert "error[never-exact]" in result.stderr
+    assert not (folder / "never").exists()

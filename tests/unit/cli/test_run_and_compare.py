@@ -71,6 +71,14 @@ def test_verify_shows_the_first_difference_with_status_3(folder, build, snnc):
     assert set(told["difference"]) == {"tick", "value", "sample", "neuron", "left", "right"}
 
 
+@pytest.mark.parametrize("shape", [(0, 8, 6), (2, 0, 6)])
+def test_verify_of_nothing_proves_nothing(folder, build, snnc, shape):
+    np.savez(folder / "none.npz", x=np.zeros(shape, np.uint8))
+    result = snnc("verify", "build", "-i", "none.npz")
+    assert result.exit_code == failures.REFUSED
+    assert "error[nothing-to-compare]" in result.stderr
+
+
 def test_diff_of_a_network_and_its_build_is_empty(build, snnc):
     result = snnc("diff", "net.snn", "build", "-i", "x.npz")
     assert result.exit_code == 0

@@ -215,12 +215,34 @@ def test_changed_or_missing_file_is_refused(build, toy, tmp_path, name):
         ("[]", "not-a-build"),
         ('{"schema": 99, "files": {}, "target": "toy", "tool": {}}', "build-too-new"),
         ('{"schema": 1, "files": []}', "build-corrupt"),
+        ("[" * 100_000, "build-corrupt"),
     ],
 )
 def test_manifest_that_is_none_is_refused(build, toy, tmp_path, text, code):
     folder = build.save(tmp_path / "out")
     (folder / "manifest.json").write_text(text)
     assert code == refused(snnc.Build.open, folder, plugin=[toy]).code
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("max_ticks", -1), ("max_ticks", True), ("max_ticks", "8"), ("takes", [None]), ("name", 3)],
+)
+def test_a_manifest_with_a_value_of_another_kind_is_refused(build, toy, tmp_path, key, value):
+    folder = build.save(tmp_path / "out")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, key: value}))
+    error = refused(snnc.Build.open, folder, plugin=[toy])
+    assert "build-corrupt" == error.code
+    assert key in str(error)
+
+
+def test_a_manifest_without_its_longest_run_is_refused(build, toy, tmp_path):
+    folder = build.save(tmp_path / "out")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["max_ticks"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "build-corrupt" == refused(snnc.Build.open, folder, plugin=[toy]).code
 
 
 def test_folder_without_a_manifest_is_no_build(tmp_path):

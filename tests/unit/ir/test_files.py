@@ -1,7 +1,10 @@
+import zipfile
+
+import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.ir.files import write_atomically
+from snnc.ir.files import read_npz, write_atomically
 
 
 def test_a_file_appears_whole_and_alone(tmp_path):
@@ -38,3 +41,25 @@ def test_a_folder_in_the_way_is_refused_and_the_temporary_file_removed(tmp_path)
     with pytest.raises(SnncError, match="cannot write"):
         write_atomically(tmp_path / "a.bin", b"x")
     assert ["a.bin"] == [p.name for p in tmp_path.iterdir()]
+
+
+def header(shape):
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [header((1 << 22, 1 << 22)), header((3, -1)), header("(" * 500), b"no array", b""],
+    ids=["larger than memory", "negative", "deep", "text", "empty"],
+)
+def test_an_archive_with_an_entry_that_is_no_array_is_refused(tmp_path, entry):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", entry)
+    with pytest.raises(ValueError, match=r"\w"):
+        read_npz(tmp_path / "x.npz")
+
+
+def test_arrays_come_in_the_order_of_the_file(tmp_path):
+    np.savez(tmp_path / "x.npz", b=np.arange(2), a=np.zeros(0))
+    assert ["b", "a"] == [*read_npz(tmp_path / "x.npz")]

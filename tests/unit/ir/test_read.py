@@ -111,6 +111,14 @@ def test_an_error_shows_the_text_and_the_origin():
     assert "did you mean 'int.delay'?" == diagnostic.help
 
 
+def test_what_uses_a_refused_weight_is_not_blamed():
+    text = (
+        "module @m level int {\n weight @w : i2[1] = [9]\n graph @g(%x: u1[1]~) -> (u1[1]~) {\n"
+        "%y = int.neuron %x {threshold = @w} : (u1[1]~) -> u1[1]~\nreturn %y } }"
+    )
+    assert ["weight-range"] == [d.code for d in refused(text).diagnostics]
+
+
 def test_errors_come_in_the_order_of_the_text():
     text = (
         "module @m level int {\n weight @w : i2[1] = [9]\n graph @g(%x: u1[1]~) -> (u1[1]~) {\n"

@@ -44,6 +44,12 @@ def test_a_valid_module_has_no_diagnostics():
     assert [] == codes(build.finish(build.op("neuron", x, threshold=1)))
 
 
+@pytest.mark.parametrize("ticks", [0, -1, 1 << 31, "a", True, 1.5])
+def test_ticks_that_are_no_number_of_ticks_are_found(ticks):
+    made = evolve(module([], [X]), attrs={"ticks": ticks})
+    assert ["bad-ticks"] == codes(made)
+
+
 def test_two_values_of_one_name_are_found():
     ops = [op("int.delay", X), op("int.delay", X)]
     assert ["duplicate-name"] == codes(module(ops, [X]))

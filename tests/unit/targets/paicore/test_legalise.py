@@ -143,6 +143,7 @@ def test_neurons_that_nobody_reads_disappear() -> None:
         {"floor": -5, "leak": 1, "leak_order": "after"},
         {"floor": -5, "reset": "hard", "reset_to": -6},
         {"ticks": 40000},
+        {"first": 32767},
     ],
 )
 def test_fields_that_a_record_cannot_hold_are_refused(attrs: dict[str, Any]) -> None:
