@@ -75,10 +75,19 @@ def proven_ticks(module: Module, op: Op, intervals: Intervals | None = None) -> 
 
 
 def max_ticks(module: Module) -> int | None:
-    """Return for how many ticks from reset no potential can overflow; None: for ever."""
+    """Return for how many ticks from reset no potential can overflow unforeseen; None: for ever.
+
+    A neuron that says what overflow does is exact as long as the sums on the way to it fit.
+    """
     intervals = Intervals(module)
-    proven = [proven_ticks(module, op, intervals) for op in module.ops("neuron")]
+    proven = [_exact_ticks(module, op, intervals) for op in module.ops("neuron")]
     return min((t for t in proven if t is not None), default=None)
+
+
+def _exact_ticks(module: Module, op: Op, intervals: Intervals) -> int | None:
+    if op["overflow"] == "error":
+        return proven_ticks(module, op, intervals)
+    return None if intervals.of(op.values[0]).fits else 0
 
 
 def _line(room: Ints, growth: Ints, peak: Ints) -> Ints:

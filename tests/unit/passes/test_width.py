@@ -201,6 +201,13 @@ def test_the_shortest_proof_holds_for_the_module():
     assert max_ticks(b.finish(o)) == 31
 
 
+@pytest.mark.parametrize("overflow", ["wrap", "saturate", "wrap-paibox"])
+def test_a_neuron_that_says_what_overflow_does_is_exact_for_ever(overflow):
+    said = {"threshold": 1, "reset": "none", "width": 8, "overflow": overflow}
+    assert max_ticks(layer([[100]], **said)) is None
+    assert max_ticks(layer([[2**30, 2**30]], **{**said, "width": 32})) == 0
+
+
 def chain(make):
     b = Builder("net", "int")
     x = b.input("x", "u1[2, 4, 4]~")
