@@ -1,5 +1,6 @@
 """NIR, the interchange format of spiking networks: reading and writing `.nir` files."""
 
 from snnc.frontends.nir.frontend import Nir, statement
+from snnc.frontends.nir.save import save
 
-__all__ = ["Nir", "statement"]
+__all__ = ["Nir", "save", "statement"]

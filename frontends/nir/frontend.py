@@ -19,6 +19,7 @@ from snnc.frontends.nir.lower import lower
 from snnc.frontends.nir.neurons import Convention
 from snnc.frontends.nir.nodes import STATEFUL, NirGraph, parse
 from snnc.frontends.nir.profiles import Options, Profile, chosen, lost
+from snnc.frontends.nir.save import is_ours, restore
 from snnc.frontends.nir.storage import Leaf, Tree, open_tree, tree_of
 from snnc.frontends.nir.wiring import Flat, find_rings, flatten
 from snnc.ir.graph import Module
@@ -91,6 +92,15 @@ def read_graph(
     graph: NirGraph, given: Options, name: str, version: tuple[int, ...], file: str = ""
 ) -> Module:
     """Return the module of a parsed graph; see `Nir.read`."""
+    if given.profile is None and is_ours(graph):
+        if given != Options():
+            raise fail(
+                "nir-profile",
+                "snnc wrote this file, and it says itself what its neurons do",
+                named(file or name),
+                help="leave the options out, or name a profile to read the graph alone",
+            )
+        return restore(graph)
     flat = flatten(graph)
     types = {n.type for n in flat.nodes.values()}
     profile, evidence = _profile(flat, graph, given, version)

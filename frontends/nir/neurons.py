@@ -133,7 +133,7 @@ class _Neuron:
         values, dt = spread(self.node, tau, self.shape), self.profile.dt
         if not (values > 0).all():
             raise self._refuse("nir-value", f"{tau} has values that are not positive")
-        rate = values / dt if self.profile.rate == "inverted" else 1 / values
+        rate = dt / values if self.profile.rate == "inverted" else 1 / values
         if self.profile.integrator == "exponential":
             return np.asarray(np.exp(-dt * rate))
         decay = np.asarray(1 - dt * rate)
