@@ -66,10 +66,15 @@ class Builder:
         self,
         name: str,
         data: Array | Tensor,
-        element: Element | None = None,
+        element: Element | str | None = None,
         loc: Location = UNKNOWN,
     ) -> Symbol:
-        """Add a weight and return its symbol; without `element`, the array's dtype decides."""
+        """Add a weight and return its symbol; without `element`, the array's dtype decides.
+
+        An element may be given by its name, such as `i4`.
+        """
+        if isinstance(element, str):
+            element = parse_type(f"{element}[]", loc).element
         made = (
             data
             if isinstance(data, Tensor)

@@ -158,3 +158,12 @@ def test_attributes_become_canonical(kind, given, canonical):
 )
 def test_attributes_of_another_kind_are_refused(kind, given):
     assert "bad-attribute" == code_of(check_attrs, KINDS, {kind: given}, at("net.py", 1))
+
+
+def test_the_element_of_a_weight_may_be_given_by_name():
+    build = Builder("m", "int")
+    build.weight("w", np.array([[1, -2]]), "i4")
+    assert "i4[1, 2]" == str(build.weights["w"].type)
+    with pytest.raises(SnncError) as caught:
+        build.weight("v", np.array([[1, -2]]), "int4")
+    assert "bad-type" == caught.value.code
