@@ -44,7 +44,9 @@ def neuron_node(module: Module, op: Op, name: str, profile: Profile, fires: bool
         "nir-unwritable",
         f"%{op.result.name}: profile {profile.name} cannot say {', '.join(wrong)}",
         op.loc,
-        help=f"write it with profile {' or '.join(others)}" if others else "NIR has no such neuron",
+        help=f"write it with profile {' or '.join(others)}"
+        if others
+        else "a word such as reset or compare can be given as a convention for all neurons",
     )
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import evolve
+from attrs import asdict, evolve
 
 from snnc.diagnostics import SnncError, fail
+from snnc.extend.options import build
 from snnc.frontends.nir.draw import Drawing, draw
 from snnc.frontends.nir.nodes import NEWEST, NirGraph, Node, parse
 from snnc.frontends.nir.profiles import Options, Profile, chosen
@@ -39,7 +40,7 @@ COMPRESSED = 1024
 """Elements from which an array is compressed; a chunk costs some kilobytes."""
 
 
-def save(module: Module, path: Path | str, profile: str = "spec", dt: float | None = None) -> None:
+def save(module: Module, path: Path | str, profile: str = "spec", **conventions: Any) -> None:
     """Write a module of level `snn` or `int` as a `.nir` file (version 1.0.8).
 
     Args:
@@ -49,11 +50,13 @@ def save(module: Module, path: Path | str, profile: str = "spec", dt: float | No
         path: the file; written whole or not at all.
         profile: whose conventions the nodes follow, so that its producer's reader (or any with
             these conventions) does the same: spec, snntorch, spikingjelly, norse, sinabs, rockpool.
-        dt: the time step; the profile's own by default, 1e-4 for spec, 1 at level `int`.
+        conventions: in place of the profile's, by the names of the front end's options: `dt` (the
+            profile's own by default, 1e-4 for spec, 1 at level `int`), `reset="soft"` and so on.
+            They are noted in the metadata; who reads the nodes alone must be told them.
 
     Raises:
         SnncError: `nir-unwritable` at the op that has no form, `missing-package` without h5py,
-            `output-unwritable`, `nir-profile`.
+            `output-unwritable`, `nir-profile`, `unknown-option`, `bad-option`.
     """
     if module.level not in ("snn", "int"):
         raise fail(
@@ -62,20 +65,21 @@ def save(module: Module, path: Path | str, profile: str = "spec", dt: float | No
             module.loc,
             help="write the module that it was placed from",
         )
-    found = _profile(module.level, profile, dt)
+    given: Options = build(Options, {**conventions, "profile": profile}, "NIR files")
+    found = _profile(module.level, given)
     drawing = draw(module, found)
-    tree = drawing.tree() | {"metadata": {KEY: _metadata(module, drawing, found)}}
+    tree = drawing.tree() | {"metadata": {KEY: _metadata(module, drawing, found, given)}}
     write_atomically(Path(path), _hdf5(tree))
 
 
-def _profile(level: str, name: str, dt: float | None) -> Profile:
-    found = chosen(name, Options(dt=dt))
+def _profile(level: str, given: Options) -> Profile:
+    found = chosen(given.profile or "spec", given)
     if not found.dt:
         found = evolve(found, dt=USUAL_DT)
-    return evolve(found, dt=1.0) if level == "int" and dt is None else found
+    return evolve(found, dt=1.0) if level == "int" and given.dt is None else found
 
 
-def _metadata(module: Module, drawing: Drawing, profile: Profile) -> dict[str, Any]:
+def _metadata(module: Module, drawing: Drawing, profile: Profile, given: Options) -> dict[str, Any]:
     """Return our group: conventions, the program, and the tensors that no node holds."""
     arrays = arrays_by_digest(module)
     places = {d: list(p) for d, p in sorted(drawing.places.items()) if d in arrays}
@@ -83,6 +87,7 @@ def _metadata(module: Module, drawing: Drawing, profile: Profile) -> dict[str, A
         "schema": SCHEMA,
         "profile": profile.name,
         "dt": np.array(profile.dt),
+        "options": json.dumps({k: v for k, v in asdict(given).items() if v is not None}),
         "text": write_text(module),
         "places": json.dumps(places),
         "weights": {d: a for d, a in sorted(arrays.items()) if d not in places},
@@ -131,9 +136,8 @@ def restore(graph: NirGraph) -> Module:
         if _text(group, "schema") != SCHEMA:
             raise _changed(graph, f"its metadata has schema {_text(group, 'schema')}, not {SCHEMA}")
         module = read(_text(group, "text"), weights=_arrays(graph, group))
-        dt = group.get("dt")
-        step = float(dt.numbers().reshape(())) if isinstance(dt, Leaf) else None
-        drawing = draw(module, _profile(module.level, _text(group, "profile"), step))
+        given: Options = build(Options, json.loads(_text(group, "options")), "NIR files")
+        drawing = draw(module, _profile(module.level, given))
     except SnncError as error:
         if error.code == "nir-changed":
             raise
