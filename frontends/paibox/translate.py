@@ -5,9 +5,11 @@ which clears a slot when it is read; with `steps` it means what PAIBox's simulat
 steps shows, where a source that stopped is read again every 256 steps: a relay repeats it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 
 from snnc.diagnostics import UNKNOWN, Location, fail, named
 from snnc.frontends.paibox.clock import SLOTS, delay_of, phases, reread, steps_back
@@ -20,7 +22,21 @@ WIDTH = 30
 """Bits of a core's potentials; PAIBox brings a sum that leaves them back by 2^30 - 1."""
 
 
+@frozen(eq=False)
+class Translated:
+    """A module, the phases of its nodes, and the value that each synapse's currents have in it."""
+
+    module: Module
+    phases: Mapping[str, int]
+    currents: Mapping[str, str]
+
+
 def translate(network: Network, steps: int = 0) -> Module:
+    """Return the module of a network; see `translated`."""
+    return translated(network, steps).module
+
+
+def translated(network: Network, steps: int = 0) -> Translated:
     """Return the module of a network; its ticks are those of `clock.phases`.
 
     Args:
@@ -31,7 +47,29 @@ def translate(network: Network, steps: int = 0) -> Module:
         SnncError: `paibox-outside`, `paibox-empty`, `paibox-mixed-width`, `paibox-shape`,
             `paibox-unsupported`.
     """
-    return _Translation(network.check(), steps).module()
+    work = _Translation(network.check(), steps)
+    module = work.module()
+    return Translated(module, work.phases, {k: v.name for k, v in work.currents.items()})
+
+
+def registers(build: Builder, node: Population) -> dict[str, Any]:
+    """Return the attributes of `int.neuron` of a population that always works."""
+    leak = node.leak
+    return {
+        "threshold": node.threshold,
+        "reset": node.reset,
+        "reset_to": node.reset_to,
+        "leak": leak if isinstance(leak, int) else build.weight(f"{node.name}.leak", leak),
+        "leak_order": node.leak_order,
+        "leak_reversal": node.leak_reversal,
+        "negative": node.negative,
+        "negative_mode": node.negative_mode,
+        "memory": "keep" if node.keeps else "clear",
+        "spike": "value" if node.wide_out else "single",
+        "truncate": node.truncate,
+        "width": WIDTH,
+        "overflow": "wrap-paibox",
+    }
 
 
 class _Names(Builder):
@@ -58,6 +96,7 @@ class _Translation:
         self.build = _Names(network.name, "int", attrs, loc=named(network.name))
         self.values: dict[str, Value] = {}
         self.relays: dict[str, Value] = {}
+        self.currents: dict[str, Value] = {}
 
     def module(self) -> Module:
         """Return the module; it returns the network's outputs."""
@@ -81,26 +120,13 @@ class _Translation:
         currents = [self._current(s, node) for s in self._synapses() if s.target == node.name]
         self.build.scope = node.name
         x = self._join(node, currents) if currents else self._nothing(node)
-        leak = node.leak
         made = self.build.op(
             "neuron",
             x,
             name=node.name,
-            threshold=node.threshold,
-            reset=node.reset,
-            reset_to=node.reset_to,
-            leak=leak if isinstance(leak, int) else self.build.weight(f"{node.name}.leak", leak),
-            leak_order=node.leak_order,
-            leak_reversal=node.leak_reversal,
-            negative=node.negative,
-            negative_mode=node.negative_mode,
-            memory="keep" if node.keeps else "clear",
-            spike="value" if node.wide_out else "single",
-            truncate=node.truncate,
-            width=WIDTH,
-            overflow="wrap-paibox",
             first=node.start - 1 - self.phases[node.name],
             ticks=node.ticks,
+            **registers(self.build, node),
         )
         self.build.bind(self.values[node.name], made)
 
@@ -133,7 +159,9 @@ class _Translation:
             spikes = self.build.op("add", spikes, self._relay(source))
         if delay:
             spikes = self.build.op("delay", spikes, by=delay)
-        return synapse.link.current(self.build, spikes, node, synapse.name)
+        made = synapse.link.current(self.build, spikes, node, synapse.name)
+        self.currents[synapse.name] = made
+        return made
 
     def _check_width(self, synapse: Synapse, spikes: Value, node: Population) -> None:
         if spikes.type.element == U8 and not node.wide_in:

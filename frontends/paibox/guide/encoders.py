@@ -1,0 +1,59 @@
+"""Encoders of the guide: numbers to spikes, one step a call."""
+
+from typing import Any
+
+import numpy as np
+
+from snnc.diagnostics import fail
+from snnc.frontends.paibox.guide.calls import here, strict
+from snnc.frontends.paibox.numbers import integer
+from snnc.ir.weights import Array
+
+
+class PoissonEncoder:
+    """Spikes where a fresh draw of numpy's `RandomState(seed)` is at most the value."""
+
+    needs_input = True
+
+    @strict
+    def __init__(self, seed: Any = None) -> None:
+        if seed is not None:
+            seed = integer(seed, "seed", 0, 2**32 - 1, here())
+        self._rng = np.random.RandomState(seed)
+
+    def __call__(self, x: Any) -> Array:
+        """Return spikes of the shape of `x`, booleans; values are chances in 0..1."""
+        values = np.asarray(x)
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise fail(
+                "paibox-input",
+                f"values of type {values.dtype} cannot be encoded, or are not finite",
+                here(),
+                help="give chances in 0..1",
+            )
+        return np.asarray(self._rng.random(values.shape) <= values)
+
+
+class PeriodicEncoder:
+    """Gives the rows of a train `spike[T, ...]` again and again."""
+
+    @strict
+    def __init__(self, spike: Any) -> None:
+        self._rows, self._next = np.asarray(spike), 0
+        if not self._rows.ndim or not len(self._rows):
+            raise fail(
+                "paibox-input",
+                f"a train of shape {self._rows.shape} has no rows to repeat",
+                here(),
+                help="give an array (T, ...)",
+            )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the next row; what is given is not looked at."""
+        row: Array = self._rows[self._next % len(self._rows)]
+        self._next += 1
+        return row
+
+    def restart(self) -> None:
+        """Begin with the first row again."""
+        self._next = 0
