@@ -4,6 +4,7 @@ Diagnostics are rendered on stderr, at most `SHOWN` of them. An exception that i
 a defect of ours: one line on stderr, status 70, and a folder with all that is needed to report it.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -28,6 +29,22 @@ SHOWN = 20
 
 COPIED = 64 << 20
 """Most bytes of input files that a reproducer takes."""
+
+LONGEST_NAME = 80
+"""Most characters of a file's name that a message quotes."""
+
+SURROUNDINGS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What an operating system refuses without any fault of ours."""
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -54,7 +71,33 @@ def ending(error: BaseException, args: Sequence[str]) -> int:
     if isinstance(error, SnncError):
         show_all(error.diagnostics)
         return _status(error)
+    if isinstance(error, shutil.Error) or _surroundings(error):
+        show_all([_refusal(error)])
+        return REFUSED
     return _report(error, args)
+
+
+def _surroundings(error: BaseException) -> bool:
+    if not isinstance(error, OSError):
+        return False
+    # Where no folder of temporary files has room, Python says that it found none.
+    no_room = error.errno == errno.ENOENT and "temporary" in str(error.strerror)
+    return no_room or error.errno in SURROUNDINGS
+
+
+def _refusal(error: BaseException) -> "Diagnostic":
+    """Return what the system refused, such as a name too long or a full disk."""
+    from snnc.diagnostics import Diagnostic, Severity
+
+    if isinstance(error, shutil.Error):
+        source, _, reason = error.args[0][0]
+        message = f"cannot copy {source}: {reason}"
+    else:
+        name = str(getattr(error, "filename", None) or "a file")
+        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+        message = f"cannot use {shown}: {getattr(error, 'strerror', error)}"
+    help = "check the name, its permissions and the space on the disk, also that of TMPDIR"
+    return Diagnostic(Severity.ERROR, "system-refused", message, help=help)
 
 
 def _close_pipe() -> int:

@@ -188,10 +188,10 @@ def publish(source: Path, folder: Path) -> None:
                 old.rename(folder)
             raise
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         raise fail(
             "output-unwritable",
-            f"cannot write {folder}: {reason}",
+            f"cannot write {folder}: {str(reason).partition(': ')[0]}",
             help="choose another folder, or free space",
         ) from error
     finally:

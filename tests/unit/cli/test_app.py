@@ -1,7 +1,9 @@
 """The program as a whole: what it imports, how it ends, what it says of mistakes."""
 
+import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -87,6 +89,35 @@ def test_an_error_without_a_way_out_of_its_own_names_the_page_of_its_code(folder
     text = (folder / "net.snn").read_text().replace("threshold = 2", "threshold = 2, width = 99")
     (folder / "bad.snn").write_text(text)
     assert "help: snnc explain type-mismatch" in snnc("dump", "bad.snn").stderr
+
+
+@pytest.mark.parametrize("args", [("dump",), ("compile", "net.snn", "-o")])
+def test_what_the_system_refuses_is_no_defect_of_ours(snnc, args):
+    result = snnc(*args, "x" * 300)
+    assert result.exit_code == failures.REFUSED
+    assert "error[system-refused]: cannot use" in result.stderr
+    assert "File name too long" in result.stderr
+    assert "help:" in result.stderr
+
+
+def test_a_system_without_room_for_temporary_files_is_told(snnc, monkeypatch):
+    def none(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.mkdtemp", none)
+    result = snnc("compile", "net.snn", "-o", "made")
+    assert "error[system-refused]" in result.stderr
+    assert "No usable temporary directory" in result.stderr
+
+
+def test_a_full_disk_of_temporary_files_is_told(build, snnc, monkeypatch):
+    def full(source, target, **_):
+        raise shutil.Error([(str(source), str(target), "[Errno 28] No space left on device")])
+
+    monkeypatch.setattr("shutil.copytree", full)
+    result = snnc("verify", "build")
+    assert result.exit_code == failures.REFUSED
+    assert "No space left on device" in result.stderr
 
 
 def test_a_pipeline_that_means_nothing_is_usage(snnc):

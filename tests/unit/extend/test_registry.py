@@ -116,6 +116,14 @@ def test_plugin_file_without_a_plugin_is_refused(write_plugin):
     assert "plugin-failed" == code_of(lambda: Registry(PLUGIN, [path])).code
 
 
+@pytest.mark.parametrize("table", ["[1]", "'mine'", "{'mine': 1}", "{1: 'plug:Mine'}", "None"])
+def test_plugin_with_a_table_of_another_kind_is_refused(write_plugin, table):
+    text = f"from snnc.extend.plugin import Plugin\n\nplugin = Plugin(passes={table})\n"
+    path = write_plugin(text)
+    found = code_of(lambda: Registry(PLUGIN, [path]))
+    assert ("plugin-failed", str(path), 3) == (found.code, found.loc.file, found.loc.line)
+
+
 def test_plugin_file_that_does_not_exist_is_refused(tmp_path):
     assert "plugin-failed" == code_of(lambda: Registry(PLUGIN, [tmp_path / "no.py"])).code
 
