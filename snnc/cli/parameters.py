@@ -271,10 +271,22 @@ def inputs(required: bool = True) -> Callable[[F], F]:
     )
 
 
+def to_file(ctx: click.Context, parameter: click.Parameter, given: str) -> str:
+    """Refuse stdout for what is no text."""
+    if given == "-":
+        raise click.BadParameter("it is no text that stdout could take; name a file")
+    return given
+
+
 def values_out(what: str) -> Callable[[F], F]:
     """Return the option `-o Y.npz`."""
     return click.option(
-        "-o", "--output", metavar="Y.npz", required=True, help=f"Where to write {what}."
+        "-o",
+        "--output",
+        metavar="Y.npz",
+        required=True,
+        callback=to_file,
+        help=f"Where to write {what}.",
     )
 
 

@@ -105,6 +105,15 @@ class Registry:
             )
         return found
 
+    def import_entry(self, kind: str, name: str) -> None:
+        """Import what an entry names, to see whether it can be; a preset names no code.
+
+        Raises:
+            SnncError: `plugin-failed`, `missing-package`.
+        """
+        if kind != "presets":
+            self._load(self.entry(kind, name))
+
     @property
     def presets(self) -> Mapping[str, str]:
         """Named pipelines."""

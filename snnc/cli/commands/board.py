@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json, ticks, values_out
+from snnc.cli.parameters import Command, as_json, ticks, to_file, values_out
 from snnc.cli.printing import counted, show_json
 from snnc.cli.session import Session, check_length
 from snnc.diagnostics import fail
@@ -44,7 +44,12 @@ def _board(session: Session, folder: str) -> tuple["Build", Any]:
 @click.argument("folder", metavar="DIR")
 @click.option("-i", "--inputs", metavar="X.npz", help="Inputs of the network, as for run.")
 @click.option(
-    "-o", "--output", metavar="IN.bin", required=True, help="Where to write: .bin, .npy or .txt."
+    "-o",
+    "--output",
+    metavar="IN.bin",
+    required=True,
+    callback=to_file,
+    help="Where to write: .bin, .npy or .txt.",
 )
 @click.option("--sample", type=click.IntRange(min=0), metavar="N", help="Which sample to encode.")
 @ticks

@@ -60,10 +60,11 @@ def plugins(files: tuple[str, ...]) -> list[dict[str, str]]:
     for file in files:
         try:
             registry = Registry(PLUGIN, [file], installed=False)
-            entries = [
-                registry.entry(kind, name) for kind in KINDS for name in registry.names(kind)
-            ]
-            brings = [e.name for e in entries if e.origin.module is not None]
+            brings = []
+            for kind, name in ((k, n) for k in KINDS for n in registry.names(k)):
+                if registry.entry(kind, name).origin.module is not None:
+                    registry.import_entry(kind, name)
+                    brings.append(name)
             state = "brings " + (", ".join(brings) or "nothing")
         except SnncError as error:
             state = f"fails: {error.diagnostics[0].message}"

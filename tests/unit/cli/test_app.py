@@ -259,6 +259,27 @@ def test_doctor_is_well_here_and_says_versions(snnc):
     assert snnc("doctor").stdout.rstrip().endswith("all is well")
 
 
+def test_doctor_imports_what_a_plugin_names(folder, snnc):
+    text = (
+        "from snnc.extend.plugin import Plugin\nplugin = Plugin(passes={'mine': 'nowhere:Mine'})\n"
+    )
+    (folder / "bad.py").write_text(text)
+    result = snnc("--plugin", "bad.py", "doctor")
+    assert result.exit_code == 1
+    assert "No module named 'nowhere'" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("run", "net.snn", "-i", "x.npz"), ("encode", "build", "-i", "x.npz"), ("decode", "build")],
+)
+def test_stdout_is_refused_for_what_is_no_text(folder, snnc, args):
+    result = snnc(*args, "-o", "-")
+    assert result.exit_code == failures.USAGE
+    assert "name a file" in result.stderr
+    assert not (folder / "-").exists()
+
+
 def test_doctor_tells_of_a_plugin_that_fails(folder, snnc):
     (folder / "bad.py").write_text("raise RuntimeError('no')\n")
     result = snnc("--plugin", "bad.py", "doctor")
