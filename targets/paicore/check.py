@@ -6,10 +6,12 @@ Rules about where spikes go are in `routes.py`.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir.graph import Module
 from snnc.ir.types import ELEMENTS
+from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Idle, Layer, Placed, read_placed
@@ -216,7 +218,7 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
         found.error("weight-range", message, core.op.loc, help=_HELP)
     unused = np.ones(columns, dtype=bool)
     unused[reached] = False
-    stray = np.flatnonzero(unused & array.any(axis=0))
+    stray = np.flatnonzero(unused & _any_row(array))
     if stray.size:
         found.error(
             "weight-unreached",
@@ -225,3 +227,10 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
             core.op.loc,
             help=_HELP,
         )
+
+
+def _any_row(array: Array) -> NDArray[np.bool_]:
+    """Return for each column of a matrix of bytes whether any row has a number there."""
+    # Eight columns at a time; the width of a core is a multiple of eight.
+    words = np.bitwise_or.reduce(array.view(np.uint64), axis=0)
+    return np.asarray(words.view(np.uint8) != 0)

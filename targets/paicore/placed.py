@@ -5,11 +5,12 @@ and numpy arrays, and refuses a module that is no well-formed `paicore` program 
 rows of the neuron tables, over all used cores in text order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import Location, SnncError, fail
@@ -156,19 +157,19 @@ class Placed:
     inputs: tuple[Input, ...]
     layers: tuple[Layer, ...]
     outputs: tuple[Output, ...]
-    by_place: Mapping[Place, Core] = field(init=False)
 
-    @by_place.default
-    def _index(self) -> Mapping[Place, Core]:
+    @cached_property
+    def by_place(self) -> Mapping[Place, Core]:
+        """The used core at each place."""
         return {core.place: core for core in self.cores}
 
-    @property
+    @cached_property
     def chips(self) -> tuple[Coordinate, ...]:
         """Chips with configured cores, in text order."""
         both: tuple[Core | Idle, ...] = (*self.cores, *self.idle)
         return tuple(dict.fromkeys(core.chip for core in both))
 
-    @property
+    @cached_property
     def copies(self) -> dict[str, list[Layer]]:
         """The physical copies of each layer of the program, by its name."""
         found: dict[str, list[Layer]] = {}
@@ -205,6 +206,7 @@ def read_placed(module: Module) -> Placed:
     tables = _tables(module)
     cores = tuple(_core(op, len(tables["core"])) for op in module.ops("core"))
     by_value = {core.value: core for core in cores}
+    inputs = set(module.graph.inputs)
     layers = tuple(_layer(module, op, by_value) for op in module.ops("layer"))
     layer_of = {layer.op.result: layer for layer in layers}
     return Placed(
@@ -212,7 +214,7 @@ def read_placed(module: Module) -> Placed:
         tables,
         cores,
         tuple(_idle(op) for op in module.ops("idle")),
-        tuple(_input(module, op) for op in module.ops("input")),
+        tuple(_input(module, op, inputs) for op in module.ops("input")),
         layers,
         tuple(_output(op, layer_of) for op in module.ops("output")),
     )
@@ -256,9 +258,9 @@ def _idle(op: Op) -> Idle:
     return Idle(op, *_at(op), pair(op, "test_chip"))
 
 
-def _input(module: Module, op: Op) -> Input:
+def _input(module: Module, op: Op, inputs: Container[Value]) -> Input:
     axon, slot = (module.tensor(s).astype(np.int64).reshape(-1) for s in op.symbols)
-    if op.values[0] not in module.graph.inputs:
+    if op.values[0] not in inputs:
         raise malformed(f"%{op.values[0].name} is no input of the graph", op.loc)
     chip, core, mask = (pair(op, name) for name in ("chip", "core", "mask"))
     return Input(op, chip, core, mask, op["extension"], op["first"], axon, slot)

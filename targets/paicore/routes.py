@@ -5,6 +5,9 @@ global step start(reader) + k + d - 1; it is written after global step start(sou
 row comes round again after 256 / L steps (paicore.md, section 5.2).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from attrs import frozen
 
@@ -87,6 +90,7 @@ class _Router:
         self, to: Region, extension: int, axon: Ints, slot: Ints, source: Value, what: str
     ) -> None:
         """Note spikes to a region; the extension of its cores must be the sender's."""
+        columns = slot % extension * LIMITS.axons + axon
         for core in to.used:
             if core["extension"] != extension:
                 self.error(
@@ -96,7 +100,7 @@ class _Router:
                 )
                 continue
             here = self.arrivals[core.place]
-            here.columns.append(slot % extension * LIMITS.axons + axon)
+            here.columns.append(columns)
             here.sources.setdefault(source)
 
 
@@ -107,16 +111,10 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     for layer in placed.layers:
         for core, first, last in layer.pieces:
             rows = slice(core.row + first, core.row + last)
-            to = {n: placed.tables[n][rows] for n in ("chip", "core", "mask", "axon", "slot")}
-            groups, which = np.unique(
-                np.stack([to["chip"], to["core"], to["mask"]]), axis=1, return_inverse=True
-            )
-            for number, group in enumerate(groups.T.tolist()):
-                chip, base, mask = (coordinate(n) for n in group)
-                mine = which.reshape(-1) == number
+            for (chip, base, mask), mine in _destinations(placed, rows):
                 if chip in targets:
                     where = router.region(chip, base, mask)
-                    axon, slot = to["axon"][mine], to["slot"][mine]
+                    axon, slot = (placed.tables[n][rows][mine] for n in ("axon", "slot"))
                     what = f"%{layer.op.result.name} on {core.place}"
                     wide = core["target_extension"]
                     router.arrive(where, wide, axon, slot, layer.op.result, what)
@@ -127,6 +125,23 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
             what = f"input %{item.source.name}"
             router.arrive(where, item.extension, item.axon, item.slot, item.op.result, what)
     return {core.place: _check_arrivals(router, core) for core in placed.cores}
+
+
+def _destinations(
+    placed: Placed, rows: slice
+) -> Iterator[tuple[tuple[Coordinate, Coordinate, Coordinate], Any]]:
+    """Yield the destinations (chip, core, mask) of some records, each with an index of its own."""
+    address = np.stack([placed.tables[n][rows] for n in ("chip", "core", "mask")])
+    if (address == address[:, :1]).all():
+        yield _address(*address[:, 0].tolist()), slice(None)
+        return
+    groups, which = np.unique(address, axis=1, return_inverse=True)
+    for number, group in enumerate(groups.T.tolist()):
+        yield _address(*group), which.reshape(-1) == number
+
+
+def _address(chip: int, core: int, mask: int) -> tuple[Coordinate, Coordinate, Coordinate]:
+    return coordinate(chip), coordinate(core), coordinate(mask)
 
 
 def _is_legal(item: Input) -> bool:
@@ -178,10 +193,10 @@ def _check_times(
 def _check_arrivals(router: _Router, core: Core) -> Ints:
     here = router.arrivals[core.place]
     none = np.zeros(0, dtype=np.int64)
-    columns, counts = np.unique(np.concatenate([none, *here.columns]), return_counts=True)
-    twice = np.flatnonzero(counts > 1)
+    counts = np.bincount(np.concatenate([none, *here.columns]))
+    columns, twice = np.flatnonzero(counts), np.flatnonzero(counts > 1)
     if twice.size:
-        slot, axon = divmod(int(columns[twice[0]]), LIMITS.axons)
+        slot, axon = divmod(int(twice[0]), LIMITS.axons)
         router.error(
             "axon-collision",
             f"{core.place}: {twice.size} axons have several sources, such as axon {axon} of "

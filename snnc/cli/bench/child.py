@@ -42,7 +42,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     """Return what one compilation of a task takes."""
     from snnc.driver import compile as compile_network
 
-    compile_network(make_network([8, 4], 0), "paicore")
+    compile_network(make_network([16, 8], 0), "paicore")
     module = make_network(task["sizes"], task["seed"])
     with tempfile.TemporaryDirectory(prefix="snnc-bench-") as place:
         folder = Path(place, "build")
