@@ -69,13 +69,18 @@ class Layout:
     word_bits: int = 64
     high_first: bool = False
     by_name: dict[str, Field] = field(init=False, eq=False, repr=False)
+    pieces: dict[str, list[tuple[int, int, int, int]]] = field(init=False, eq=False, repr=False)
+    """The parts of each field: (word, low bit there, low bit in the value, width)."""
 
     @by_name.default
     def _index_fields(self) -> dict[str, Field]:
         return {f.name: f for f in self.fields}
 
-    def pieces(self, f: Field) -> list[tuple[int, int, int, int]]:
-        """Return (word, low bit there, low bit in the value, width) of each part of a field."""
+    @pieces.default
+    def _cut_fields(self) -> dict[str, list[tuple[int, int, int, int]]]:
+        return {f.name: self._cut(f) for f in self.fields}
+
+    def _cut(self, f: Field) -> list[tuple[int, int, int, int]]:
         parts = []
         done = 0
         while done < f.width:
@@ -159,6 +164,7 @@ RECORD = Layout(
     words=4,
 )
 RECORD_WORDS = RECORD.words
+_BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
 PAYLOAD_MASK = np.uint64((1 << 30) - 1)
 
 
@@ -189,7 +195,7 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
     count = lengths.pop()[0] if lengths else 1
     words = np.zeros((count, layout.words), dtype=np.uint64)
     for f in layout.fields:
-        for word, low, done, width in layout.pieces(f):
+        for word, low, done, width in layout.pieces[f.name]:
             part = (values[f.name] >> np.uint64(done)) & np.uint64((1 << width) - 1)
             words[:, word] |= part << np.uint64(low)
     return words
@@ -203,9 +209,8 @@ def decode(layout: Layout, words: Words, names: tuple[str, ...] = ()) -> dict[st
 
 def extract(layout: Layout, name: str, words: Words) -> Words:
     """Return the raw bits of one field of `uint64[n, words]` as `uint64[n]`."""
-    f = layout.by_name[name]
     value = np.zeros(len(words), dtype=np.uint64)
-    for word, low, done, width in layout.pieces(f):
+    for word, low, done, width in layout.pieces[name]:
         part = (words[:, word] >> np.uint64(low)) & np.uint64((1 << width) - 1)
         value |= part << np.uint64(done)
     return value
@@ -361,7 +366,8 @@ def pack_weights(
             help="place fewer neurons on the core",
         )
     cut = weights.reshape(neurons, extension, 1, axons).view(np.uint8)
-    planes = cut >> np.arange(bits, dtype=np.uint8)[:, None] & np.uint8(1)
+    # Packing counts any number but 0 as a set bit, so each plane keeps its bit where it is.
+    planes = cut & _BITS[:bits, None]
     ram = np.zeros(capacity // 8, dtype=np.uint8)
     packed = np.packbits(planes.ravel(), bitorder="little")
     ram[: len(packed)] = packed

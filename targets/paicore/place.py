@@ -133,15 +133,17 @@ class Placer:
 
     def _destination_tables(self, pieces: Sequence[Piece]) -> dict[str, Array]:
         """Return chip, core, mask, axon and slot of every neuron record."""
-        columns: dict[str, list[Array]] = {n: [] for n in ("chip", "core", "mask", "axon", "slot")}
+        regions, axons, slots = [], [], []
         for piece in pieces:
             element = np.arange(piece.first, piece.last)
             to = self.copies[piece.op][piece.copy]
             region, axon, slot = self._arrival(piece, to, element)
-            values: tuple[Any, ...] = (*region, axon, slot)
-            for name, value in zip(columns, values, strict=True):
-                columns[name].append(np.broadcast_to(value, element.shape))
-        return {name: np.concatenate(parts) for name, parts in columns.items()}
+            regions.append(region)
+            axons.append(axon)
+            slots.append(slot)
+        each = np.repeat(np.array(regions), [p.last - p.first for p in pieces], axis=0)
+        table = dict(zip(("chip", "core", "mask"), each.T, strict=True))
+        return table | {"axon": np.concatenate(axons), "slot": np.concatenate(slots)}
 
     def _arrival(
         self, piece: Piece, to: Destination, element: NDArray[np.int64]

@@ -21,19 +21,21 @@ DEFAULT_TRUNCATION = 8
 
 def record_tables(module: Module, parts: Sequence[tuple[Op, int, int]]) -> dict[str, Array]:
     """Return the parameter columns for the neurons of each (op, first, last), in order."""
-    columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
+    columns = {op: _flat(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
     names = next(iter(columns.values())) if columns else {}
     return {
-        name: np.concatenate(
-            [_part(columns[op][name], op, first, last) for op, first, last in parts]
-        )
+        name: np.concatenate([columns[op][name][first:last] for op, first, last in parts])
         for name in names
     }
 
 
-def _part(column: Array, op: Op, first: int, last: int) -> Array:
-    full = np.broadcast_to(column, op.result.type.shape)
-    return full.reshape(-1)[first:last]
+def _flat(module: Module, op: Op) -> dict[str, Array]:
+    """Return the columns with an entry for each neuron."""
+    shape = op.result.type.shape
+    return {
+        name: np.broadcast_to(column, shape).reshape(-1)
+        for name, column in _columns(module, op).items()
+    }
 
 
 def _columns(module: Module, op: Op) -> dict[str, Array]:
