@@ -103,8 +103,9 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         if path.is_file() and path.name != MANIFEST
     )
     full = {**manifest, "schema": SCHEMA, "files": {n: digest(folder / n) for n in names}}
-    write_atomically(folder / MANIFEST, to_json(full).encode())
-    read: dict[str, Any] = json.loads(to_json(full))
+    text = to_json(full)
+    write_atomically(folder / MANIFEST, text.encode())
+    read: dict[str, Any] = json.loads(text)
     return read
 
 
@@ -164,8 +165,13 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             )
 
 
-def publish(source: Path, folder: Path) -> None:
+def publish(source: Path, folder: Path, link: bool = False) -> bool:
     """Copy a composed folder beside `folder`, then rename it into place.
+
+    With `link` the files become names of the same data where the file system has that.
+
+    Returns:
+        Whether the two folders share their data.
 
     Raises:
         SnncError: `output-not-a-folder`, `output-not-ours`, `output-unwritable`.
@@ -177,7 +183,9 @@ def publish(source: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
         made, old = Path(temporary, "new"), Path(temporary, "old")
-        shutil.copytree(source, made)
+        shared = link and _link(source, made)
+        if not shared:
+            shutil.copytree(source, made)
         _open_up(made)
         if folder.exists():
             folder.rename(old)
@@ -187,6 +195,7 @@ def publish(source: Path, folder: Path) -> None:
             if old.exists():
                 old.rename(folder)
             raise
+        return shared
     except OSError as error:
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         raise fail(
@@ -197,6 +206,24 @@ def publish(source: Path, folder: Path) -> None:
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _link(source: Path, made: Path) -> bool:
+    """Give a folder's files second names in a new one; False leaves nothing behind.
+
+    What people may write into is copied.
+    """
+
+    def link(old: str, new: str) -> None:
+        (shutil.copy2 if Path(old).name in (MANIFEST, README) else os.link)(old, new)
+
+    try:
+        shutil.copytree(source, made, copy_function=link)
+    except OSError:
+        # Another file system, or one without links; what else is wrong, copying tells.
+        shutil.rmtree(made, ignore_errors=True)
+        return False
+    return True
 
 
 def _open_up(folder: Path) -> None:

@@ -65,8 +65,20 @@ class Build:
         self.manifest = read_manifest(files)
         self.target = chosen.target
         self._registry = registry
-        self._files = files
+        self._place = files
         self._keep = keep
+        self._shared = False
+
+    @property
+    def _files(self) -> Path:
+        """Where the files are; those that a saved folder shares must be what was built.
+
+        Raises:
+            SnncError: `build-corrupt` where someone has written into them.
+        """
+        if self._shared:
+            check_files(self._place, self.manifest)
+        return self._place
 
     @classmethod
     def open(cls, folder: str | Path, plugin: Iterable[str | Path] = ()) -> "Build":
@@ -116,7 +128,8 @@ class Build:
         Raises:
             SnncError: `output-not-ours` where the folder holds anything else, `output-unwritable`.
         """
-        publish(self._files, Path(folder))
+        own = self._keep is not None and not self._shared
+        self._shared |= publish(self._files, Path(folder), link=own)
         self.folder = Path(folder)
         return self.folder
 

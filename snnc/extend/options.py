@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -76,12 +77,16 @@ class Option:
         return names[self.kind] + (" or none" if self.optional else "")
 
 
+_DECLARED: WeakKeyDictionary[type[Any], tuple[Option, ...]] = WeakKeyDictionary()
+
+
 def declared(cls: type[Any]) -> tuple[Option, ...]:
     """Return the options of a pass or of a target's `Options`, in declared order."""
-    hints = typing.get_type_hints(cls)
-    return tuple(
-        _option(cls, field, hints[field.name]) for field in attrs.fields(cls) if field.init
-    )
+    if cls not in _DECLARED:
+        hints = typing.get_type_hints(cls)
+        fields = [field for field in attrs.fields(cls) if field.init]
+        _DECLARED[cls] = tuple(_option(cls, field, hints[field.name]) for field in fields)
+    return _DECLARED[cls]
 
 
 def _option(cls: type[Any], field: Any, hint: Any) -> Option:

@@ -25,8 +25,36 @@ PLACES = "neuron_phy_loc.json"
 
 
 def text(content: Json) -> str:
-    """Return JSON text as the vendor writes it: indented by 2, no line end at the end."""
-    return json.dumps(content, indent=2)
+    """Return JSON text as the vendor writes it: indented by 2, no line end at the end.
+
+    >>> print(text({"a": [1, 2], "b": {}}))
+    {
+      "a": [
+        1,
+        2
+      ],
+      "b": {}
+    }
+    """
+    return _indented(content, "\n")
+
+
+def _indented(value: Any, line: str) -> str:
+    """Return JSON text like that of json.dumps, which is slow on long lists where it indents.
+
+    `line` begins the lines of the value's own level.
+    """
+    inner = f"{line}  "
+    if not value or not isinstance(value, (dict, list)):
+        return json.dumps(value)
+    parts = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(part, (dict, list)) for part in parts):
+        flat = json.dumps(value, separators=(f",{inner}", ": "))
+        return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
+    if isinstance(value, list):
+        return f"[{inner}{f',{inner}'.join(_indented(part, inner) for part in value)}{line}]"
+    entries = [f"{json.dumps(key)}: {_indented(part, inner)}" for key, part in value.items()]
+    return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
 
 
 def key(place: Coordinate) -> str:

@@ -44,6 +44,51 @@ def test_saved_build_opens_and_runs_the_same(build, module, toy, spikes, tmp_pat
     assert np.array_equal(build.run(spikes).outputs["y"], ran.outputs["y"])
 
 
+def test_build_goes_on_after_another_one_has_replaced_it(build, toy, module, spikes, tmp_path):
+    expected = build.run(spikes).outputs["y"]
+    folder = build.save(tmp_path / "out")
+    snnc.compile(module, "toy:large", plugin=[toy], speed=4).save(folder)
+    build.save(tmp_path / "again")
+    assert build.verify()
+    assert np.array_equal(expected, build.run(spikes).outputs["y"])
+    assert build.manifest == snnc.Build.open(tmp_path / "again", plugin=[toy]).manifest
+
+
+def test_build_saved_twice_gives_files_of_their_own(build, tmp_path):
+    first, second = build.save(tmp_path / "a"), build.save(tmp_path / "b")
+    before = contents(second)
+    assert before == contents(first)
+    for path in first.iterdir():
+        path.write_text("mine")
+    assert before == contents(second)
+
+
+@pytest.mark.parametrize("name", ["README.md", "manifest.json"])
+def test_notes_in_a_saved_build_do_not_touch_the_build(build, tmp_path, name):
+    folder = build.save(tmp_path / "out")
+    before = contents(folder)
+    (folder / name).write_text("mine")
+    assert before == contents(build.save(tmp_path / "again"))
+
+
+def test_build_whose_saved_files_were_written_into_is_refused(build, spikes, tmp_path):
+    folder = build.save(tmp_path / "out")
+    (folder / "chip.snn").write_text("x")
+    for action in (build.verify, lambda: build.run(spikes), lambda: build.save(tmp_path / "b")):
+        assert "build-corrupt" == refused(action).code
+
+
+def test_build_is_copied_where_files_cannot_be_linked(build, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    folder = build.save(tmp_path / "out")
+    (folder / "chip.snn").write_text("x")
+    assert build.verify()
+    assert ["out"] == [p.name for p in tmp_path.iterdir()]
+
+
 def test_two_compilations_give_the_same_bytes(module, toy, tmp_path):
     for name in ("a", "b"):
         snnc.compile(module, "toy:large", plugin=[toy], speed=4).save(tmp_path / name)
