@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -83,6 +84,7 @@ def save_model(module: Module, folder: Path) -> None:
 
 
 def _without_folders(module: Module) -> Module:
+    @cache
     def short(loc: Location) -> Location:
         return evolve(
             loc, file=PurePath(loc.file).name, fused=tuple(short(part) for part in loc.fused)

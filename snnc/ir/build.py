@@ -197,6 +197,8 @@ def symbol_type(weights: Mapping[str, Weight], symbol: Symbol, loc: Location) ->
             help=nearest(symbol.name, list(weights)),
         )
     full = weights[symbol.name].type
+    if not symbol.cut:
+        return full
     cuts = symbol.cut + (None,) * (len(full.shape) - len(symbol.cut))
     if len(cuts) != len(full.shape) or any(
         c is not None and not 0 <= c[0] < c[1] <= n for c, n in zip(cuts, full.shape, strict=True)

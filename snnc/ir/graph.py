@@ -126,6 +126,8 @@ class Module:
     def symbol_type(self, symbol: Symbol) -> Type:
         """Return the type of a symbol after its cut."""
         type = self.weights[symbol.name].type
+        if not symbol.cut:
+            return type
         return type.with_shape(symbol.shape(type.shape))
 
     def with_graph(self, graph: Graph) -> "Module":

@@ -195,6 +195,8 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
     count = lengths.pop()[0] if lengths else 1
     words = np.zeros((count, layout.words), dtype=np.uint64)
     for f in layout.fields:
+        if not values[f.name].any():
+            continue
         for word, low, done, width in layout.pieces[f.name]:
             part = (values[f.name] >> np.uint64(done)) & np.uint64((1 << width) - 1)
             words[:, word] |= part << np.uint64(low)
@@ -219,9 +221,10 @@ def extract(layout: Layout, name: str, words: Words) -> Words:
 def _checked(layout: Layout, f: Field, given: ArrayLike) -> Words:
     low, high = f.range
     value = np.atleast_1d(np.asarray(given))
-    bad = np.flatnonzero((value < low) | (value > high)) if value.dtype.kind in "iub" else None
-    if bad is None or bad.size:
-        sample = value.ravel()[0 if bad is None else bad[0]] if value.size else value.dtype
+    whole = value.dtype.kind in "iub"
+    if not whole or (value.size and (value.min() < low or value.max() > high)):
+        bad = np.flatnonzero((value < low) | (value > high)) if whole else [0]
+        sample = value.ravel()[bad[0]] if value.size else value.dtype
         raise fail(
             "frame-value",
             f"{layout.name}: {f.name} = {sample} is not an integer in {low}..{high}",

@@ -48,7 +48,7 @@ def _indented(value: Any, line: str) -> str:
     if not value or not isinstance(value, (dict, list)):
         return json.dumps(value)
     parts = value.values() if isinstance(value, dict) else value
-    if not any(isinstance(part, (dict, list)) for part in parts):
+    if {dict, list}.isdisjoint(map(type, parts)):
         flat = json.dumps(value, separators=(f",{inner}", ": "))
         return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
     if isinstance(value, list):

@@ -77,21 +77,23 @@ def parts(placed: Placed) -> list[Part]:
 def _addresses(cores: Sequence[Core | Idle]) -> dict[str, Any]:
     places = np.array([(*c.chip, *c.at) for c in cores])
     names = ("chip_x", "chip_y", "core_x", "core_y")
-    return {n: places[:, k] for k, n in enumerate(names)} | {"core_mask_x": 0, "core_mask_y": 0}
+    none = np.zeros(len(cores), np.int64)
+    return {n: places[:, k] for k, n in enumerate(names)} | {
+        "core_mask_x": none,
+        "core_mask_y": none,
+    }
 
 
 def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
     """Return seed and register words, `uint64[cores, 6]`; the seed is 0."""
     given = [asdict(r) | {"test_chip": linear(*r.test_chip)} for r in registers]
     fields = {f.name: [g[f.name] for g in given] for f in frames.REGISTER.fields}
-    payloads = frames.encode_register(fields)
-    where = _addresses(cores)
-    seed = frames.encode(frames.HEADER, {**where, "kind": Kind.SEED, "payload": 0})
-    columns = [
-        frames.encode(frames.HEADER, {**where, "kind": Kind.REGISTER, "payload": payloads[:, k]})
-        for k in range(frames.REGISTER.words)
-    ]
-    return np.concatenate([seed] * frames.SEED.words + columns, axis=1)
+    payloads = np.pad(frames.encode_register(fields), ((0, 0), (1, 0)))
+    each = payloads.shape[1]
+    where = {name: np.repeat(value, each) for name, value in _addresses(cores).items()}
+    kinds = np.tile([Kind.SEED] + [Kind.REGISTER] * frames.REGISTER.words, len(cores))
+    words = frames.encode(frames.HEADER, {**where, "kind": kinds, "payload": payloads.ravel()})
+    return words.reshape(-1, each)[:, [0] * (frames.SEED.words - 1) + list(range(each))]
 
 
 def _packages(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
