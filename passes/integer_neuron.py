@@ -115,8 +115,13 @@ def largest_potential(module: Module, op: Op) -> Reals:
     return np.asarray(np.max(sizes, axis=0) / _real(module, op, "gain"))
 
 
-def integer_params(module: Module, op: Op, unit: Reals) -> IntegerParams:
-    """Return the parameters in units of the input `unit` (neurons' shape, before the gain)."""
+def integer_params(
+    module: Module, op: Op, unit: Reals, shift: NDArray[np.int64] | None = None
+) -> IntegerParams:
+    """Return the parameters in units of the input `unit` (neurons' shape, before the gain).
+
+    `shift` is added to the threshold, and to a soft reset that subtracts the threshold.
+    """
     step = unit * _real(module, op, "gain")
     given = {n: _real(module, op, n) / step for n in PLAIN if op[n] is not None}
     if op["reset"] != "hard":
@@ -133,10 +138,14 @@ def integer_params(module: Module, op: Op, unit: Reals) -> IntegerParams:
         exact = exact and bool((whole == wanted).all())
     # A threshold below half a unit must not become 0, at which a silent neuron would fire.
     compared = np.where(wanted > 0, np.maximum(compared, 1), compared)
+    moved = np.zeros(compared.shape, np.int64) if shift is None else shift
+    exact = exact and not moved.any()
+    compared = compared + moved
     values["threshold"] = compared.astype(np.int64)
     if op["reset"] == "soft":
         exact = exact and bool((np.rint(by) == by).all())
         amount = np.where((by == wanted) & (wanted > 0), np.maximum(whole, 1), np.rint(by))
+        amount = amount + np.where(by == wanted, moved, 0)
         if (amount != compared).any():
             values["reset_by"] = amount.astype(np.int64)
     errors = np.abs(compared - wanted) / np.maximum(np.abs(wanted), 1)

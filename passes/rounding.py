@@ -36,18 +36,19 @@ def snapped(values: Reals) -> Reals:
     return np.where(np.abs(values - near) <= 1e-9 + np.abs(near) * 2 * RELATIVE, near, values)
 
 
-def choose_steps(matrix: Reals, bits: int, method: str) -> Reals:
+def choose_steps(matrix: Reals, bits: int, method: str, percentile: float = 100.0) -> Reals:
     """Return the step of each row of `matrix`, 0 for a row of zeros.
 
     A row that is integers times a step keeps that step, or the finest whole part of it that
-    `bits` allows: nothing is lost. Any other row gets max / m (`max`), or the clip of the largest
-    magnitude with the least squared error, the largest of equals (`mse`).
+    `bits` allows: nothing is lost. Any other row gets max / m (`max`), or as much of it as the clip
+    of the largest magnitude with the least squared error says, the largest of equals (`mse`), or
+    the magnitude that `percentile` of 100 weights of the row, without its zeros, do not exceed.
     """
     pieces = np.array_split(matrix, max(1, min(len(matrix), matrix.size // CHUNK)))
-    return np.concatenate([_choose_steps(rows, bits, method) for rows in pieces])
+    return np.concatenate([_choose_steps(rows, bits, method, percentile) for rows in pieces])
 
 
-def _choose_steps(matrix: Reals, bits: int, method: str) -> Reals:
+def _choose_steps(matrix: Reals, bits: int, method: str, percentile: float) -> Reals:
     top = top_weight(bits)
     peak = np.abs(matrix).max(axis=1, initial=0.0)
     used = np.where(peak > 0, peak, 1.0)
@@ -56,6 +57,8 @@ def _choose_steps(matrix: Reals, bits: int, method: str) -> Reals:
     rest = counts == 0
     if method == "mse" and rest.any():
         clips[rest] = _best_clips(matrix[rest], used[rest], top)
+    elif method == "percentile" and rest.any():
+        clips[rest] = _percentiles(matrix[rest], percentile) / used[rest]
     whole = np.maximum(counts, 1) * np.where(rest, top, top // np.maximum(counts, 1))
     return np.where(peak > 0, clips * used / whole, 0.0)
 
@@ -79,6 +82,14 @@ def _lattice(matrix: Reals, peak: Reals, top: int) -> NDArray[np.int64]:
 
 def _whole(values: Reals, k: int) -> NDArray[np.bool_]:
     return np.abs(values - np.rint(values)) <= RELATIVE * k
+
+
+def _percentiles(matrix: Reals, percentile: float) -> Reals:
+    sizes = np.sort(np.abs(matrix), axis=1)
+    zeros = np.count_nonzero(sizes == 0, axis=1)
+    rank = np.ceil((sizes.shape[1] - zeros) * percentile / 100).astype(np.int64)
+    at = zeros + np.maximum(rank, 1) - 1
+    return np.asarray(np.take_along_axis(sizes, at[:, None], axis=1)[:, 0])
 
 
 def _best_clips(matrix: Reals, peak: Reals, top: int) -> Reals:

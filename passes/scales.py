@@ -18,6 +18,7 @@ from snnc.passes.buses import (
     in_blocks,
     in_order,
     per_output,
+    spread,
     weights_of,
 )
 from snnc.passes.integer_neuron import integer_params, largest_potential
@@ -45,8 +46,11 @@ class Scaled:
 class Scales:
     """The scale of every current of a module at level snn, looked up by value or op."""
 
-    def __init__(self, module: Module, bits: int, method: str, per: str, width: int) -> None:
-        self.module, self.bits, self.method, self.width = module, bits, method, width
+    def __init__(
+        self, module: Module, bits: int, method: str, per: str, width: int, percentile: float = 100
+    ) -> None:
+        self.module, self.bits, self.width = module, bits, width
+        self.method, self.percentile = method, percentile
         self.by_value: dict[Value, Scaled] = {}
         self.by_neuron: dict[Op, Scaled] = {}
         self.by_entry: dict[Op, Scaled] = {}
@@ -65,6 +69,12 @@ class Scales:
         self.by_entry.update(dict.fromkeys((op for op, _ in bus.entries), scaled))
         if bus.makers or bus.links:
             self.by_value.update(dict.fromkeys(bus.ratios, scaled))
+
+    def weights(self, op: Op) -> tuple[Reals, Reals]:
+        """Return a maker's real weights in its own layout, and the step of each, broadcast."""
+        step = self.by_value[op.result].of(op.result)
+        real = weights_of(self.module, op, len(step)).astype(np.float64)
+        return real, spread(op, real.shape, step / self.input_scale(op))
 
     def input_scale(self, op: Op) -> float:
         """Return the scale of what a maker multiplies: 1 for spikes."""
@@ -94,7 +104,7 @@ class Scales:
                 (bus.makers or bus.neurons)[0].loc,
                 help="use bits=2 or more, or train with weights that are not negative",
             )
-        steps = choose_steps(matrix, self.bits, self.method)
+        steps = choose_steps(matrix, self.bits, self.method, self.percentile)
         return Scaled(bus, self._roomy(bus, steps, blocks), False)
 
     def _roomy(self, bus: Bus, steps: Reals, blocks: int) -> Reals:

@@ -287,7 +287,7 @@ def test_counts_stay_counts():
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    bits=st.sampled_from([2, 4, 8]),
+    bits=st.sampled_from([2, 3, 4, 8]),
     per=st.sampled_from(["layer", "channel"]),
 )
 def test_max_errs_by_half_a_step_at_most(seed, bits, per):
