@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import define, frozen
 
+import snnc
 from snnc.diagnostics import UNKNOWN, Location, at, fail, named
 from snnc.extend.foreign import blame
 from snnc.frontends.pytorch.norse import State
@@ -28,10 +29,16 @@ class Capture:
 
 
 def copied(network: Any) -> Any:
-    """Return a deep copy; tensors that hang on a gradient are copied by value."""
+    """Return a deep copy; tensors that hang on a gradient are copied by value.
+
+    The copy is made from what modules hold, not by a `__deepcopy__` of theirs: that of sinabs
+    fails for recurrent layers.
+    """
     import torch
 
     memo: dict[int, Any] = {}
+    shells = [(m, object.__new__(type(m))) for m in network.modules()]
+    memo.update((id(module), shell) for module, shell in shells)
 
     def keep(value: Any) -> None:
         if isinstance(value, torch.Tensor) and not value.is_leaf:
@@ -43,7 +50,9 @@ def copied(network: Any) -> Any:
     for module in network.modules():
         keep({**vars(module), **module._buffers})
         keep(vars(module).get("_memories", {}))
-    return copy.deepcopy(network, memo)
+    for module, shell in shells:
+        vars(shell).update(copy.deepcopy(vars(module), memo))
+    return memo[id(network)]
 
 
 def reset(network: Any) -> None:
@@ -65,7 +74,7 @@ def recognize_top(module: Any) -> bool:
 def check_mode(network: Any) -> None:
     """Refuse a network in training mode, where dropout and batch norm mean something else."""
     for path, module in network.named_modules():
-        if module.training and type(module).__module__.startswith("torch.nn"):
+        if module.training:
             raise fail(
                 "training-mode",
                 f"{path or 'the network'} ({type(module).__name__}) is in training mode",
@@ -117,7 +126,9 @@ def _wrapper(inner: Any) -> Any:
         def forward(self, *inputs: Any) -> Any:
             return without_states(self.network(*inputs))
 
-    return Whole().train(inner.training)
+    whole = Whole()
+    whole.training = inner.training
+    return whole
 
 
 def without_states(result: Any) -> Any:
@@ -160,7 +171,8 @@ def place_of(node: Any) -> Place:
     return Place(path, line if line.known else named(path) if path else UNKNOWN)
 
 
-_NOT_USER = ("site-packages", "frontends/pytorch/", "importlib")
+_PACKAGE = Path(snnc.__file__).parent
+_NOT_USER = ("site-packages", "importlib", str(_PACKAGE), str(Path(__file__).resolve().parent))
 
 
 def _user_line(trace: str) -> Location:
@@ -168,10 +180,11 @@ def _user_line(trace: str) -> Location:
     found = UNKNOWN
     for line in trace.splitlines():
         text = line.strip()
-        if text.startswith('File "') and not any(part in text for part in _NOT_USER):
+        if text.startswith('File "'):
             file, _, rest = text[6:].partition('", line ')
             number = rest.partition(",")[0]
-            if number.isdigit() and not file.startswith("<"):
+            foreign = file.startswith("<") or any(part in file for part in _NOT_USER)
+            if number.isdigit() and not foreign:
                 found = at(_shown(file), int(number))
     return found
 

@@ -144,7 +144,7 @@ def _eager(network: Any, batch: Any, lowered: Lowered) -> _Recorded:
         stepped = lowered.stepping and batch.ndim == len(lowered.layout) + 1
         results = _steps(own, batch) if stepped else [without_states(own(batch))]
     ticks = batch.shape[0] if stepped else 0
-    layers = {p: _layer(lowered, p, c, batch, stepped) for p, c in calls.items()}
+    layers = {p: _layer(lowered, p, c, batch) for p, c in calls.items()}
     ticks = ticks or next((a.shape[1] for a in layers.values()), 1)
     outputs = tuple(
         _arranged([r[i] for r in results], o.axes, batch, lowered)
@@ -186,8 +186,9 @@ def _leaves(result: Any) -> list[Any]:
     return [one for part in result for one in _leaves(part)]
 
 
-def _layer(lowered: Lowered, path: str, calls: list[Any], batch: Any, stepped: bool) -> Array:
-    order = lowered.sites[path].order
+def _layer(lowered: Lowered, path: str, calls: list[Any], batch: Any) -> Array:
+    # A container may run a layer of many ticks tick by tick.
+    order = lowered.sites[path].order if len(calls) == 1 else "step"
     shape = lowered.inputs[path].shape
     lead: Axes = {"TB": (("T",), ("B",)), "BT": (("B",), ("T",)), "merged": (("B", "T"),)}.get(
         order, (("B",),)

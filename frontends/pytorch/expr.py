@@ -5,7 +5,7 @@ the proof that the turns are equal. Two expressions are equal exactly if they ar
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Expressions:
 
     def weight(self, name: str, array: ArrayLike) -> Weight:
         """Return the constant with these values; the first name given to it stays."""
-        data = np.ascontiguousarray(array, dtype=np.float32)
+        data = np.array(array, dtype=np.float32, order="C")
         key = hashlib.sha256(f"{data.shape}".encode() + data.tobytes()).hexdigest()
         found = Weight(key)
         self.arrays.setdefault(found, data)
@@ -110,13 +110,37 @@ class Expressions:
 
     def at(self, expr: Expr, tick: int) -> Expr:
         """Return what an expression is at a tick where delays may still show their zeros."""
+
+        def shown(e: Expr) -> Expr:
+            return self.make("zero", (), e.shape, e.loc) if e["by"] > tick else e
+
+        return self._rebuilt(expr, shown)
+
+    def pushed(self, expr: Expr) -> Expr:
+        """Return an expression with delays on results of layers and inputs alone.
+
+        It is the same but for the first ticks: a bias behind a delay is there from the start.
+        """
+
+        def inward(e: Expr) -> Expr:
+            x = e.args[0]
+            if not x.args:
+                return e
+            late = [self.make("delay", (a,), a.shape, e.loc, by=e["by"]) for a in x.args]
+            made = self.make(x.kind, late, x.shape, x.loc, **dict(x.attrs))
+            return self._rebuilt(made, inward)
+
+        return self._rebuilt(expr, inward)
+
+    def _rebuilt(self, expr: Expr, delay: Callable[[Expr], Expr]) -> Expr:
+        """Return an expression with each of its outermost delays replaced."""
         done: dict[Expr, Expr] = {}
 
         def walk(e: Expr) -> Expr:
             if e not in done:
-                if e.kind == "delay" and e["by"] > tick:
-                    done[e] = self.make("zero", (), e.shape, e.loc)
-                elif not e.args or e.kind == "delay":
+                if e.kind == "delay":
+                    done[e] = delay(e)
+                elif not e.args:
                     done[e] = e
                 else:
                     args = [walk(a) for a in e.args]

@@ -71,13 +71,13 @@ def lif(module: Any, site: Site) -> Forward:
 
 
 def recurrent(module: Any, site: Site) -> Forward:
-    """The input of a tick is x + rec_connect(spikes of the tick before)."""
+    """The input of a tick is x + rec_connect(spikes) of the tick before: at first 0, no bias."""
     attrs = _spiking(module, site)
 
     def forward(x: Any) -> Any:
-        last = site.past(x).flatten(0, 1)
-        back = module.rec_connect(last).reshape(x.shape)
-        return site.neuron(x + back, **attrs)[0]
+        spikes = site.neuron(x + site.past(x, ".back"), **attrs)[0]
+        site.mark(module.rec_connect(spikes.flatten(0, 1)).reshape(x.shape), ".back")
+        return spikes
 
     return forward
 

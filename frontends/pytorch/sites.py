@@ -52,17 +52,20 @@ class Site:
         made: list[Any] = torch.ops.snnc.neuron(x, list(given.values()), key)
         return made
 
-    def past(self, like: Any) -> Any:
-        """Return this layer's spikes of the tick before, in the shape of `like`."""
+    def past(self, like: Any, name: str = "") -> Any:
+        """Return this layer's spikes of the tick before, in the shape of `like`; zeros at first.
+
+        With a name it is what `mark` was given under that name.
+        """
         import torch
 
-        return torch.ops.snnc.past(like, self.path)
+        return torch.ops.snnc.past(like, self.path + name)
 
-    def mark(self, y: Any) -> Any:
-        """Return y, which `past` of this layer shows at the next tick."""
+    def mark(self, y: Any, name: str = "") -> Any:
+        """Return y, which `past` of this layer (and this name) shows at the next tick."""
         import torch
 
-        return torch.ops.snnc.mark(y, self.path)
+        return torch.ops.snnc.mark(y, self.path + name)
 
     def number(self, name: str, value: Any) -> Any:
         """Return a parameter as a float, or as an array if it has several values."""

@@ -45,14 +45,25 @@ def _least(value: Any) -> float:
     return float(value.min()) if hasattr(value, "min") else float(value)
 
 
-def _results(module: Any, made: list[Any], roles: tuple[int, ...]) -> Any:
-    """Return what the layer returns: spikes alone, or with its states."""
+def _graded(module: Any) -> Any:
+    """Return the factor on the spikes, or None where it is 1."""
     factor = getattr(module, "graded_spikes_factor", None)
-    if factor is not None and (factor.numel() != 1 or float(factor) != 1.0):
-        made = [made[0] * factor, *made[1:]]
-    if module.init_hidden and not module.output:
-        return made[0]
-    return tuple(made[r] for r in roles)
+    if factor is None or bool((factor.detach() == 1).all()):
+        return None
+    return factor.detach()
+
+
+def _results(module: Any, roles: tuple[int, ...]) -> Callable[[list[Any]], Any]:
+    """Return what makes the layer's result: spikes alone, or with its states."""
+    factor = _graded(module)
+
+    def made(given: list[Any]) -> Any:
+        spikes = given[0] if factor is None else given[0] * factor
+        if module.init_hidden and not module.output:
+            return spikes
+        return (spikes, *(given[r] for r in roles))
+
+    return made
 
 
 def _decay(module: Any, site: Site, name: str) -> Any:
@@ -65,8 +76,10 @@ def leaky(module: Any, site: Site) -> Forward:
     if (attrs["reset"], attrs["reset_time"]) == ("hard", "after"):
         attrs["reset_time"] = "before"
 
+    results = _results(module, (1,))
+
     def forward(x: Any, mem: Any = None) -> Any:
-        return _results(module, site.neuron(x, {"v": mem}, **attrs), (0, 1))
+        return results(site.neuron(x, {"v": mem}, **attrs))
 
     return forward
 
@@ -81,8 +94,10 @@ def lapicque(module: Any, site: Site) -> Forward:
     attrs = _common(module, site)
     attrs |= {"decay": site.number("decay", decay), "gain": site.number("gain", ratio)}
 
+    results = _results(module, (1,))
+
     def forward(x: Any, mem: Any = None) -> Any:
-        return _results(module, site.neuron(x, {"v": mem}, **attrs), (0, 1))
+        return results(site.neuron(x, {"v": mem}, **attrs))
 
     return forward
 
@@ -91,8 +106,10 @@ def synaptic(module: Any, site: Site) -> Forward:
     """Per tick, i = alpha i + x; v = beta v + i."""
     attrs = _with_current(module, site)
 
+    results = _results(module, (2, 1))
+
     def forward(x: Any, syn: Any = None, mem: Any = None) -> Any:
-        return _results(module, site.neuron(x, {"i": syn, "v": mem}, **attrs), (0, 2, 1))
+        return results(site.neuron(x, {"i": syn, "v": mem}, **attrs))
 
     return forward
 
@@ -106,9 +123,11 @@ def rleaky(module: Any, site: Site) -> Forward:
     """Per tick, v = beta v + x + recurrent(spikes of the tick before)."""
     attrs = {**_common(module, site), "decay": _decay(module, site, "beta")}
 
+    results, last = _results(module, (1,)), _last(module, site)
+
     def forward(x: Any, spk: Any = None, mem: Any = None) -> Any:
-        total = x + module.recurrent(_last(module, site, x, spk))
-        return _results(module, site.neuron(total, {"v": mem}, **attrs), (0, 1))
+        total = x + module.recurrent(last(x, spk))
+        return results(site.neuron(total, {"v": mem}, **attrs))
 
     return forward
 
@@ -123,21 +142,26 @@ def rsynaptic(module: Any, site: Site) -> Forward:
             "its reset to zero takes the recurrent input away a second time", "use 'subtract'"
         )
 
+    results, last = _results(module, (2, 1)), _last(module, site)
+
     def forward(x: Any, spk: Any = None, syn: Any = None, mem: Any = None) -> Any:
-        total = x + module.recurrent(_last(module, site, x, spk))
-        made = site.neuron(total, {"i": syn, "v": mem}, **attrs)
-        return _results(module, made, (0, 2, 1))
+        total = x + module.recurrent(last(x, spk))
+        return results(site.neuron(total, {"i": syn, "v": mem}, **attrs))
 
     return forward
 
 
-def _last(module: Any, site: Site, x: Any, spk: Any) -> Any:
-    """Return the spikes that feed back: those handed in, or those kept."""
-    if spk is not None and spk.shape == x.shape:
-        return spk
-    last = site.past(x)
-    factor = module.graded_spikes_factor
-    return last if float(factor) == 1.0 else last * factor
+def _last(module: Any, site: Site) -> Callable[[Any, Any], Any]:
+    """Return what gives the spikes that feed back: those handed in, or those kept."""
+    factor = _graded(module)
+
+    def last(x: Any, spk: Any) -> Any:
+        if spk is not None and spk.shape == x.shape:
+            return spk
+        kept = site.past(x)
+        return kept if factor is None else kept * factor
+
+    return last
 
 
 LAYERS = {

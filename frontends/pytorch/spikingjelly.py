@@ -91,6 +91,12 @@ def silent(module: Any, site: Site) -> Forward:
     return forward
 
 
+def dropout(module: Any, site: Site) -> Forward:
+    """Nothing: networks in training mode are refused."""
+    site.role = ""
+    return lambda x: x
+
+
 def linear_recurrent(module: Any, site: Site) -> Forward:
     """Per tick, y = sub_module(rc([x, y of the tick before]))."""
 
@@ -128,6 +134,8 @@ LAYERS = {
     "CUBALIFNode": current,
     "NonSpikingIFNode": silent,
     "NonSpikingLIFNode": silent,
+    "Dropout": dropout,
+    "Dropout2d": dropout,
     "LinearRecurrentContainer": linear_recurrent,
     "ElementWiseRecurrentContainer": elementwise_recurrent,
 }

@@ -96,5 +96,6 @@ def load_program(path: Path, sample: Any) -> tuple[Any, Any]:
     if sample is None and given is not None:
         sample = given[0][0]
     network = program.module()
-    network.training = False
+    for module in network.modules():
+        module.training = False
     return network, sample
