@@ -32,7 +32,8 @@ class Population:
 
     `keeps`: the potential is kept between steps (spiking); else it starts at 0 (ANN mode).
     `wide_in`, `wide_out`: 8-bit inputs, 8-bit outputs of which `truncate` picks the bits.
-    `largest`: the input is the maximum of a window, not a sum.
+    `largest`: the input is the maximum of a window, not a sum. `chip`: the number of the target
+    chip that the user asks for, -1 for any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Population:
     delay: int = 1
     start: int = 1
     ticks: int = 0
+    chip: int = -1
     loc: Location = UNKNOWN
 
     @property

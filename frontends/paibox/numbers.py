@@ -4,18 +4,20 @@ Integers may come as Python or numpy integers; a float, a bool or a text is refu
 value is whole, because a silent conversion is how a reset value once lost its meaning.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
+from attrs import evolve
 
-from snnc.diagnostics import UNKNOWN, Location, fail
+from snnc.diagnostics import UNKNOWN, Location, SnncError, fail
 from snnc.ir.weights import Array
 
 FARTHEST = 2**29 - 1
 """Largest potential of a core's 30-bit neurons (PAIBox: no negative threshold)."""
 
 Shape = tuple[int, ...]
+R = TypeVar("R")
 
 
 def integer(
@@ -54,6 +56,15 @@ def shape_of(given: Any, what: str = "shape", loc: Location = UNKNOWN) -> Shape:
     if not axes:
         raise fail("paibox-number", f"{what} = {given!r} has no axes", loc, help="give a size")
     return tuple(integer(n, f"{what}[{i}]", 1, 2**31 - 1, loc) for i, n in enumerate(axes))
+
+
+def within(loc: Location, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Return what a function gives; its errors get a place if they have none."""
+    try:
+        return function(*args, **kwargs)
+    except SnncError as error:
+        found = [evolve(d, loc=d.loc if d.loc.known else loc) for d in error.diagnostics]
+        raise SnncError(found, error.exit_status) from None
 
 
 def per_axis(given: Any, axes: int, what: str, loc: Location = UNKNOWN) -> Shape:

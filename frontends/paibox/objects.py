@@ -190,6 +190,7 @@ def population(name: str, part: Any) -> Population:
         delay=integer(part.delay_relative, f"{name}.delay", 1, loc=loc),
         start=integer(part.tick_wait_start, f"{name}.tick_wait_start", 0, loc=loc),
         ticks=integer(part.tick_wait_end, f"{name}.tick_wait_end", 0, loc=loc),
+        chip=integer(part.target_chip_idx, f"{name}.target_chip", -1, loc=loc),
         loc=loc,
     )
 

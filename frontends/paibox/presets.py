@@ -9,7 +9,7 @@ from typing import Any
 
 from snnc.diagnostics import UNKNOWN, Location, fail, nearest
 from snnc.frontends.paibox.network import Population
-from snnc.frontends.paibox.numbers import FARTHEST, Shape, integer, leaks, shape_of
+from snnc.frontends.paibox.numbers import FARTHEST, Shape, integer, leaks, shape_of, within
 from snnc.ir.weights import Array
 
 Registers = dict[str, Any]
@@ -102,8 +102,8 @@ PRESETS: Mapping[str, Callable[..., Registers]] = {
     "ANNBypassNeuron": ann_bypass,
 }
 
-HINTS = ("unrolling_factor", "target_chip", "keep_shape", "overflow_strict", "name")
-"""Arguments that say where a neuron goes or how it is shown, not what it does."""
+HINTS = ("unrolling_factor", "keep_shape", "overflow_strict", "name")
+"""Arguments that say how neurons are spread or shown, not what they do."""
 
 
 def timing(args: Mapping[str, Any], loc: Location = UNKNOWN) -> Registers:
@@ -115,7 +115,7 @@ def timing(args: Mapping[str, Any], loc: Location = UNKNOWN) -> Registers:
     }
 
 
-_TIMES = ("delay", "tick_wait_start", "tick_wait_end")
+_TIMES = ("delay", "tick_wait_start", "tick_wait_end", "target_chip")
 
 
 def neuron(
@@ -146,8 +146,9 @@ def neuron(
                 help=nearest(key, [*known, *_TIMES, *HINTS]),
             )
     truncate = integer(args.get("bit_trunc", 8), "bit_trunc", 0, 29, loc)
-    registers = preset(size, **rest) | timing(args, loc)
-    return Population(name, size, truncate=truncate, loc=loc, **registers)
+    chip = integer(args.get("target_chip", -1), "target_chip", -1, 2**10, loc)
+    registers = within(loc, preset, size, **rest) | timing(args, loc)
+    return Population(name, size, truncate=truncate, chip=chip, loc=loc, **registers)
 
 
 def _sum(shape: Shape, leak_v: Any, bias: Any) -> int | Array:

@@ -126,6 +126,7 @@ class _Translation:
             name=node.name,
             first=node.start - 1 - self.phases[node.name],
             ticks=node.ticks,
+            place={"chip": node.chip} if node.chip >= 0 else None,
             **registers(self.build, node),
         )
         self.build.bind(self.values[node.name], made)

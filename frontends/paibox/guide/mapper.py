@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from snnc.diagnostics import fail, nearest
-from snnc.extend.pipeline_text import parse, write
 from snnc.frontends.paibox.guide import public
 from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.guide.networks import Network
 from snnc.frontends.paibox.numbers import integer
 from snnc.frontends.paibox.translate import translate
-from snnc.ir.graph import Module
+from snnc.ir.graph import Module, Op
+from snnc.ir.rewrite import Rebuild, rebuild
 
 GOALS = {"latency": "latency", "core": "cores", "both": "both"}
 FORMATS = ("bin", "npy", "txt")
@@ -89,6 +89,7 @@ class Mapper:
         self._network: Network | None = None
         self._module: Module | None = None
         self._options: dict[str, Any] = {}
+        self._narrow = True
         self._builds: dict[str, Any] = {}
 
     def build(self, *networks: Any) -> None:
@@ -135,11 +136,8 @@ class Mapper:
         narrow = flags.get("enable_wp_opt", True)
         if weight_bit_optimization is not None:
             narrow = weight_bit_optimization
-        self._options = {"group": GOALS[goal]}
-        self._builds = {}
-        if not narrow:
-            steps = parse(self._compiled().manifest["pipeline"])
-            self._options["pipeline"] = write([s for s in steps if s.name != "shrink-weights"])
+        self._options, self._builds = {"group": GOALS[goal]}, {}
+        self._narrow = bool(narrow)
         return _read(self._compiled(), "graph_info.json")
 
     @strict
@@ -199,8 +197,14 @@ class Mapper:
         }
         key = json.dumps(options, sort_keys=True)
         if key not in self._builds:
-            self._builds[key] = public.compile(self._module, **options)
+            module = self._module if self._narrow else rebuild(self._module, _widened)
+            self._builds[key] = public.compile(module, **options)
         return self._builds[key]
+
+
+def _widened(op: Op, build: Rebuild) -> Any:
+    """Ask for weights of eight bits, whatever they are."""
+    return build.copy(op, place={**(op["place"] or {}), "bits": 8}) if op.kind == "neuron" else None
 
 
 def _read(build: Any, name: str) -> dict[str, Any]:
