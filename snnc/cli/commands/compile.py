@@ -52,6 +52,7 @@ snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
 @click.option(
     "--check", is_flag=True, help="Execute what each pass promises, and verify the build."
 )
+@click.option("--report", is_flag=True, help="Show what quantize did to tensors and layers.")
 @as_json
 @click.pass_context
 def command(
@@ -61,6 +62,7 @@ def command(
     given: Mapping[str, str],
     target: str,
     output: str,
+    report: bool,
     pipeline: str | None,
     bits: int | None,
     per: str | None,
@@ -100,9 +102,11 @@ def command(
     session.note(f"ran {build.manifest['pipeline']}")
     build.save(output)
     if as_json:
-        show_json({"folder": output, **_said(build.manifest)})
+        show_json({"folder": output, **_said(build.manifest, report)})
     else:
         _show(build, output, check)
+        if report:
+            _show_report(build.manifest["report"])
 
 
 def changed_pipeline(
@@ -147,9 +151,19 @@ def changed_pipeline(
     return write([s for s in steps if shrink or s.name != "shrink-weights"])
 
 
-def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON says of a build: its manifest without the layout."""
-    return {key: value for key, value in manifest.items() if key not in ("layout", "report")}
+def _said(manifest: Mapping[str, Any], report: bool) -> dict[str, Any]:
+    """Return what JSON says of a build: its manifest without the layout, `report` if asked for."""
+    silent = ("layout",) if report else ("layout", "report")
+    return {key: value for key, value in manifest.items() if key not in silent}
+
+
+def _show_report(report: Mapping[str, Any]) -> None:
+    from snnc.cli.quantization import show_quantization
+
+    if "quantize" in report:
+        show_quantization(report["quantize"])
+    else:
+        click.echo("nothing to report: the network came as integers")
 
 
 def _show(build: "Build", output: str, check: bool) -> None:
