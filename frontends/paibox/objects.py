@@ -255,7 +255,7 @@ def link(name: str, part: Any, simulated: bool = False) -> Link:
         shape = (weights.shape[1], *transform.in_shape)
         steps = (transform.stride, transform.padding, transform.output_padding)
         return links.Transposed(weights, *steps, shape)
-    if is_a(part.target, NEURON) and part.target.pool_max:
+    if is_a(part.target, NEURON) and _plain(part.target.pool_max):
         raise unsupported(
             name,
             "the maximum is kept as a matrix, because Mapper.build() has rewritten the network",
