@@ -168,12 +168,12 @@ WRONG = {
         "a/bias",
     ),
     "absurd size": (
-        lambda f: replaced(f, "node/nodes/a/weight", shape=(1 << 20, 1 << 20), chunks=(64, 64)),
+        lambda f: replaced(f, "node/nodes/a/weight", shape=(1 << 20, 1 << 20), dtype="f4", chunks=(64, 64)),
         "nir-size",
         "a/weight",
     ),
     "never written": (
-        lambda f: replaced(f, "node/nodes/a/weight", shape=(1 << 10, 1 << 10), chunks=(64, 64)),
+        lambda f: replaced(f, "node/nodes/a/weight", shape=(1 << 10, 1 << 10), dtype="f4", chunks=(64, 64)),
         "nir-size",
         "a/weight",
     ),
@@ -227,11 +227,11 @@ def test_filters_upon_filters_are_a_bomb(tmp_path, net, refused):
         create.set_chunk((1024, 1024))
         create.set_deflate(9)
         create.set_deflate(9)
-        space = h5py.h5s.create_simple((4096, 4096))
+        space = h5py.h5s.create_simple((1024, 1024))
         made = h5py.h5d.create(
             file["node/nodes/a"].id, b"weight", h5py.h5t.IEEE_F64LE, space, create
         )
-        h5py.Dataset(made)[...] = 0
+        h5py.Dataset(made)[...] = np.zeros((1024, 1024))
     assert "nir-size" == refused(path).code
 
 

@@ -93,7 +93,7 @@ def test_other_modules_have_nothing_to_state(load, package_files):
     [
         ({"profile": "snntoch"}, "bad-option"),
         ({"profil": "spec"}, "unknown-option"),
-        ({"reset": "none"}, "bad-option"),
+        ({"reset": "never"}, "bad-option"),
         ({"input": "i8"}, "bad-option"),
         ({"dt": "fast"}, "bad-option"),
     ],
