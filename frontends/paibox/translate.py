@@ -1,8 +1,9 @@
 """A network on PAIBox's clock as a module of level `int`.
 
 The four rules of the translation are in `clock`. Without `steps` the module means what a chip does,
-which clears a slot when it is read; with `steps` it means what PAIBox's simulation of that many
-steps shows, where a source that stopped is read again every 256 steps: a relay repeats it.
+which clears a slot when it is read, and a potential that leaves its 30 bits is an error; with
+`steps` it means what PAIBox's simulation of that many steps shows, where a source that stopped is
+read again every 256 steps (a relay repeats it) and potentials come back by 2^30 - 1.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from snnc.ir.graph import Module, Operand, Value
 from snnc.ir.types import U1, U8, Type, train
 
 WIDTH = 30
-"""Bits of a core's potentials; PAIBox brings a sum that leaves them back by 2^30 - 1."""
+"""Bits of a core's potentials."""
 
 
 @frozen(eq=False)
@@ -68,7 +69,6 @@ def registers(build: Builder, node: Population) -> dict[str, Any]:
         "spike": "value" if node.wide_out else "single",
         "truncate": node.truncate,
         "width": WIDTH,
-        "overflow": "wrap-paibox",
     }
 
 
@@ -107,8 +107,8 @@ class _Translation:
         for node in self.working.values():
             self.values[node.name] = self.build.forward(node.name, _type(node), node.loc)
         for node in self.working.values():
-            self.build.loc = node.loc if node.loc.known else named(node.name)
             self._neuron(node)
+        self.build.loc = named(self.network.name)
         return self.build.finish(*(self.values[name] for name in self.network.returned()))
 
     def _synapses(self) -> list[Synapse]:
@@ -118,7 +118,7 @@ class _Translation:
 
     def _neuron(self, node: Population) -> None:
         currents = [self._current(s, node) for s in self._synapses() if s.target == node.name]
-        self.build.scope = node.name
+        self._belongs(node)
         x = self._join(node, currents) if currents else self._nothing(node)
         made = self.build.op(
             "neuron",
@@ -126,10 +126,16 @@ class _Translation:
             name=node.name,
             first=node.start - 1 - self.phases[node.name],
             ticks=node.ticks,
+            overflow="wrap-paibox" if self.steps else "error",
             place={"chip": node.chip} if node.chip >= 0 else None,
             **registers(self.build, node),
         )
         self.build.bind(self.values[node.name], made)
+
+    def _belongs(self, part: Population | Synapse) -> None:
+        """Give what is built next the name and place of a part."""
+        self.build.scope = part.name
+        self.build.loc = part.loc if part.loc.known else named(part.name)
 
     def _join(self, node: Population, currents: list[Value]) -> Value:
         """Return the sum of what synapses bring, or the maximum for neurons that take it."""
@@ -150,7 +156,7 @@ class _Translation:
         return self.build.op("scale", past, zero)
 
     def _current(self, synapse: Synapse, node: Population) -> Value:
-        self.build.scope = synapse.name
+        self._belongs(synapse)
         source = self.working.get(synapse.source)
         spikes = self.values[synapse.source]
         self._check_width(synapse, spikes, node)
