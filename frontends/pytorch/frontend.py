@@ -18,6 +18,7 @@ from snnc.diagnostics import fail
 from snnc.extend.options import build
 from snnc.extend.passes import option
 from snnc.ir.graph import Module
+from snnc.ir.types import F32, Element
 
 
 @frozen
@@ -38,6 +39,21 @@ class Options:
     name: str = option("", help="name of the network; its class name if not given")
     check: bool = option(True, help="compare the lowering with the network, layer by layer")
     allow_mismatch: bool = option(False, help="go on where the comparison finds a difference")
+    convert: bool = option(False, help="turn a plain ReLU network into a spiking one")
+    percentile: float = option(
+        99.9, help="percentile of a layer's activations on normalize_on that is its threshold"
+    )
+    spike: str = option(
+        "count", help="spikes per tick of converted neurons", choices=("count", "single")
+    )
+    floor: float = option(-1.0, help="lowest potential of converted neurons, in thresholds")
+    spiking_output: bool = option(False, help="neurons behind the last layer when converting")
+    encode: str = option(
+        "none",
+        help="encoder of a converted network's input, which then has no time",
+        choices=("none", "direct", "poisson"),
+    )
+    seed: int = option(0, help="seed of the encoder's draws")
     single_crossing: bool = option(
         False, help="no potential reaches twice its threshold (snnTorch, reset_delay=False)"
     )
@@ -73,6 +89,7 @@ class Torch:
 
         given = dict(options)
         run, sample = given.pop("run", None), given.pop("sample", None)
+        data = given.pop("normalize_on", None)
         time = given.get("time")
         if isinstance(time, int) and not isinstance(time, bool):
             given["time"] = str(time)
@@ -83,11 +100,16 @@ class Torch:
             source, sample = source[0], source[1] if sample is None else sample
         if chosen.weights:
             source = load_weights(source, Path(chosen.weights))
-        return lowered(source, as_sample(sample), chosen, run)
+        return lowered(source, as_sample(sample), chosen, run, data)
 
 
-def lowered(network: Any, sample: Any, options: Options, run: Any = None) -> Module:
-    """Return the module of a network called with `sample`; `run` executes it for the check."""
+def lowered(
+    network: Any, sample: Any, options: Options, run: Any = None, data: Any = None
+) -> Module:
+    """Return the module of a network called with `sample`; `run` executes it for the check.
+
+    A ReLU network that is converted is compared as it is, before; `data` sets its thresholds.
+    """
     from snnc.frontends.pytorch.capture import capture, check_mode
     from snnc.frontends.pytorch.check import check
     from snnc.frontends.pytorch.emit import emit
@@ -99,7 +121,8 @@ def lowered(network: Any, sample: Any, options: Options, run: Any = None) -> Mod
     time = int(options.time) if options.time.isdigit() else options.time
     found = lower(captured, sample, time, _input_name(network))
     name = options.name or type(network).__name__
-    emitted = emit(found, name, element_of(sample, options.input))
+    element = element_of(sample, options.input)
+    emitted = emit(found, name, element)
     if options.check:
         if run is None:
             raise fail(
@@ -108,7 +131,34 @@ def lowered(network: Any, sample: Any, options: Options, run: Any = None) -> Mod
                 help="read it with snnc.load, or say check=False",
             )
         check(network, sample, found, emitted, run, options.allow_mismatch)
+    if options.convert:
+        return _converted(found, name, element, options, run, data)
     return emitted.module
+
+
+def _converted(
+    found: Any, name: str, element: Element, options: Options, run: Any, data: Any
+) -> Module:
+    """Return the spiking form of a lowered ReLU network."""
+    from snnc.frontends.pytorch.convert import Conversion, converted, relus, thresholds
+    from snnc.frontends.pytorch.emit import emit
+    from snnc.frontends.pytorch.samples import as_sample
+
+    chosen = Conversion(
+        options.percentile,
+        options.spike,
+        options.floor,
+        options.spiking_output,
+        options.encode,
+        options.seed,
+    )
+    found_relus = relus(found)
+    levels = {}
+    if data is not None:
+        array = as_sample(data).numpy()
+        levels = thresholds(found, found_relus, array, options.percentile, run)
+    spiking = converted(found, found_relus, levels, chosen)
+    return emit(spiking, name, F32 if options.encode != "none" else element).module
 
 
 def _input_name(network: Any) -> str:
