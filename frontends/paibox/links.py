@@ -185,6 +185,7 @@ class Window:
     stride: Shape
     padding: Shape
     shape: Shape = ()
+    sign: int = 1
 
     def current(self, build: Builder, spikes: Value, target: Population, name: str) -> Value:
         """Add the sum over each window, or the maximum."""
@@ -195,4 +196,6 @@ class Window:
             stride=self.stride,
             padding=self.padding,
         )
+        if self.sign < 0:
+            made = build.op("scale", made, build.weight(name, np.asarray(self.sign, np.int8)))
         return fitted(build, made, target, name)

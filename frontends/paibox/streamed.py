@@ -100,17 +100,11 @@ def _pool(module: FunctionalModule, registers: Mapping[str, Any]) -> Lowered:
     kernel, stride, padding = module.window()
     flow, moved = _streamed(module), _moved(module, kernel, stride, padding)
     shape = (module.source.shape[0], moved.count)
-    if any(padding) and flow.first:
-        raise fail(
-            "paibox-unsupported",
-            f"{module.name} pads a map that does not begin at once",
-            module.loc,
-            help="pool without padding, or pool the input itself",
-        )
     window = Window(kernel[:1], stride[:1], padding[:1], module.source.shape)
+    erased: list[Link] = [evolve(window, sign=-1)] * (padding[0] if flow.first else 0)
     output = module.population(shape, {**registers, "ticks": moved.last + 1})
     taps: list[Link] = [window] * kernel[1]
-    return _with_flow(_columns(module, output, flow, moved.last + 1, taps, []), moved)
+    return _with_flow(_columns(module, output, flow, moved.last + 1, taps, erased), moved)
 
 
 def _maximum(module: FunctionalModule) -> Lowered:
@@ -129,9 +123,15 @@ def _linear(module: FunctionalModule) -> Lowered:
     bias = leaks(module.args.get("bias", 0), shape, "bias", module.loc)
     taps: list[Link] = [Dense(weights[height - 1 - m :: height]) for m in range(height)]
     output = module.population(shape, ann(shape, bias) | bits(module) | {"ticks": 0})
-    steps = flow.last + 1 if flow.count else height
-    moved = Flow(steps - 1, 1, 1)
-    return _with_flow(_columns(module, output, flow, steps, taps, []), moved)
+    if not flow.count:
+        raise fail(
+            "paibox-unsupported",
+            f"{module.name} reads an input, whose last column is not known",
+            module.loc,
+            help="put it behind a semi-folded convolution or pool",
+        )
+    moved = Flow(flow.last, 1, 1)
+    return _with_flow(_columns(module, output, flow, flow.last + 1, taps, []), moved)
 
 
 def _with_flow(lowered: Lowered, flow: Flow) -> Lowered:

@@ -218,6 +218,14 @@ class Zoo:
         w = rng.integers(-2, 3, (2 * 2 * 2, 5)).astype(np.int8)
         n.l = pb.LinearSemiFolded(n.m, 5, w, bit_trunc=9, tick_wait_start=5)
 
+    def padded(self, n):
+        rng = np.random.default_rng(6)
+        n.i = pb.InputProj(None, shape_out=(2, 8))
+        n.c = pb.AvgPool2dSemiFolded(n.i, 3, stride=2, padding=1)
+        n.m = pb.AvgPool2dSemiFolded(n.c, 3, stride=1, padding=1, tick_wait_start=3)
+        w = rng.integers(-2, 3, (2 * 4 * 4, 5)).astype(np.int8)
+        n.l = pb.LinearSemiFolded(n.m, 5, w, bit_trunc=9, tick_wait_start=5)
+
     def bytes(self, n):
         rng = np.random.default_rng(4)
         n.i = pb.InputProj(None, shape_out=(3, 9))
@@ -229,7 +237,7 @@ class Zoo:
         n.l = pb.Linear(n.p, 4, w, bias=7, bit_trunc=9, tick_wait_start=3)
 
 
-BYTES = ("streamed", "averaged", "bytes")
+BYTES = ("streamed", "averaged", "padded", "bytes")
 STEPS = 24
 
 

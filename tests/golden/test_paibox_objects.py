@@ -23,7 +23,7 @@ from tests.golden.run import difference
 from tests.golden.test_paibox import DEFECTS, FOLDERS, REFUSED
 
 HERE = Path(__file__).parent
-ZOO = ("logic", "pools", "pools1d", "synapses", "nested", "streamed", "averaged", "bytes")
+ZOO = ("logic", "pools", "pools1d", "synapses", "nested", "streamed", "averaged", "padded", "bytes")
 STEPS = 24
 PYTHON = os.environ.get("SNNC_PAIBOX_PYTHON", str(HERE.parents[1] / ".venv-paibox/bin/python"))
 

@@ -79,7 +79,7 @@ def test_streamed_maps_say_when_their_columns_are_there():
         (lambda: module("MaxPool2dSemiFolded", (2, 4), kernel_size=2), "paibox-unsupported"),
         (
             lambda: module(
-                "AvgPool2dSemiFolded", (2, 8), flow=Flow(2, 1, 8), kernel_size=2, padding=1
+                "LinearSemiFolded", (2, 4), flow=Flow(), out_features=2, weights=np.int8([[1]])
             ),
             "paibox-unsupported",
         ),
