@@ -43,8 +43,8 @@ def refuse_neuron(module: Module, op: Op, potential_used: bool, found: Diagnosti
             op,
             f"decay = {_some(decay)} multiplies the potential, which makes fractions of integers "
             "at every tick",
-            "train with decay = 1 and a subtractive leak (`leak`), or use a target that runs the "
-            "real network (lynxi)",
+            "put subtractive-leak before quantize, which fits a constant leak on calibration data, "
+            "train with decay = 1 and a `leak`, or use a target that runs the real network (lynxi)",
         )
     if op["filter"] != "none" and (op["filter"] == "whole" or filter_decay.any()):
         _refuse(
@@ -128,7 +128,8 @@ def integer_params(
         given.pop("reset_to", None)
     values = {n: np.rint(snapped(x)).astype(np.int64) for n, x in given.items()}
     exact = all((snapped(x) == values[n]).all() for n, x in given.items())
-    wanted = snapped(_real(module, op, "threshold") / step)
+    threshold = _real(module, op, "threshold")
+    wanted = snapped(threshold / step)
     by = snapped(_real(module, op, "reset_by") / step) if op["reset_by"] is not None else wanted
     whole = np.rint(wanted)
     strict = op["compare"] == "gt"
@@ -136,15 +137,15 @@ def integer_params(
     if op["spike"] == "count" or (op["reset"] == "soft" and (by == wanted).all()):
         compared = np.where(strict & (whole == wanted), whole + 1, whole)
         exact = exact and bool((whole == wanted).all())
-    # A threshold below half a unit must not become 0, at which a silent neuron would fire.
-    compared = np.where(wanted > 0, np.maximum(compared, 1), compared)
+    # A threshold however far below a unit must not become 0, at which a silent neuron would fire.
+    compared = np.where(threshold > 0, np.maximum(compared, 1), compared)
     moved = np.zeros(compared.shape, np.int64) if shift is None else shift
     exact = exact and not moved.any()
     compared = compared + moved
     values["threshold"] = compared.astype(np.int64)
     if op["reset"] == "soft":
         exact = exact and bool((np.rint(by) == by).all())
-        amount = np.where((by == wanted) & (wanted > 0), np.maximum(whole, 1), np.rint(by))
+        amount = np.where((by == wanted) & (threshold > 0), np.maximum(whole, 1), np.rint(by))
         amount = amount + np.where(by == wanted, moved, 0)
         if (amount != compared).any():
             values["reset_by"] = amount.astype(np.int64)

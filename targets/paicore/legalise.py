@@ -171,7 +171,11 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
     if _any(module, op, "initial", lambda v: v != 0):
         refuse("initial", "every potential starts at 0", "shift thresholds and resets instead")
     if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
-        refuse("reset_by", "a soft reset takes the threshold away", "leave reset_by out")
+        refuse(
+            "reset_by",
+            f"a soft reset takes the threshold {_shown(op, 'threshold')} away",
+            "leave reset_by out; where it comes from compare = gt, train with ge or reset = hard",
+        )
     for field, low, high in (
         ("threshold", 0, most),
         ("negative", 0, most),
@@ -179,7 +183,9 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         ("leak", -most - 1, most),
     ):
         if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
-            refuse(field, f"the record holds {low}..{high}", "quantize to fewer bits")
+            below = low == 0 and _any(module, op, field, lambda v: v < 0)
+            way = "no record fires below 0: raise it, and add a leak" if below else "use fewer bits"
+            refuse(field, f"the record holds {low}..{high}", way)
     if op["ticks"] > LIMITS.max_tick:
         refuse("ticks", f"the register holds up to {LIMITS.max_tick}", "work for ever (0)")
     if op["first"] > LIMITS.max_tick // 2:
