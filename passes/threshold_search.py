@@ -35,7 +35,7 @@ def matched_shift(scales: Scales, op: Op, program: Module, real: Array, data: Ca
     for offsets in (COARSE, FINE):
         tried = [best + k for k in offsets]
         layers = [_layer(scales, op, program, _shift(threshold, k)) for k in tried]
-        errors = _errors(layers, op.values[0].name, program, real, data, blocks)
+        errors = count_errors(layers, op.values[0].name, program, real, data, blocks)
         best = np.stack(tried)[errors.argmin(axis=0), np.arange(blocks)]
     return _shift(threshold, best)
 
@@ -46,10 +46,14 @@ def _shift(threshold: Array, parts: Array) -> Array:
     return np.where(threshold >= 1, np.maximum(by, 1 - threshold), 0)
 
 
-def _errors(
+def count_errors(
     layers: list[Module], name: str, program: Module, real: Array, data: Calibration, blocks: int
 ) -> Array:
-    """Return the squared count errors `(layers, blocks)` on the currents called `name`."""
+    """Return the squared errors of spike counts `(layers, blocks)`, int64.
+
+    Each layer takes x, the value of `program` called `name`, and gives s; `real` are the counts
+    wanted, `(samples, *shape)`.
+    """
     errors = np.zeros((len(layers), blocks), dtype=np.int64)
     first = 0
     for chunk in data.trains(program, [name]):

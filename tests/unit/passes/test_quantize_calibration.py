@@ -140,7 +140,7 @@ def test_masked_synapses_stay_masked():
 def test_the_result_depends_on_neither_chunks_nor_runs(monkeypatch):
     module, x = layers(20, 30, 10), spikes()
     expected = quantize(module, x, bits=2, **BEST)
-    monkeypatch.setattr(calibration, "CHUNK_BYTES", 5000)
+    monkeypatch.setattr(calibration, "CHUNK_BYTES", 50_000)
     actual = quantize(module, x, bits=2, **BEST)
     assert write(expected[0]) == write(actual[0])
     assert expected[1] == actual[1]
