@@ -45,6 +45,26 @@ def integer(
     return int(value)
 
 
+def array_of(given: Any, what: str, loc: Location = UNKNOWN) -> Array:
+    """Return what is given as an array of numbers.
+
+    Raises:
+        SnncError: `paibox-number` for ragged lists, texts and other objects.
+    """
+    try:
+        found = np.asarray(given)
+    except (ValueError, TypeError):
+        found = np.asarray(None)
+    if found.dtype.kind not in "biuf":
+        raise fail(
+            "paibox-number",
+            f"{what} is a {type(given).__name__} that is no array of numbers",
+            loc,
+            help="give a number, or an array with equally long rows",
+        )
+    return found
+
+
 def shape_of(given: Any, what: str = "shape", loc: Location = UNKNOWN) -> Shape:
     """Return a shape given as an integer, a tuple or a list; every axis has at least one element.
 
@@ -83,7 +103,7 @@ def weights_of(given: Any, what: str, loc: Location = UNKNOWN) -> Array:
     Raises:
         SnncError: `paibox-weights` for floats and for values that eight bits do not hold.
     """
-    array = np.asarray(given)
+    array = array_of(given, f"weights of {what}", loc)
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype.kind not in "iu":
@@ -109,7 +129,7 @@ def leaks(given: Any, shape: Shape, what: str, loc: Location = UNKNOWN) -> int |
     Raises:
         SnncError: `paibox-number`, `paibox-shape`.
     """
-    array = np.asarray(given)
+    array = array_of(given, what, loc)
     if array.ndim == 0:
         return integer(array[()], what, -FARTHEST - 1, FARTHEST, loc)
     if array.dtype.kind not in "iu":

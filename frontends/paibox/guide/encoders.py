@@ -6,7 +6,7 @@ import numpy as np
 
 from snnc.diagnostics import fail
 from snnc.frontends.paibox.guide.calls import here, strict
-from snnc.frontends.paibox.numbers import integer
+from snnc.frontends.paibox.numbers import array_of, integer
 from snnc.ir.weights import Array
 
 
@@ -23,11 +23,11 @@ class PoissonEncoder:
 
     def __call__(self, x: Any) -> Array:
         """Return spikes of the shape of `x`, booleans; values are chances in 0..1."""
-        values = np.asarray(x)
-        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        values = array_of(x, "the value to encode", here())
+        if not np.isfinite(values).all():
             raise fail(
                 "paibox-input",
-                f"values of type {values.dtype} cannot be encoded, or are not finite",
+                f"{int((~np.isfinite(values)).sum())} of {values.size} values are not finite",
                 here(),
                 help="give chances in 0..1",
             )
@@ -39,7 +39,7 @@ class PeriodicEncoder:
 
     @strict
     def __init__(self, spike: Any) -> None:
-        self._rows, self._next = np.asarray(spike), 0
+        self._rows, self._next = array_of(spike, "the train", here()), 0
         if not self._rows.ndim or not len(self._rows):
             raise fail(
                 "paibox-input",

@@ -1,6 +1,7 @@
 """The mapper of the guide: build, compile and export, by snnc's own compiler for PAICORE."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +85,7 @@ class Mapper:
     def __init__(self) -> None:
         self.clear()
 
+    @strict
     def clear(self) -> None:
         """Forget networks and results."""
         self._network: Network | None = None
@@ -178,7 +180,8 @@ class Mapper:
         found = _read(self._compiled(chip), "core_params.json")
         if write_to_file:
             assert self._module is not None
-            folder = BACKEND_CONFIG.output_dir / self._module.name if fp is None else Path(fp)
+            own = re.sub(r"\W", "_", self._module.name)
+            folder = BACKEND_CONFIG.output_dir / own if fp is None else Path(fp)
             files = {"format": [format], "split": "core" if split_by_coordinate else "none"}
             self._compiled(chip, core_params=export_core_params, **files).save(folder)
         return found

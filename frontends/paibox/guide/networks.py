@@ -6,7 +6,7 @@ from typing import Any
 
 from snnc.diagnostics import fail
 from snnc.frontends.paibox import network as data
-from snnc.frontends.paibox.guide.calls import here
+from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.guide.neuron import Neuron
 from snnc.frontends.paibox.guide.parts import Part
 from snnc.frontends.paibox.guide.probes import Probe
@@ -25,6 +25,7 @@ class NodeDict(UserDict[str, Any]):
 class Network:
     """A network: its parts are attributes, and those of the sub-networks handed to `__init__`."""
 
+    @strict
     def __init__(self, *subnetworks: "Network", name: str | None = None) -> None:
         for given in subnetworks:
             if not isinstance(given, Network):

@@ -17,6 +17,7 @@ from snnc.frontends.paibox.guide import public
 from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.guide.parts import Part, flat_or_shaped
 from snnc.frontends.paibox.network import Population
+from snnc.frontends.paibox.numbers import array_of
 from snnc.frontends.paibox.presets import neuron
 from snnc.frontends.paibox.translate import registers
 from snnc.ir.build import Builder
@@ -110,7 +111,7 @@ class Neuron(Part):
         return shaped.reshape(()) if self.shape == (1,) else shaped
 
     def _currents(self, x: Any) -> Array:
-        array = np.asarray(x)
+        array = array_of(x, "the input", here())
         if array.dtype.kind not in "biu" or array.size not in (1, self.size):
             raise fail(
                 "paibox-shape",

@@ -9,7 +9,7 @@ from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.guide.environment import FRONTEND_ENV
 from snnc.frontends.paibox.guide.parts import Part
 from snnc.frontends.paibox.network import Input
-from snnc.frontends.paibox.numbers import shape_of
+from snnc.frontends.paibox.numbers import array_of, shape_of
 from snnc.ir.weights import Array
 
 
@@ -42,15 +42,14 @@ class InputProj(Part):
 
     @input.setter
     def input(self, value: Any) -> None:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
+        if callable(value):
             raise fail(
                 "paibox-input",
-                f"{self!r}: the input is a {type(value).__name__}, not numbers",
+                f"{self!r}: .input is set to a {type(value).__name__}, not to numbers",
                 here(),
                 help="a function or an encoder is given to InputProj(...) itself",
             )
-        self._numbers = array
+        self._numbers = array_of(value, ".input", here())
 
     @property
     def feature_map(self) -> Array:
@@ -99,8 +98,8 @@ class InputProj(Part):
         return self._whole(self._numbers)
 
     def _whole(self, found: Any) -> Array:
-        array = np.asarray(found)
-        if array.dtype.kind not in "biuf" or (array != np.round(array)).any():
+        array = array_of(found, f"what {self!r} gives", self.loc)
+        if not (array == np.round(array)).all():
             raise fail(
                 "paibox-input",
                 f"{self!r} gives values of type {array.dtype} that are no whole numbers",

@@ -91,6 +91,7 @@ class Simulator:
             if isinstance(part, InputProj):
                 part.restart()
 
+    @strict
     def add_probe(self, probe: Probe) -> None:
         """Record what a probe asks for from the next run on."""
         if not isinstance(probe, Probe) or not any(probe.target is p for p in self.parts.values()):
@@ -102,11 +103,13 @@ class Simulator:
             )
         self.data.chunks.setdefault(probe, [])
 
+    @strict
     def remove_probe(self, probe: Probe) -> None:
         """Forget a probe and what it recorded."""
         if self.data.chunks.pop(probe, None) is None:
             raise fail("paibox-probe", f"{probe!r} was not added", here(), help="add_probe adds it")
 
+    @strict
     def reset(self) -> None:
         """Forget all records, and begin anew at the first step."""
         self.data = self._emptied()

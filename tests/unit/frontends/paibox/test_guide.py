@@ -184,7 +184,7 @@ def test_an_input_of_none_gets_its_numbers_later():
     given = pb.InputProj(input=None, shape_out=(2, 2))
     given.input = np.ones((2, 2), dtype=np.int8)
     assert recorded_once(given, "feature_map").all()
-    with pytest.raises(SnncError, match="not numbers"):
+    with pytest.raises(SnncError, match="not to numbers"):
         given.input = print
 
 
@@ -289,6 +289,14 @@ def test_inputs_of_spiking_neurons_must_be_spikes():
         (lambda: pb.Simulator(pb.InputProj([1, 2], 3)).run(1), "paibox-shape", "agree"),
         (lambda: pb.Simulator(pb.InputProj(0.5, 3)).run(1), "paibox-input", "encode"),
         (lambda: pb.Network(pb.IF(3, 1)), "paibox-end", "attributes"),
+        (lambda: pb.Network(nme="x"), "unknown-keyword", "name"),
+        (lambda: pb.Network("x"), "paibox-end", "attributes"),
+        (lambda: link(pb.ConnType.One2One, [[1], [1, 2]]), "paibox-number", "rows"),
+        (lambda: link(pb.ConnType.One2One, "1"), "paibox-number", "array"),
+        (lambda: pb.InputProj([[1], [1, 2]], 3), "paibox-number", "rows"),
+        (lambda: pb.Simulator(pb.InputProj(np.nan, 3)).run(1), "paibox-input", "encode"),
+        (lambda: pb.Simulator(pb.InputProj(1, 3)).add_probe(3), "paibox-probe", "part"),
+        (lambda: pb.Simulator(pb.InputProj(1, 3)).remove_probe(3), "paibox-probe", "add_probe"),
         (lambda: pb.simulator.PoissonEncoder(seed=-1), "paibox-number", "seed"),
         (lambda: pb.simulator.PoissonEncoder()([np.nan]), "paibox-input", "0..1"),
         (lambda: pb.simulator.PeriodicEncoder(np.zeros((0, 3))), "paibox-input", "(T, ...)"),
