@@ -10,6 +10,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
@@ -97,3 +98,35 @@ def test_golden_cases_rebuilt_as_objects_equal_the_record(rebuilt, folder):
     steps = json.loads((folder / "net.json").read_text())["T"]
     case = compare(network_of(top, simulated=True), trains(folder), records(folder), steps)
     assert DEFECTS.get(folder.name, "") == difference(case, Reference())
+
+
+SOURCE = """
+import numpy as np
+import paibox as pb
+
+class Net(pb.Network):
+    def __init__(self):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.image = pb.InputProj(pb.simulator.PoissonEncoder(seed=1), shape_out=(1, 8, 8))
+        self.c1 = pb.IF((4, 6, 6), 6, 0)
+        self.k1 = pb.Conv2d(self.image, self.c1, rng.integers(-4, 6, (4, 1, 3, 3)).astype(np.int8))
+        self.p1 = pb.SpikingMaxPool2d(self.c1, 2, tick_wait_start=2)
+        self.fc = pb.LIF(10, 9, 0, bias=-1, tick_wait_start=3)
+        self.w = pb.FullConn(self.p1, self.fc, rng.integers(-4, 6, (36, 10)).astype(np.int8))
+
+def build():
+    return Net()
+"""
+
+
+@needs_paibox
+@pytest.mark.slow
+def test_a_file_that_builds_with_paibox_is_compiled_where_paibox_is(tmp_path):
+    (tmp_path / "net.py").write_text(SOURCE)
+    packages = Path(attrs.__file__).parents[1]
+    path = os.pathsep.join([str(HERE.parents[1]), str(packages)])
+    command = [PYTHON, "-m", "snnc", "compile", "net.py:build", "-t", "paicore", "-o", "out"]
+    environment = {**os.environ, "PYTHONPATH": path}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    assert snnc.verify(tmp_path / "out")
