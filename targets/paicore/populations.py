@@ -16,11 +16,38 @@ from typing import Any
 
 from attrs import frozen
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import fail, nearest
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import smallest_weight
 from snnc.targets.paicore.limits import LIMITS
+
+HINTS: Mapping[str, Sequence[int]] = {
+    "start": range(LIMITS.max_tick + 1),
+    "chip": range(LIMITS.side**2),
+    "bits": LIMITS.weight_bits,
+    "group": range(1 << 31),
+    "extension": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
+}
+"""Whole numbers that a neuron's `place` may hold: `start` and `chip` are for users to give."""
+
+LISTS = ("slices", "unit")
+"""What else it holds between the passes."""
+
+
+def _check_hint(op: Op, key: str, value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if (key in LISTS and isinstance(value, tuple)) or (whole and value in HINTS.get(key, ())):
+        return
+    if key in HINTS:
+        allowed = HINTS[key]
+        ends = f"{allowed[0]}..{allowed[-1]}" if isinstance(allowed, range) else f"{[*allowed]}"
+        why, help = f"not one of {ends}", "give start and chip, and leave the rest to the passes"
+    else:
+        why, help = "which no pass reads", nearest(key, [*HINTS, *LISTS])
+    raise fail(
+        "bad-place", f"%{op.result.name}: place has {key} = {value!r}, {why}", op.loc, help=help
+    )
 
 
 @frozen
@@ -54,15 +81,23 @@ class Populations:
         self.ops: tuple[Op, ...] = tuple(module.ops("neuron"))
         self.by_value: dict[Value, Op] = {op.result: op for op in self.ops}
         self._bits: dict[Op, int] = {}
+        self._hints: dict[Op, Mapping[str, Any]] = {}
 
     def size(self, op: Op) -> int:
         """Return the number of neurons."""
         return op.result.type.size
 
     def hint(self, op: Op) -> Mapping[str, Any]:
-        """Return the `place` attribute, empty where there is none."""
-        found: Mapping[str, Any] = op["place"] or {}
-        return found
+        """Return the `place` attribute, empty where there is none.
+
+        Raises:
+            SnncError: `bad-place` for a key that no pass reads, or a value of another kind.
+        """
+        if op not in self._hints:
+            self._hints[op] = op["place"] or {}
+            for key, value in self._hints[op].items():
+                _check_hint(op, key, value)
+        return self._hints[op]
 
     def start(self, op: Op) -> int:
         """Return the start that `schedule` chose; 0 before it ran."""

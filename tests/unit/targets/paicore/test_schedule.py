@@ -5,7 +5,7 @@ import pytest
 
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
-from snnc.ir import Builder, Module, Value
+from snnc.ir import Builder, Module, Value, Word
 from snnc.targets.paicore.schedule import Schedule
 
 
@@ -157,3 +157,21 @@ def test_a_fan_in_beyond_every_extension_is_refused() -> None:
     a = net.build.op("neuron", net.build.op("linear", net.x, net.weights(73729, 4)), threshold=1)
     error = refused(net.build.finish(net.layer("b", a)))
     assert ("fan-in-exceeded", 4) == (error.code, error.exit_status)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"start": -1}, "start = -1, not one of 0..32767"),
+        ({"start": Word("soon")}, "start = 'soon'"),
+        ({"start": True}, "start = True"),
+        ({"strat": 1}, "strat = 1, which no pass reads"),
+        ({"bits": 3}, "bits = 3, not one of [1, 2, 4, 8]"),
+        ({"slices": 3}, "slices = 3"),
+    ],
+)
+def test_a_place_that_no_pass_understands_is_refused(place: dict[str, object], said: str) -> None:
+    n = Net()
+    error = refused(n.build.finish(n.layer("a", n.x, place=place)))
+    assert ("bad-place", True) == (error.code, said in str(error))
+    assert error.diagnostics[0].help
