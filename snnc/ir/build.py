@@ -11,6 +11,7 @@ Recurrence: `later = b.forward("s", type)` is used before `b.bind(later, value)`
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from attrs import evolve
 
@@ -108,8 +109,10 @@ class Builder:
         clean, _, types = check_call(full, given, attrs, place, self.weights)
         hints = list(names) + [full.partition(".")[2]] * len(types)
         results = tuple(Value(self.fresh(h), t, place) for h, t in zip(hints, types, strict=False))
-        self.ops.append(Op(full, given, clean, results, place))
-        return self.ops[-1]
+        op = Op(full, given, clean, results, place)
+        _CHECKED[op] = _symbol_types(op, self.weights)
+        self.ops.append(op)
+        return op
 
     def append(self, op: Op) -> None:
         """Add an op that exists already, as it is."""
@@ -185,6 +188,19 @@ def element_of(data: Array, name: str, loc: Location) -> Element:
             help="convert it to int8, int32 or float32 first",
         )
     return found
+
+
+_CHECKED: "WeakKeyDictionary[Op, tuple[Type | None, ...]]" = WeakKeyDictionary()
+"""Ops whose call was checked when they were built, with the types of their symbols then."""
+
+
+def is_checked(op: Op, weights: Mapping[str, Weight]) -> bool:
+    """Whether an op's call was checked as it stands: results as inferred, equal symbol types."""
+    return op in _CHECKED and _CHECKED[op] == _symbol_types(op, weights)
+
+
+def _symbol_types(op: Op, weights: Mapping[str, Weight]) -> tuple[Type | None, ...]:
+    return tuple(weights[s.name].type if s.name in weights else None for s in op.symbols)
 
 
 def symbol_type(weights: Mapping[str, Weight], symbol: Symbol, loc: Location) -> Type:

@@ -1,10 +1,11 @@
 """Files: writing so that nothing half-written is ever left behind, and reading `.npz` archives."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from snnc.diagnostics import fail
 
@@ -42,20 +43,14 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         SnncError: `output-unwritable` when the folder cannot be written or the disk is full; the
             temporary file is removed.
     """
-    temporary = ""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
+        with _created(temporary) as stream:
             for chunk in [data] if isinstance(data, bytes) else data:
                 stream.write(chunk)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        _discard(temporary)
         reason = error.strerror or str(error)
         raise fail(
             "output-unwritable",
@@ -63,6 +58,19 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
             help="choose another folder, or free space",
         ) from error
     except BaseException:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        _discard(temporary)
         raise
+
+
+def _discard(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _created(path: Path) -> BinaryIO:
+    """Return a new file, opened; folders above it are made where they lack."""
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from snnc.diagnostics import Diagnostics, Location, SnncError, fail, nearest
 from snnc.ir.analysis import run_order
-from snnc.ir.build import check_call
+from snnc.ir.build import check_call, is_checked
 from snnc.ir.graph import Module, Op, Value, Weight
 from snnc.ir.rules import check_bounds
 from snnc.ir.types import Type
@@ -157,6 +157,8 @@ def _check_op(module: Module, op: Op, found: Diagnostics) -> None:
 
 
 def _check_signature(module: Module, op: Op) -> None:
+    if is_checked(op, module.weights):
+        return
     _, _, types = check_call(op.name, op.operands, op.attrs, op.loc, module.weights)
     given = tuple(r.type for r in op.results)
     if given != types:

@@ -1,7 +1,7 @@
 """One measured compilation, in a process of its own: `python -m snnc.cli.bench.child TASK.json`.
 
-The network is made first, outside the clock, and a tiny one is compiled, so that every module is
-imported. Measured is from the module in memory to the files on
+The network is made first, outside the clock, and a tiny one is compiled and
+written, so that every module is imported. Measured is from the module in memory to the files on
 disk; the result is one line of JSON with `seconds`, `bytes` and `peak_bytes` of the process.
 """
 
@@ -42,9 +42,9 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     """Return what one compilation of a task takes."""
     from snnc.driver import compile as compile_network
 
-    compile_network(make_network([16, 8], 0), "paicore")
     module = make_network(task["sizes"], task["seed"])
     with tempfile.TemporaryDirectory(prefix="snnc-bench-") as place:
+        compile_network(make_network([16, 8], 0), "paicore").save(Path(place, "tiny"))
         folder = Path(place, "build")
         begun = time.perf_counter()
         compile_network(module, "paicore").save(folder)
