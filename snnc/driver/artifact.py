@@ -180,14 +180,15 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
     """
     folder = folder.resolve()
     _check_ours(folder)
-    temporary = ""
+    leftovers: tuple[Path, ...] = ()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
-        made, old = Path(temporary, "new"), Path(temporary, "old")
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        old = made.with_name(f"{made.name}.old")
+        leftovers = (made, old)
         shared = link and _link(source, made)
         if not shared:
-            shutil.copytree(source, made)
+            shutil.copytree(source, made, dirs_exist_ok=True)
         _open_up(made)
         if folder.exists():
             folder.rename(old)
@@ -206,8 +207,8 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
             help="choose another folder, or free space",
         ) from error
     finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+        for path in leftovers:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _link(source: Path, made: Path) -> bool:
@@ -217,10 +218,10 @@ def _link(source: Path, made: Path) -> bool:
     """
 
     def link(old: str, new: str) -> None:
-        (shutil.copy2 if Path(old).name in (MANIFEST, README) else os.link)(old, new)
+        (shutil.copyfile if Path(old).name in (MANIFEST, README) else os.link)(old, new)
 
     try:
-        shutil.copytree(source, made, copy_function=link)
+        shutil.copytree(source, made, copy_function=link, dirs_exist_ok=True)
     except OSError:
         # Another file system, or one without links; what else is wrong, copying tells.
         shutil.rmtree(made, ignore_errors=True)

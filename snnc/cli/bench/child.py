@@ -47,7 +47,8 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         compile_network(make_network([16, 8], 0), "paicore").save(Path(place, "tiny"))
         folder = Path(place, "build")
         begun = time.perf_counter()
-        compile_network(module, "paicore").save(folder)
+        build = compile_network(module, "paicore")
+        build.save(folder)
         seconds = time.perf_counter() - begun
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"seconds": seconds, "bytes": size, "peak_bytes": peak()}
