@@ -67,7 +67,7 @@ def addmm(o: Ops, self: Any, mat1: Any, mat2: Any, beta: Any = 1, alpha: Any = 1
 
 def _convolution(o: Ops, kind: str, input: Flow, weight: Any, bias: Any, **attrs: Any) -> Flow:
     axes = int(kind[-2])
-    o.leading(input)
+    input = o.leading(input)
     if isinstance(weight, Flow) or len(input.expr.shape) != axes + 1:
         raise o.refuse(
             f"{kind} of a tensor {list(input.shape(o.sizes))}",
@@ -127,7 +127,7 @@ FUNCTIONS["aten.conv_transpose2d.input"] = _transposed(2)
 
 def _pool(o: Ops, kind: str, x: Flow, **attrs: Any) -> Flow:
     axes = int(kind[-2])
-    o.leading(x)
+    x = o.leading(x)
     if attrs.pop("ceil_mode"):
         raise o.refuse(f"{kind} with ceil_mode", "use ceil_mode=False")
     if len(x.expr.shape) != axes + 1:
@@ -200,7 +200,7 @@ def relu(o: Ops, self: Flow) -> Flow:
 @lowers("aten.batch_norm.default")
 def batch_norm(o: Ops, input: Flow, weight: Any, bias: Any, **attrs: Any) -> Flow:
     """Normalization with the statistics of training."""
-    o.leading(input)
+    input = o.leading(input)
     if attrs["training"] or attrs["running_mean"] is None:
         raise o.refuse(
             "batch norm with the statistics of the batch",

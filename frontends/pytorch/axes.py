@@ -87,7 +87,8 @@ def reshaped(
 
 
 def _take(atoms: Sequence[str], size: int, sizes: Sizes) -> tuple[str, ...]:
-    taken: list[str] = []
+    # Of axes of size 1, the one that comes next in the tensor keeps its place.
+    taken = list(atoms[:1]) if size == 1 and sizes.of(tuple(atoms[:1])) == 1 else []
     while sizes.of(tuple(taken)) < size and len(taken) < len(atoms):
         taken.append(atoms[len(taken)])
     if sizes.of(tuple(taken)) != size:

@@ -5,8 +5,10 @@ cannot export is refused with the module and the line where it happened.
 """
 
 import copy
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,8 @@ def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Cap
     """
     import torch
 
-    declare_ops()
+    with _quiet():
+        declare_ops()
     inner = copied(network)
     reset(inner)
     sites: dict[str, Site] = {}
@@ -105,12 +108,24 @@ def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Cap
             module.forward = forward
     wrapped = _wrapper(inner)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), _quiet():
             warnings.simplefilter("ignore")
             program = torch.export.export(wrapped, tuple(sample), strict=False)
     except Exception as error:
         raise _refused(error) from error
     return Capture(program, sites)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what torch logs about tools of other devices while it exports."""
+    logger = logging.getLogger("torch._library.triton")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _wrapper(inner: Any) -> Any:

@@ -136,21 +136,28 @@ def _eager(network: Any, batch: Any, lowered: Lowered) -> _Recorded:
 
     own = copied(network)
     reset(own)
-    calls: dict[str, list[Any]] = {path: [] for path in lowered.sites}
+    calls: dict[str, list[Any]] = {p: [] for p, s in lowered.sites.items() if s.compared}
     modules = dict(own.named_modules())
-    for path in lowered.sites:
+    for path in calls:
         modules[path if path in modules else ""].register_forward_hook(_recorder(calls[path]))
     with torch.no_grad():
         stepped = lowered.stepping and batch.ndim == len(lowered.layout) + 1
         results = _steps(own, batch) if stepped else [without_states(own(batch))]
     ticks = batch.shape[0] if stepped else 0
     layers = {p: _layer(lowered, p, c, batch) for p, c in calls.items()}
-    ticks = ticks or next((a.shape[1] for a in layers.values()), 1)
+    ticks = ticks or next((a.shape[1] for a in layers.values()), _ticks(batch, lowered))
     outputs = tuple(
         _arranged([r[i] for r in results], o.axes, batch, lowered)
         for i, o in enumerate(lowered.outputs)
     )
     return _Recorded(layers, outputs, ticks)
+
+
+def _ticks(batch: Any, lowered: Lowered) -> int:
+    """Return the ticks of an input, where no layer tells them."""
+    if ("T",) in lowered.layout:
+        return int(batch.shape[lowered.layout.index(("T",))])
+    return int(batch.shape[0]) // lowered.sizes.batch if has_time(lowered.layout) else 1
 
 
 def _recorder(calls: list[Any]) -> Callable[..., None]:

@@ -65,15 +65,30 @@ class Ops:
                 "do it outside the network: the chip gives the train, the host sums it up",
             )
 
-    def leading(self, x: Flow) -> None:
-        """Refuse a layout with more than one axis before the sample's own."""
+    def own(self, x: Flow) -> Flow:
+        """Return a flow whose axes of size 1 behind time and batch are axes of the sample."""
+        count = len(x.axes)
+        while count and x.axes[count - 1] in (F, ()):
+            count -= 1
+        tail = x.axes[count:]
+        if () not in tail:
+            return x
+        rest = iter(x.expr.shape)
+        shape = tuple(next(rest) if a == F else 1 for a in tail)
+        made = self.exprs.make("reshape", (x.expr,), shape, self.loc)
+        return evolve(x, expr=made, axes=(*x.axes[:count], *(F for _ in tail)))
+
+    def leading(self, x: Flow) -> Flow:
+        """Return the flow; refuse a layout with more than one axis before the sample's own."""
+        x = self.own(x)
         lead = [a for a in x.axes if a != F]
-        if F in x.axes[: len(lead)] or len(lead) != 1:
-            raise self.refuse(
-                f"{self.name} needs one axis (of batch, or of batch and time) before the sample's, "
-                f"but the tensor is {list(x.shape(self.sizes))}",
-                "give the sample a batch axis as its first one: sample[None]",
-            )
+        if F not in x.axes[: len(lead)] and len(lead) == 1:
+            return x
+        raise self.refuse(
+            f"{self.name} needs one axis (of batch, or of batch and time) before the sample's, "
+            f"but the tensor is {list(x.shape(self.sizes))}",
+            "give the sample a batch axis as its first one: sample[None]",
+        )
 
     def weight(self, name: str, tensor: Any) -> Any:
         """Return a constant tensor as a weight of the expressions."""

@@ -137,6 +137,12 @@ class Walk:
         return made
 
     def _unknown(self, name: str) -> Exception:
+        if any(part in name for part in ("rand", "bernoulli", "normal")):
+            return self.ops.refuse(
+                f"{name} draws random numbers, which a chip does not",
+                "encode outside the network: give the spikes as its input, or convert with an "
+                "encoder of the IR (poisson), which has a seed",
+            )
         known = "softmax attention" if "softmax" in name or "attention" in name else name
         return self.ops.refuse(
             f"{known} has no form on a chip or in the IR",
@@ -169,11 +175,12 @@ class Walk:
         place = self.places.get(path, named(path))
         return self.exprs.make("leaf", (), shape, place, path=path, role=role, timed=True)
 
-    def _entering(self, site: Site, x: Any) -> Flow:
+    def _entering(self, site: Site, given: Any) -> Flow:
         """Return the input of a layer after checking that time and batch are where it says."""
-        if not isinstance(x, Flow):
+        if not isinstance(given, Flow):
             raise self.ops.refuse(f"layer {site.path} has a constant as input", "connect it")
-        self.ops.only_ticks(x)
+        self.ops.only_ticks(given)
+        x = self.ops.own(given)
         wanted = {"TB": (("T",), ("B",)), "BT": (("B",), ("T",)), "merged": (("B", "T"),)}
         lead: tuple[Any, ...] = wanted.get(site.order, (("B",),))
         if x.axes != (*lead, *(F for _ in x.expr.shape)):
@@ -299,11 +306,12 @@ def ticks_of(captured: Capture, sample: Any, time: Any) -> tuple[Sizes, Axes]:
         return _merged(captured, shape)
     axis = {"TB": 0, "BT": 1}[orders[0]] if time == "auto" and orders else time
     turns = _turns(captured)
+    spread = _spread(captured, shape) if orders == ["TB"] and time in ("auto", "static") else 0
     if axis == "auto":
         indexed = _indexed(captured)
         axis = indexed if indexed is not None else "static" if turns > 1 else "step"
-    if axis in ("step", "static"):
-        ticks, lead = (turns if axis == "static" else 1), [("B",)]
+    if axis in ("step", "static") or spread:
+        ticks, lead = (1 if axis == "step" else spread or turns), [("B",)]
     else:
         ticks, lead = shape[axis], [("T",), ("B",)] if axis == 0 else [("B",), ("T",)]
     if len(shape) < len(lead) + 1:
@@ -343,15 +351,47 @@ def _turns(captured: Capture) -> int:
     return max(counts.values(), default=1)
 
 
+def _spread(captured: Capture, shape: tuple[int, ...]) -> int:
+    """Return the ticks over which the network itself repeats an input without time, or 0."""
+    for node in captured.program.graph.nodes:
+        if str(node.target) == "snnc.neuron.default":
+            ticks, batch = tuple(node.args[0].meta["val"].shape)[:2]
+            return int(ticks) if shape[:2] != (ticks, batch) and shape[0] == batch else 0
+    return 0
+
+
 def _indexed(captured: Capture) -> int | None:
     """Return the axis along which the network itself takes its input apart."""
     names = set(captured.program.graph_signature.user_inputs)
     for node in captured.program.graph.nodes:
         if str(node.target) in ("aten.select.int", "aten.unbind.int"):
-            source = node.args[0]
-            if source.op == "placeholder" and source.name in names:
-                return int(node.args[1]) if len(node.args) > 1 else 0
+            axis = int(node.args[1]) if len(node.args) > 1 else 0
+            found = _axis_of_input(node.args[0], axis, names)
+            if found is not None:
+                return found
     return None
+
+
+def _axis_of_input(node: Any, axis: int, names: set[str]) -> int | None:
+    """Return which axis of the input an axis of a moved input is, or None."""
+    while node.op != "placeholder":
+        name, source = str(node.target).split(".")[1], node.args[0]
+        if name in ("permute", "transpose"):
+            order = list(range(len(node.meta["val"].shape)))
+            if name == "permute":
+                order = [d % len(order) for d in node.args[1]]
+            else:
+                a, b = node.args[1:]
+                order[a], order[b] = order[b], order[a]
+            axis = order[axis]
+        elif name in ("flatten", "view", "reshape"):
+            before, after = source.meta["val"].shape, node.meta["val"].shape
+            if tuple(before[: axis + 1]) != tuple(after[: axis + 1]):
+                return None
+        elif name not in (*SAME, *CASTS):
+            return None
+        node = source
+    return axis if node.name in names else None
 
 
 def lower(captured: Capture, sample: Any, time: Any, input_name: str) -> Lowered:

@@ -66,6 +66,7 @@ def _with(o: Ops, x: Flow, axes: Any, shape: tuple[int, ...]) -> Flow:
 @lowers("aten.flatten.using_ints")
 def flatten(o: Ops, self: Flow, start_dim: int = 0, end_dim: int = -1) -> Flow:
     """Several axes become one."""
+    self = o.own(self) if F in self.axes[start_dim % len(self.axes) :] else self
     first, last = start_dim % len(self.axes), end_dim % len(self.axes)
     part = self.axes[first : last + 1]
     if first == last:
@@ -88,10 +89,8 @@ def flatten(o: Ops, self: Flow, start_dim: int = 0, end_dim: int = -1) -> Flow:
 def unsqueeze(o: Ops, self: Flow, dim: int) -> Flow:
     """A new axis of size 1."""
     place = dim % (len(self.axes) + 1)
-    if F not in self.axes[:place] and (place == 0 or F in self.axes[place:] or not self.expr.shape):
-        after = self.axes[place : place + 1]
-        if not after or after[0] != F or place == 0:
-            return evolve(self, axes=(*self.axes[:place], (), *self.axes[place:]))
+    if F not in self.axes[:place]:
+        return evolve(self, axes=(*self.axes[:place], (), *self.axes[place:]))
     begin = sum(a == F for a in self.axes[:place])
     shape = (*self.expr.shape[:begin], 1, *self.expr.shape[begin:])
     return _with(o, self, (*self.axes[:place], F, *self.axes[place:]), shape)
@@ -250,8 +249,12 @@ def cat(o: Ops, tensors: list[Any], dim: int = 0) -> Flow:
     place = dim % len(flows[0].axes)
     axis = flows[0].axes[place]
     if axis == ():
-        bare = [evolve(f, axes=(*f.axes[:place], *f.axes[place + 1 :])) for f in flows]
-        return stack(o, bare, place)
+        ticks = [f.tick for f in flows if f.expr.timed]
+        if o.sizes.ticks > 1 and ticks == list(range(o.sizes.ticks)):
+            bare = [evolve(f, axes=(*f.axes[:place], *f.axes[place + 1 :])) for f in flows]
+            return stack(o, bare, place)
+        flows = [o.own(f) for f in flows]
+        axis = flows[0].axes[place]
     if axis != F:
         raise o.refuse("cat along batch or time", "stack the ticks, or concatenate the samples")
     exprs, model = o.joined(flows)

@@ -31,6 +31,7 @@ class Site:
     order: str = "step"
     attrs: dict[str, Any] = field(factory=dict)
     role: str = "spikes"
+    compared: bool = True
     ticks: int = 0
     batch: int = 0
 

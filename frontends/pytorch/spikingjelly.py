@@ -72,7 +72,7 @@ def current(module: Any, site: Site) -> Forward:
 
 def silent(module: Any, site: Site) -> Forward:
     """Integrate without firing, starting at zero in every call; `decode` reads it out."""
-    site.order, site.role = "TB", "v"
+    site.order, site.role, site.compared = "TB", "v", module.decode is None
     attrs: dict[str, Any] = {"reset": "none"}
     if hasattr(module, "tau"):
         rate = 1.0 / float(module.tau)
