@@ -6,14 +6,15 @@ from typing import Any
 from snnc.diagnostics import fail, nearest
 from snnc.ir.graph import Module
 
-OPTIONS = ("steps",)
+OPTIONS = ("steps", "encode")
 
 
 class Paibox:
     """Reads networks of PAIBox 1.3 and of the facade `guide`.
 
     Option `steps=N`: what PAIBox's simulation of N steps shows, its defects included; without it,
-    what the chip does.
+    what the chip does. Option `encode`: Poisson, latency and periodic encoders of inputs are part
+    of the module, which then takes their numbers; without it, inputs are trains of spikes.
     """
 
     name = "paibox"
@@ -42,9 +43,16 @@ class Paibox:
                     f"a PAIBox network takes no option {name!r}",
                     help=nearest(name, OPTIONS),
                 )
-        given = options.get("steps", 0)
-        text = isinstance(given, str) and given.isdigit()
-        steps = integer(int(given) if text else given, "steps", 0)
+        asked = options.get("steps", 0)
+        text = isinstance(asked, str) and asked.isdigit()
+        steps = integer(int(asked) if text else asked, "steps", 0)
         describe = getattr(source, "paibox_network", None)
-        network = describe() if describe is not None else network_of(source, steps > 0)
-        return translate(network, steps)
+        encode = _truth(options.get("encode", False))
+        given = describe(encode) if describe else network_of(source, steps > 0, encode)
+        return translate(given, steps)
+
+
+def _truth(given: Any) -> bool:
+    if given not in (True, False, "true", "false"):
+        raise fail("bad-option", f"encode = {given!r} is no truth value", help="true or false")
+    return given in (True, "true")

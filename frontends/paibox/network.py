@@ -11,6 +11,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from snnc.diagnostics import UNKNOWN, Location, fail
+from snnc.frontends.paibox.encoding import Encoder
 from snnc.frontends.paibox.numbers import FARTHEST, Shape
 from snnc.ir.build import Builder
 from snnc.ir.graph import Value
@@ -19,11 +20,15 @@ from snnc.ir.weights import Array
 
 @frozen(eq=False)
 class Input:
-    """Where spikes or bytes come from outside, at every step from 1 on."""
+    """Where spikes or bytes come from outside, at every step from 1 on.
+
+    `encoder`: what makes them of the user's numbers, where that is part of the program.
+    """
 
     name: str
     shape: Shape
     loc: Location = UNKNOWN
+    encoder: Encoder | None = None
 
 
 @frozen(eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from snnc.diagnostics import SnncError, fail, named
 from snnc.frontends.paibox import links
+from snnc.frontends.paibox.encoding import encoder_of
 from snnc.frontends.paibox.modules import Flow, FunctionalModule, Lowered, Operand, lower
 from snnc.frontends.paibox.network import Input, Link, Network, Population, Synapse
 from snnc.frontends.paibox.numbers import FARTHEST, integer, leaks, shape_of, weights_of
@@ -45,8 +46,8 @@ def unsupported(name: str, reason: str, help: str = "use a network without it") 
     return fail("paibox-unsupported", f"{name}: {reason}", named(name), help=help)
 
 
-def network_of(given: Any, simulated: bool = False) -> Network:
-    """Return a PAIBox network as data.
+def network_of(given: Any, simulated: bool = False, encode: bool = False) -> Network:
+    """Return a PAIBox network as data; `encode`: with the encoders of its inputs.
 
     `simulated`: with what only PAIBox's simulation shows (an ignored dilation), which is refused
     else.
@@ -56,7 +57,8 @@ def network_of(given: Any, simulated: bool = False) -> Network:
     """
     found: dict[int, tuple[str, Any]] = {}
     _collect(given, "", found)
-    return _Reader(type(given).__name__, found, simulated).network().check()
+    reader = _Reader(type(given).__name__, found, simulated, encode)
+    return reader.network().check()
 
 
 def _collect(network: Any, prefix: str, found: dict[int, tuple[str, Any]]) -> None:
@@ -99,8 +101,10 @@ def _name(value: Any, path: str) -> str:
 class _Reader:
     """Turns the parts of a network into data."""
 
-    def __init__(self, name: str, found: Mapping[int, tuple[str, Any]], simulated: bool) -> None:
-        self.name, self.found, self.simulated = name, found, simulated
+    def __init__(
+        self, name: str, found: Mapping[int, tuple[str, Any]], simulated: bool, encode: bool
+    ) -> None:
+        self.name, self.found, self.simulated, self.encode = name, found, simulated, encode
         self.lowered: dict[int, Lowered] = {}
 
     def network(self) -> Network:
@@ -110,7 +114,7 @@ class _Reader:
         synapses: list[Synapse] = []
         for name, part in self.found.values():
             if is_a(part, INPUT):
-                inputs.append(Input(name, shape_of(part.shape_out), named(name)))
+                inputs.append(self._input(name, part))
             elif is_a(part, MODULE):
                 made = self._module(part)
                 populations += made.populations
@@ -120,6 +124,11 @@ class _Reader:
             else:
                 synapses.append(self._synapse(name, part))
         return Network(self.name, tuple(inputs), tuple(populations), tuple(synapses))
+
+    def _input(self, name: str, part: Any) -> Input:
+        function = getattr(part, "_func_input", None) if self.encode else None
+        encoder = None if function is None else encoder_of(function, name, named(name))
+        return Input(name, shape_of(part.shape_out), named(name), encoder)
 
     def _named(self, part: Any, reader: str) -> str:
         if id(part) not in self.found:

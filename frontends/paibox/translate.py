@@ -14,7 +14,7 @@ from attrs import frozen
 
 from snnc.diagnostics import UNKNOWN, Location, fail, named
 from snnc.frontends.paibox.clock import SLOTS, delay_of, phases, reread, steps_back
-from snnc.frontends.paibox.network import Network, Population, Synapse
+from snnc.frontends.paibox.network import Input, Network, Population, Synapse
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Operand, Value
 from snnc.ir.types import U1, U8, Type, train
@@ -101,15 +101,20 @@ class _Translation:
     def module(self) -> Module:
         """Return the module; it returns the network's outputs."""
         for given in self.network.inputs:
-            readers = [self.working[s.target] for s in self._synapses() if s.source == given.name]
-            type = train(U8 if any(p.wide_in for p in readers) else U1, *given.shape)
-            self.values[given.name] = self.build.input(given.name, type, given.loc)
+            self.values[given.name] = self._input(given)
         for node in self.working.values():
             self.values[node.name] = self.build.forward(node.name, _type(node), node.loc)
         for node in self.working.values():
             self._neuron(node)
         self.build.loc = named(self.network.name)
         return self.build.finish(*(self.values[name] for name in self.network.returned()))
+
+    def _input(self, given: Input) -> Value:
+        if given.encoder is not None:
+            return given.encoder.train(self.build, given.name, given.shape, given.loc)
+        readers = [self.working[s.target] for s in self._synapses() if s.source == given.name]
+        type = train(U8 if any(p.wide_in for p in readers) else U1, *given.shape)
+        return self.build.input(given.name, type, given.loc)
 
     def _synapses(self) -> list[Synapse]:
         return [

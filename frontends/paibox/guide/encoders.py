@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from snnc.diagnostics import fail
+from snnc.frontends.paibox.encoding import Periodic, Poisson
 from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.numbers import array_of, integer
 from snnc.ir.weights import Array
@@ -19,7 +20,19 @@ class PoissonEncoder:
     def __init__(self, seed: Any = None) -> None:
         if seed is not None:
             seed = integer(seed, "seed", 0, 2**32 - 1, here())
+        self.seed, self.loc = seed, here()
         self._rng = np.random.RandomState(seed)
+
+    def described(self) -> Poisson:
+        """Return the encoder as data; without a seed no module could draw the same again."""
+        if self.seed is None:
+            raise fail(
+                "paibox-unsupported",
+                "a PoissonEncoder without a seed draws other spikes in every run",
+                self.loc,
+                help="give it a seed, or leave encode out",
+            )
+        return Poisson(self.seed)
 
     def __call__(self, x: Any) -> Array:
         """Return spikes of the shape of `x`, booleans; values are chances in 0..1."""
@@ -48,6 +61,10 @@ class PeriodicEncoder:
                 help="give an array (T, ...)",
             )
 
+    def described(self) -> Periodic:
+        """Return the encoder as data."""
+        return Periodic(self._rows)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Array:
         """Return the next row; what is given is not looked at."""
         row: Array = self._rows[self._next % len(self._rows)]
@@ -57,3 +74,7 @@ class PeriodicEncoder:
     def restart(self) -> None:
         """Begin with the first row again."""
         self._next = 0
+
+
+OURS = (PoissonEncoder, PeriodicEncoder)
+"""Encoders that can be part of a module."""

@@ -64,13 +64,13 @@ class Network:
         for number, network in enumerate(vars(self).get("_subnetworks", ())):
             yield from network._walk(f"{prefix}{type(network).__name__}{number}.")
 
-    def paibox_network(self) -> data.Network:
-        """Return this network as data, as the front end reads it.
+    def paibox_network(self, encode: bool = False) -> data.Network:
+        """Return this network as data, as the front end reads it; `encode`: with its encoders.
 
         Raises:
             SnncError: `paibox-outside`, `paibox-empty`, `paibox-hidden`, `duplicate-name`.
         """
-        return described(self._name or type(self).__name__, self.parts())
+        return described(self._name or type(self).__name__, self.parts(), encode)
 
     def reset(self) -> None:
         """Let neurons that were called directly begin anew."""
@@ -102,7 +102,7 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Part | Probe]]:
             )
 
 
-def described(name: str, parts: dict[str, Part | Probe]) -> data.Network:
+def described(name: str, parts: dict[str, Part | Probe], encode: bool = False) -> data.Network:
     """Return parts as the data of a network."""
     names = {id(part): key for key, part in parts.items()}
     synapses = []
@@ -120,7 +120,7 @@ def described(name: str, parts: dict[str, Part | Probe]) -> data.Network:
             synapses.append(part.described(key, *ends))
     return data.Network(
         name,
-        tuple(p.described(k) for k, p in parts.items() if isinstance(p, InputProj)),
+        tuple(p.described(k, encode) for k, p in parts.items() if isinstance(p, InputProj)),
         tuple(p.described(k) for k, p in parts.items() if isinstance(p, Neuron)),
         tuple(synapses),
     )

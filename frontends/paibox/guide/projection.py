@@ -6,6 +6,7 @@ import numpy as np
 
 from snnc.diagnostics import fail
 from snnc.frontends.paibox.guide.calls import here, strict
+from snnc.frontends.paibox.guide.encoders import OURS
 from snnc.frontends.paibox.guide.environment import FRONTEND_ENV
 from snnc.frontends.paibox.guide.parts import Part
 from snnc.frontends.paibox.network import Input
@@ -68,9 +69,10 @@ class InputProj(Part):
         shaped = self.keep_shape and attr == "feature_map"
         return np.zeros(self.shape if shaped else (self.size,), dtype=np.int32)
 
-    def described(self, name: str) -> Input:
+    def described(self, name: str, encode: bool = False) -> Input:
         """Return the input under the name that it has in a network."""
-        return Input(name, self.shape, self.loc)
+        encoder = self.function.described() if encode and isinstance(self.function, OURS) else None
+        return Input(name, self.shape, self.loc, encoder)
 
     def restart(self) -> None:
         """Let an encoder that counts its calls begin anew."""
