@@ -67,7 +67,7 @@ def simulate(network, train):
     return {name: np.array(rows) for name, rows in records.items()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks())
 def test_the_module_equals_the_registers(case):
     network, steps, rng = case
