@@ -62,13 +62,14 @@ def decode(
     """
     system = read_system(folder)
     given = [frames] if isinstance(frames, np.ndarray) else list(frames)
-    bursts = list(system.wiring.bursts(ticks))
-    if len(given) != len(bursts):
+    count = system.wiring.burst_count(ticks)
+    if len(given) != count:
         raise fail(
             "burst-count",
-            f"{ticks} ticks take {len(bursts)} bursts, frames of {len(given)} were given",
+            f"{ticks} ticks take {count} bursts, frames of {len(given)} were given",
             help="keep the frames of each burst apart, one array for each",
         )
+    bursts = system.wiring.bursts(ticks)
     into = {
         name: np.zeros((1, ticks, kind.size), np.uint8) for name, kind in system.outputs.items()
     }

@@ -122,6 +122,10 @@ class Wiring:
         """Return the steps the chips must run so that every output has `ticks` ticks."""
         return ticks + max((port.start for port in self.outputs), default=0)
 
+    def burst_count(self, ticks: int) -> int:
+        """Return how many bursts a run of `ticks` ticks takes, without going through them."""
+        return -(-self.steps(ticks) // self.burst_steps)
+
     def bursts(self, ticks: int) -> Iterator[tuple[int, int]]:
         """Yield (steps done before, steps) of each burst of a run of `ticks` ticks."""
         total = self.steps(ticks)

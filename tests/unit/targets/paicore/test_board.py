@@ -102,6 +102,7 @@ def test_what_does_not_fit_is_refused(folder):
     for code, action in (
         ("one-sample", lambda: board.encode(place, {"x": x})),
         ("burst-count", lambda: board.decode(place, np.zeros(0, np.uint64), 300)),
+        ("burst-count", lambda: board.decode(place, np.zeros(0, np.uint64), 10**12)),
         ("read-answer", lambda: board.potentials(place, [])),
         ("output-frame", lambda: board.decode(place, np.array([0x8880000000000001], "u8"), 3)),
     ):
