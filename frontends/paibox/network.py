@@ -112,8 +112,12 @@ class Network:
             SnncError: `paibox-outside`, `duplicate-name`, `paibox-empty`.
         """
         _check_unique(self.inputs, self.populations)
-        if not self.populations:
-            raise fail("paibox-empty", f"{self.name} has no neurons", help="add some")
+        if not any(p.start for p in self.populations):
+            raise fail(
+                "paibox-empty",
+                f"{self.name} has no neurons that ever work",
+                help="add some, with a tick_wait_start of 1 or more",
+            )
         known = {i.name for i in self.inputs} | set(self.nodes)
         for synapse in self.synapses:
             for end in (synapse.source, synapse.target):

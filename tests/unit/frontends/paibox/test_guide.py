@@ -141,6 +141,19 @@ def test_layers_that_start_late_show_nothing_before():
     assert [0, 0, 0, 0, 0, 1, 0, 1, 0] == simulator.data[network.late][:, 0].tolist()
 
 
+def test_neurons_that_never_start_show_nothing():
+    network = Chain()
+    network.idle = pb.IF(3, 1, tick_wait_start=0)
+    network.s3 = pb.NoDecay(network.n1, network.idle, conn_type=pb.ConnType.BYPASS)
+    probes = [pb.Probe(network.idle, attr) for attr in network.idle.shows]
+    probes.append(pb.Probe(network.s3, "output"))
+    simulator = pb.Simulator(network)
+    for probe in probes:
+        simulator.add_probe(probe)
+    simulator.run(5)
+    assert not any(simulator.data[probe].any() for probe in probes)
+
+
 def test_an_input_may_be_a_number_or_an_array():
     assert [[2] * 4] * 4 == recorded_once(pb.InputProj(2, (4, 4)), "feature_map")[-1].tolist()
     flat = pb.InputProj(2, shape_out=(4, 4), keep_shape=False)

@@ -134,7 +134,7 @@ def test_a_synapse_needs_both_its_ends():
 
 def test_a_network_needs_neurons_with_names_of_their_own():
     with pytest.raises(SnncError) as caught:
-        translate(Network("none", (), (), ()))
+        translate(Network("none", (), (Population("a", (2,), start=0),), ()))
     assert "paibox-empty" == caught.value.code
     with pytest.raises(SnncError) as caught:
         translate(Network("twice", (Input("a", (2,)),), (Population("a", (2,)),), ()))
