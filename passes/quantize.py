@@ -8,7 +8,9 @@ thresholds matched to spike counts. What it did to every tensor, and with calibr
 spikes of every layer, is written to `context.report["quantize"]`.
 """
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import asdict, frozen
 
 from snnc.diagnostics import Diagnostics, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
@@ -18,9 +20,13 @@ from snnc.passes.buses import SUMS, find_currents
 from snnc.passes.calibration import Calibration, calibration_of, needed
 from snnc.passes.integer_neuron import refuse_neuron
 from snnc.passes.layer_errors import compare_layers
+from snnc.passes.mixed_precision import Mixed, Search, cores, weight_bits
 from snnc.passes.quantize_choices import choose
-from snnc.passes.quantize_lowering import Choices, lower
-from snnc.passes.scales import Scales
+from snnc.passes.quantize_lowering import Choices, Lowered, lower
+from snnc.passes.scales import Scales, name_of
+
+REPORTED = ("bits", "per", "scale", "rounding", "thresholds")
+"""Options that the report repeats."""
 
 
 @frozen
@@ -55,63 +61,101 @@ class Quantize(Pass):
         choices=("scaled", "matched"),
     )
 
+    drop: float | None = option(
+        None, help="share of calibration samples whose answer may change: chooses bits per layer"
+    )
+    for_: str | None = option(
+        None, help="what drop saves: bits of weights, or cores", choices=("bits", "cores")
+    )
+
     def run(self, module: Module, context: Context) -> Module:
         """Return the module at level int.
 
         Raises:
             SnncError: `no-integer-form` for each op or field that integers cannot express,
                 `real-source`, `negative-weights`, `scale-conflict`, `linear-loop`;
-                `percentile-range`, `unused-option`; `calibration-missing` and what
-                `calibration_of` refuses; `moments-too-large`.
+                `percentile-range`, `drop-range`, `unused-option`; `calibration-missing` and what
+                `calibration_of` refuses; `moments-too-large`; `drop-out-of-reach`, `no-answer`,
+                `no-cost`.
         """
-        percentile = self._percentile(module)
+        self._check(module)
         _refuse(module)
         data = calibration_of(module, context)
-        width = int(context.hardware.get("membrane_bits", 32))
-        scales = Scales(module, self.bits, self.scale, self.per, width, percentile)
-        choices = self._choices(module, scales, data)
-        lowered, lowering = lower(module, scales, choices)
+        mixed = None if self.drop is None else self._mixed(module, data, context)
+        lowering = self._lower(module, data, context, {} if mixed is None else mixed.bits)
         report = {
-            "bits": self.bits,
-            "per": self.per,
-            "scale": self.scale,
-            "rounding": self.rounding,
-            "thresholds": self.thresholds,
+            **{name: getattr(self, name) for name in REPORTED},
             "tensors": lowering.tensors,
             "neurons": lowering.neurons,
             "values": lowering.values,
         }
+        if mixed is not None:
+            report["mixed"] = asdict(mixed)
         if data is not None:
             report["calibration"] = {"samples": data.samples, "ticks": data.ticks}
-            report["layers"] = compare_layers(module, lowered, data)
+            report["layers"] = compare_layers(module, lowering.made, data)
         context.report["quantize"] = report
-        return lowered
+        return lowering.made
 
-    def _choices(self, module: Module, scales: Scales, data: Calibration | None) -> Choices:
+    def _lower(
+        self,
+        module: Module,
+        data: Calibration | None,
+        context: Context,
+        narrower: Mapping[str, int],
+    ) -> Lowered:
+        scales = self._scales(module, context, narrower)
         moments, matched = self.rounding == "second-order", self.thresholds == "matched"
         if not (moments or matched):
-            return Choices()
+            return lower(module, scales, Choices())
         option = f"rounding={self.rounding}" if moments else f"thresholds={self.thresholds}"
-        return choose(module, scales, needed(data, module, option), moments, matched)
+        given = needed(data, module, option)
+        return lower(module, scales, choose(module, scales, given, moments, matched))
 
-    def _percentile(self, module: Module) -> float:
-        if self.percentile is None:
-            return 99.9
-        if self.scale != "percentile":
-            raise fail(
-                "unused-option",
-                f"percentile = {self.percentile} has no use with scale = {self.scale}",
-                module.loc,
-                help="add scale=percentile, or leave percentile out",
-            )
-        if not 0 < self.percentile <= 100:
+    def _scales(self, module: Module, context: Context, narrower: Mapping[str, int]) -> Scales:
+        width = int(context.hardware.get("membrane_bits", 32))
+        percentile = 99.9 if self.percentile is None else self.percentile
+        return Scales(module, self.bits, self.scale, self.per, width, percentile, narrower)
+
+    def _mixed(self, module: Module, data: Calibration | None, context: Context) -> Mixed:
+        assert self.drop is not None
+        given = needed(data, module, f"drop={self.drop}")
+        cost = weight_bits if self.for_ != "cores" else cores(module, context)
+        scales = self._scales(module, context, {})
+        layers = [name_of(s.bus) for s in scales.all if s.bus.makers and not s.exact]
+        search = Search(
+            module, given, lambda bits: self._lower(module, data, context, bits).made, cost
+        )
+        return search.run(layers, self.bits, self.drop)
+
+    def _check(self, module: Module) -> None:
+        """Refuse options out of range, and those that others leave without use."""
+        for name, value, use in (
+            ("percentile", self.percentile, "scale=percentile"),
+            ("for", self.for_, "drop"),
+        ):
+            used = self.scale == "percentile" if name == "percentile" else self.drop is not None
+            if value is not None and not used:
+                raise fail(
+                    "unused-option",
+                    f"{name} = {value} has no use without {use}",
+                    module.loc,
+                    help=f"give {use} too, or leave {name} out",
+                )
+        if self.percentile is not None and not 0 < self.percentile <= 100:
             raise fail(
                 "percentile-range",
                 f"percentile = {self.percentile} is not above 0 and at most 100",
                 module.loc,
                 help="use a number such as 99.9; 100 is scale=max",
             )
-        return self.percentile
+        if self.drop is not None and not 0 <= self.drop < 1:
+            raise fail(
+                "drop-range",
+                f"drop = {self.drop} is no share of samples: 0 <= drop < 1",
+                module.loc,
+                help="0.005 lets 5 of 1,000 samples get another answer",
+            )
 
 
 def _refuse(module: Module) -> None:

@@ -31,7 +31,7 @@ def choose(
         if moments:
             choices.codes.update(_rounded(module, scales, choices, scaled, data))
         for op in scaled.bus.neurons if matched else ():
-            program, _ = lower(module, scales, choices)
+            program = lower(module, scales, choices).made
             choices.shifts[op] = matched_shift(scales, op, program, real[op.result.name], data)
     return choices
 
@@ -47,9 +47,9 @@ def _rounded(
 ) -> dict[Op, Array]:
     """Return the integer weights of the makers of a bus whose sources have spikes to count."""
     makers = [op for op in scaled.bus.makers if op.kind != "scale" and op.values[0].type.timed]
-    program, _ = lower(module, scales, choices)
+    program = lower(module, scales, choices).made
     counts = data.counts(program, [op.values[0].name for op in makers])
-    return {op: _codes(op, *scales.weights(op), counts, scales.bits) for op in makers}
+    return {op: _codes(op, *scales.weights(op), counts, scaled.bits) for op in makers}
 
 
 def _codes(op: Op, real: Reals, scale: Reals, counts: dict[str, Array], bits: int) -> Array:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import define, field
+from attrs import define, field, frozen
 
 from snnc.ir.graph import Module, Op, Operand, Value
 from snnc.ir.rewrite import Rebuild, rebuild
@@ -96,11 +96,11 @@ class Lowering:
         scaled = self.scales.by_entry[op]
         unit = scale_weights(np.ones(1), value.type.shape, len(scaled.scale))
         scale = _apart(scaled.of_entry(op), unit)
-        integers, clipped = round_weights(unit / scale, self.scales.bits, scaled.exact)
+        integers, clipped = round_weights(unit / scale, scaled.bits, scaled.exact)
         if (integers == 1).all():
             return build(value)
         name = f"{op.result.name}.{value.name}.w"
-        symbol = build.weight(name, integers, ELEMENTS[self.scales.bits])
+        symbol = build.weight(name, integers, ELEMENTS[scaled.bits])
         self.tensors[symbol.name] = _report(unit, integers, scale, clipped)
         return build.op("scale", build(value), symbol, name=f"{value.name}_weighted")
 
@@ -108,11 +108,11 @@ class Lowering:
         scaled = self.scales.by_value[op.result]
         step = scaled.of(op.result)
         real, scale = self.scales.weights(op)
-        integers, clipped = round_weights(real / scale, self.scales.bits, scaled.exact)
+        integers, clipped = round_weights(real / scale, scaled.bits, scaled.exact)
         how = "exact" if scaled.exact else "nearest"
         if op in self.choices.codes:
             integers, how = self.choices.codes[op], "second-order"
-        symbol = build.weight(op.symbols[0].name, integers, ELEMENTS[self.scales.bits])
+        symbol = build.weight(op.symbols[0].name, integers, ELEMENTS[scaled.bits])
         self.tensors[symbol.name] = _report(real, integers, scale, clipped) | {"rounding": how}
         operands: list[Operand] = [build(op.values[0]), symbol]
         bias = bias_of(self.module, op)
@@ -142,10 +142,21 @@ class Lowering:
         return build.emit("neuron", [x], attrs, loc=op.loc, names=names).results
 
 
-def lower(module: Module, scales: Scales, choices: Choices) -> tuple[Module, Lowering]:
-    """Return the module at level int, and the lowering with its report."""
+@frozen(eq=False)
+class Lowered:
+    """A module at level int, and what became of tensors, neurons and returned currents."""
+
+    made: Module
+    tensors: dict[str, object]
+    neurons: dict[str, object]
+    values: dict[str, object]
+
+
+def lower(module: Module, scales: Scales, choices: Choices) -> Lowered:
+    """Return a module at level snn in integers, with its report."""
     lowering = Lowering(module, scales, choices)
-    return rebuild(module, lowering, level="int"), lowering
+    made = rebuild(module, lowering, level="int")
+    return Lowered(made, lowering.tensors, lowering.neurons, lowering.values)
 
 
 def _apart(steps: Reals, like: Array) -> Reals:

@@ -5,6 +5,8 @@ bus: as they are where everything is integers already, else by `rounding.choose_
 feeds weights or is returned has one scale, so that its values stay comparable.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from attrs import frozen
 
@@ -28,11 +30,15 @@ from snnc.passes.rounding import Reals, choose_steps, snapped, top_weight
 
 @frozen(eq=False)
 class Scaled:
-    """A bus with its scale, one value per block; `exact`: nothing that it scales is rounded."""
+    """A bus with its scale, one value per block, and the bits of its weights.
+
+    `exact`: nothing that it scales is rounded.
+    """
 
     bus: Bus
     scale: Reals
     exact: bool
+    bits: int
 
     def of(self, value: Value) -> Reals:
         """Return what one integer step of a current of this bus stands for, per block."""
@@ -43,14 +49,31 @@ class Scaled:
         return np.asarray(self.scale * float(self.bus.entry_ratio(op)))
 
 
+def name_of(bus: Bus) -> str:
+    """Return the name of a bus: the current that its first maker writes, or its first current."""
+    made = bus.makers[0].result if bus.makers else next(iter(bus.ratios))
+    return made.name
+
+
 class Scales:
-    """The scale of every current of a module at level snn, looked up by value or op."""
+    """The scale of every current of a module at level snn, looked up by value or op.
+
+    `narrower` gives the bits of buses, by `name_of`, that have fewer than `bits`.
+    """
 
     def __init__(
-        self, module: Module, bits: int, method: str, per: str, width: int, percentile: float = 100
+        self,
+        module: Module,
+        bits: int,
+        method: str,
+        per: str,
+        width: int,
+        percentile: float = 100,
+        narrower: Mapping[str, int] | None = None,
     ) -> None:
-        self.module, self.bits, self.width = module, bits, width
+        self.module, self.width = module, width
         self.method, self.percentile = method, percentile
+        own = narrower or {}
         self.by_value: dict[Value, Scaled] = {}
         self.by_neuron: dict[Op, Scaled] = {}
         self.by_entry: dict[Op, Scaled] = {}
@@ -60,7 +83,8 @@ class Scales:
             whole = (
                 per == "layer" or bus.feeds or bus.returned or any(n in seen for n in bus.neurons)
             )
-            self._add(self._choose(bus, 1 if whole else count_blocks(bus)))
+            blocks = 1 if whole else count_blocks(bus)
+            self._add(self._choose(bus, blocks, own.get(name_of(bus), bits)))
 
     def _add(self, scaled: Scaled) -> None:
         bus = scaled.bus
@@ -86,17 +110,17 @@ class Scales:
         makers = [self.input_scale(op) / float(bus.ratios[op.result]) for op in bus.makers]
         return makers, [1.0 / float(bus.entry_ratio(op)) for op, _ in bus.entries]
 
-    def _choose(self, bus: Bus, blocks: int) -> Scaled:
+    def _choose(self, bus: Bus, blocks: int, bits: int) -> Scaled:
         makers, entries = self._units(bus)
         weights = [weights_of(self.module, op, blocks).astype(np.float64) for op in bus.makers]
         as_is = min(makers + entries, default=1.0)
-        if self._integral(bus, as_is, [*zip(weights, makers, strict=True)], entries):
-            return Scaled(bus, np.full(blocks, as_is), True)
+        if self._integral(bus, bits, as_is, [*zip(weights, makers, strict=True)], entries):
+            return Scaled(bus, np.full(blocks, as_is), True, bits)
         rows = zip(bus.makers, weights, makers, strict=True)
         parts = [per_output(op, w) * unit for op, w, unit in rows]
         parts += [np.full((blocks, 1), unit) for unit in entries]
         matrix = in_blocks(parts or [np.zeros((blocks, 1))], blocks)
-        if self.bits == 1 and matrix.min(initial=0) < 0:
+        if bits == 1 and matrix.min(initial=0) < 0:
             raise fail(
                 "negative-weights",
                 f"one-bit weights are 0 or 1, but {int((matrix < 0).sum())} of {matrix.size} are "
@@ -104,8 +128,8 @@ class Scales:
                 (bus.makers or bus.neurons)[0].loc,
                 help="use bits=2 or more, or train with weights that are not negative",
             )
-        steps = choose_steps(matrix, self.bits, self.method, self.percentile)
-        return Scaled(bus, self._roomy(bus, steps, blocks), False)
+        steps = choose_steps(matrix, bits, self.method, self.percentile)
+        return Scaled(bus, self._roomy(bus, steps, blocks), False, bits)
 
     def _roomy(self, bus: Bus, steps: Reals, blocks: int) -> Reals:
         """Return steps wide enough that biases and thresholds fit; blocks of zeros get one too."""
@@ -125,10 +149,15 @@ class Scales:
         return np.maximum(steps, need / 2.0 ** (self.width - 2))
 
     def _integral(
-        self, bus: Bus, as_is: float, makers: list[tuple[Reals, float]], entries: list[float]
+        self,
+        bus: Bus,
+        bits: int,
+        as_is: float,
+        makers: list[tuple[Reals, float]],
+        entries: list[float],
     ) -> bool:
         """Whether all weights, biases and parameters are integers in steps of `as_is` that fit."""
-        low, high = (0, 1) if self.bits == 1 else (-(1 << self.bits - 1), (1 << self.bits - 1) - 1)
+        low, high = (0, 1) if bits == 1 else (-(1 << bits - 1), (1 << bits - 1) - 1)
         room = 2.0 ** (self.width - 1) - 2
         for weights, unit in [*makers, *((np.ones(1), unit) for unit in entries)]:
             factor = snapped(np.array(unit / as_is))

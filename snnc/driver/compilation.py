@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from snnc.builtins import open_registry
 from snnc.diagnostics import Diagnostics, fail
 from snnc.driver.build import Build, compose, named
+from snnc.driver.cost import cost_of
 from snnc.driver.pipeline import (
     Chosen,
     Stage,
@@ -82,6 +83,7 @@ def compile(
         hardware=chosen.hardware(),
         calibration=None if calibrate is None else named(module, calibrate),
         run=runner(registry),
+        cost=cost_of(registry, chosen, found),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
     )
     watch = Watch(check, Path(dump) if dump else None)

@@ -41,13 +41,15 @@ class Context:
 
     `hardware` is a target's limits as plain data (empty without a target); `calibration` maps
     graph inputs to arrays `(samples, ticks, *shape)`; `run(module, inputs, probe=...)` executes a
-    module and returns a `Result`; warnings go to `diagnostics`, figures of the build to `report`,
-    whose list `relies_on` names unproven properties of the silicon.
+    module and returns a `Result`; `cost(module)` counts what a module at level int would take of
+    the target, by resource (`cores`), or is None; warnings go to `diagnostics`, figures of the
+    build to `report`, whose list `relies_on` names unproven properties of the silicon.
     """
 
     hardware: Mapping[str, Any] = field(factory=dict)
     calibration: Mapping[str, Any] | None = None
     run: Callable[..., Any] = _no_engine
+    cost: Callable[[Module], Mapping[str, Any]] | None = None
     diagnostics: Diagnostics = field(factory=Diagnostics)
     report: dict[str, Any] = field(factory=dict)
 

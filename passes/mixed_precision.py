@@ -1,0 +1,138 @@
+"""Mixed precision: bits per layer, as few as a budget of changed answers allows.
+
+An answer is the element of an output with the largest sum over the ticks, the first of equals. All
+layers begin at the widest; as long as one can be narrower with no more changed answers on the
+calibration data than the budget, the one that saves most per further changed answer gets narrower
+by one size. A layer that would exceed the budget keeps its size from then on.
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import numpy as np
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.extend.passes import Context
+from snnc.ir.graph import Module
+from snnc.ir.synapses import WEIGHTED
+from snnc.ir.weights import Array
+from snnc.passes.calibration import Calibration
+
+SIZES = (8, 4, 2)
+"""Bits that a memory of weights has columns for; 1 bit has no sign."""
+
+Bits = dict[str, int]
+Answers = Mapping[str, Array]
+
+
+def weight_bits(module: Module) -> float:
+    """Return the bits of all weights of synapses of a module at level int."""
+    symbols = {symbol: None for op in module.ops(*WEIGHTED) for symbol in op.symbols[:1]}
+    types = [module.symbol_type(symbol) for symbol in symbols]
+    return float(sum(type.size * type.element.bits for type in types))
+
+
+def cores(module: Module, context: Context) -> Callable[[Module], float]:
+    """Return how many cores of the target a module at level int takes.
+
+    Raises:
+        SnncError: `no-cost` where there is no target, or none that counts cores.
+    """
+
+    def count(made: Module) -> float:
+        found = {} if context.cost is None else context.cost(made)
+        if "cores" not in found:
+            raise fail(
+                "no-cost",
+                "for = cores needs a target that counts cores, and there is none",
+                module.loc,
+                help="compile for such a target (paicore), or use for=bits",
+            )
+        return float(found["cores"])
+
+    return count
+
+
+@frozen
+class Mixed:
+    """Bits by layer, how many samples have another answer, and the cost of widest and mixed."""
+
+    bits: Bits
+    changed: int
+    before: float
+    after: float
+
+
+@frozen(eq=False)
+class Search:
+    """What is asked at each step: `make` quantizes with some bits, `cost` judges the result."""
+
+    real: Module
+    data: Calibration
+    make: Callable[[Bits], Module]
+    cost: Callable[[Module], float]
+
+    def run(self, layers: list[str], widest: int, drop: float) -> Mixed:
+        """Return the bits of the layers, given the share of samples whose answer may change.
+
+        Raises:
+            SnncError: `drop-out-of-reach` where the widest change more, `no-answer` where the
+                network returns nothing that has time.
+        """
+        wanted = self._answers(self.real)
+        allowed = int(Fraction(repr(drop)) * self.data.samples)
+        bits = dict.fromkeys(layers, widest)
+        module = self.make(bits)
+        changed, cost = self._changed(module, wanted), self.cost(module)
+        if changed > allowed:
+            raise fail(
+                "drop-out-of-reach",
+                f"with {widest} bits everywhere {changed} of {self.data.samples} samples get "
+                f"another answer, and drop = {drop} allows {allowed}",
+                self.real.loc,
+                help="allow more, or begin with more bits",
+            )
+        best, before = Mixed(bits, changed, cost, cost), cost
+        opened = list(layers)
+        while opened:
+            offers = []
+            for layer in list(opened):
+                offer = self._narrower(best, layer, wanted, before)
+                if offer is None or offer.changed > allowed:
+                    opened.remove(layer)
+                else:
+                    offers.append(offer)
+            if offers:
+                best = max(offers, key=lambda offer: _worth(best, offer))
+        return best
+
+    def _narrower(self, now: Mixed, layer: str, wanted: Answers, before: float) -> Mixed | None:
+        sizes = [size for size in SIZES if size < now.bits[layer]]
+        if not sizes:
+            return None
+        bits = now.bits | {layer: sizes[0]}
+        module = self.make(bits)
+        return Mixed(bits, self._changed(module, wanted), before, self.cost(module))
+
+    def _answers(self, module: Module) -> Answers:
+        names = [v.name for v in module.graph.outputs if v.type.timed]
+        if not names:
+            raise fail(
+                "no-answer",
+                "the network returns nothing that has time, so no answer can be compared",
+                module.loc,
+                help="leave drop out, or return the spikes of the last layer",
+            )
+        counts = self.data.counts(module, names)
+        return {n: c.reshape(len(c), -1).argmax(axis=1) for n, c in counts.items()}
+
+    def _changed(self, module: Module, wanted: Answers) -> int:
+        found = self._answers(module)
+        return int(np.any([found[n] != wanted[n] for n in wanted], axis=0).sum())
+
+
+def _worth(now: Mixed, offer: Mixed) -> tuple[Fraction, int]:
+    """Return what an offer saves per further changed answer, then how few it changes."""
+    saved = Fraction(now.after) - Fraction(offer.after)
+    return saved / max(1, offer.changed - now.changed), -offer.changed
