@@ -54,7 +54,7 @@ def copied(network: Any) -> Any:
         keep(vars(module).get("_memories", {}))
     for module, shell in shells:
         vars(shell).update(copy.deepcopy(vars(module), memo))
-    return memo[id(network)]
+    return memo[id(network)].cpu()
 
 
 def reset(network: Any) -> None:
@@ -82,6 +82,21 @@ def check_mode(network: Any) -> None:
                 f"{path or 'the network'} ({type(module).__name__}) is in training mode",
                 named(path or "network"),
                 help="call network.eval() first: dropout and batch norm act otherwise in training",
+            )
+
+
+def check_numbers(network: Any) -> None:
+    """Refuse weights that are not float32, whose sums torch rounds otherwise."""
+    import torch
+
+    for path, tensor in network.named_parameters():
+        if tensor.dtype != torch.float32:
+            raise fail(
+                "unsupported-network",
+                f"{path} is {str(tensor.dtype).removeprefix('torch.')}; networks are read in "
+                "float32",
+                named(path),
+                help="call network.float() first, and see that it still does its work",
             )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.options import build
@@ -110,13 +110,14 @@ def lowered(
 
     A ReLU network that is converted is compared as it is, before; `data` sets its thresholds.
     """
-    from snnc.frontends.pytorch.capture import capture, check_mode
+    from snnc.frontends.pytorch.capture import capture, check_mode, check_numbers
     from snnc.frontends.pytorch.check import check
     from snnc.frontends.pytorch.emit import emit
     from snnc.frontends.pytorch.lower import lower
     from snnc.frontends.pytorch.samples import element_of
 
     check_mode(network)
+    check_numbers(network)
     captured = capture(network, [sample], {"single_crossing": options.single_crossing})
     time = int(options.time) if options.time.isdigit() else options.time
     found = lower(captured, sample, time, _input_name(network))
@@ -130,7 +131,10 @@ def lowered(
                 "the lowering of a network of torch is compared with it, which needs an engine",
                 help="read it with snnc.load, or say check=False",
             )
-        check(network, sample, found, emitted, run, options.allow_mismatch)
+        report = check(network, sample, found, emitted, run, options.allow_mismatch)
+        if report.ties and not options.convert:
+            ties = tuple(str(tie) for tie in report.ties)
+            return evolve(emitted.module, attrs={**emitted.module.attrs, "ties": ties})
     if options.convert:
         return _converted(found, name, element, options, run, data)
     return emitted.module

@@ -1,6 +1,6 @@
 """Which layers are recognized: by the top package and the class name, never by importing them.
 
-A user's subclass is recognized where it keeps the forward of the class that it extends.
+A user's subclass is recognized where it puts nothing in place of what it inherits.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def recognize(module: Any, path: str) -> tuple[Site, Forward] | None:
             continue
         kind = f"{top}.{cls.__name__}"
         site = Site(path or "(the whole network)", kind)
-        own = _own_forward(type(module), cls)
+        own = _changed(type(module), cls)
         if cls.__name__ in framework.LAYERS and not own:
             return site, framework.LAYERS[cls.__name__](module, site)
         if cls.__name__ in framework.STATEFUL:
@@ -46,17 +46,25 @@ def recognize(module: Any, path: str) -> tuple[Site, Forward] | None:
     return None
 
 
-def _own_forward(given: type, cls: type) -> bool:
-    """Whether a class overrides the forward of the framework's class."""
-    return any("forward" in vars(c) for c in given.__mro__[: given.__mro__.index(cls)])
+_HARMLESS = ("__init__", "__doc__", "__module__", "__qualname__", "__annotations__", "extra_repr")
 
 
-def _refuse(module: Any, site: Site, framework: Any, own: bool) -> None:
+def _changed(given: type, cls: type) -> tuple[str, ...]:
+    """Return what a user's class puts in place of members of the framework's class."""
+    own: list[str] = []
+    for c in given.__mro__[: given.__mro__.index(cls)]:
+        own += [n for n in vars(c) if hasattr(cls, n) and n not in _HARMLESS]
+    return tuple(own)
+
+
+def _refuse(module: Any, site: Site, framework: Any, own: tuple[str, ...]) -> None:
     name = type(module).__name__
     site.kind = f"{type(module).__module__.partition('.')[0]}.{name}"
+    users = [c for c in type(module).__mro__ if c.__module__.partition(".")[0] not in FRAMEWORKS]
+    own = tuple(n for n in own if any(n in vars(c) for c in users))
     if own and name not in framework.REFUSED:
         raise site.refuse(
-            "it has a state, and a forward of its own that is not known",
+            f"it has a state and its own {', '.join(own)}, whose meaning is not known",
             "use a layer of the framework: " + nearest(name, sorted(framework.LAYERS)),
         )
     why = framework.REFUSED.get(name, "its neurons have no exact form as snn.neuron")

@@ -22,6 +22,11 @@ Forward = Callable[..., Any]
 
 def _common(module: Any, site: Site) -> dict[str, Any]:
     site.order = "TB" if getattr(module, "step_mode", "s") == "m" else "step"
+    if not getattr(module.surrogate_function, "spiking", True):
+        raise site.refuse(
+            "its surrogate function has spiking=False: it gives smooth numbers, not spikes",
+            "make the surrogate function with spiking=True",
+        )
     attrs: dict[str, Any] = {"threshold": site.number("v_threshold", module.v_threshold)}
     if module.v_reset is not None:
         attrs |= {"reset": "hard", "reset_to": site.number("v_reset", module.v_reset)}

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
@@ -134,13 +135,8 @@ def test_a_loop_that_does_something_else_at_one_tick_is_refused():
 
 
 def test_the_self_check_names_the_first_difference_and_can_be_passed_over():
-    class Wrong(snn.Leaky):
-        """Its own fire is not seen by the capture, which knows Leaky's."""
-
-        def fire(self, mem):
-            return (mem > 0.5).float()
-
-    network = nn.Sequential(nn.Linear(4, 4), Wrong(beta=0.9, init_hidden=True)).eval()
+    lif = snn.Leaky(beta=0.9, init_hidden=True, spike_grad=lambda x: (x > -0.5).float())
+    network = nn.Sequential(nn.Linear(4, 4), lif).eval()
     network[0].weight.data.fill_(0.2)
     found = refused("torch-differs", network, torch.ones(2, 4))
     assert "at tick 0 of input 0: torch gives 1, the lowering 0" in found.message
@@ -229,3 +225,56 @@ def test_no_framework_is_imported_by_ours():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
+
+
+def test_a_subclass_that_changes_an_inherited_method_is_refused():
+    class Other(snn.Leaky):
+        def fire(self, mem):
+            return (mem > 0.5).float()
+
+    found = refused(
+        "unsupported-layer", nn.Sequential(Other(beta=0.9, init_hidden=True)).eval(), values(2, 4)
+    )
+    assert "its own fire, whose meaning is not known" in found.message
+
+
+def test_a_subclass_that_only_sets_parameters_is_read():
+    class Mine(snn.Leaky):
+        """Leaky as this project uses it."""
+
+        def __init__(self):
+            super().__init__(beta=0.75, init_hidden=True)
+
+    module = snnc.load(nn.Sequential(Mine()).eval(), sample=values(2, 4))
+    assert 0.75 == module.graph.ops[0]["decay"]
+
+
+def test_networks_of_double_precision_are_refused():
+    network = nn.Sequential(nn.Linear(4, 4), leaky()).eval().double()
+    found = refused("unsupported-network", network, values(2, 4))
+    assert "0.weight is float64" in found.message
+
+
+def test_without_an_engine_nothing_is_read_unless_unchecked():
+    from snnc.frontends.pytorch import Torch
+
+    network = nn.Sequential(nn.Linear(4, 4), leaky()).eval()
+    with pytest.raises(SnncError) as caught:
+        Torch().read(network, {"sample": values(2, 4)})
+    assert "no-engine" == caught.value.code
+    assert Torch().read(network, {"sample": values(2, 4), "check": False}).graph.ops
+
+
+def test_a_potential_at_the_threshold_within_rounding_is_listed_as_a_tie():
+    network = nn.Sequential(nn.Linear(64, 1, bias=False), leaky()).eval()
+    x = torch.ones(2, 64)
+    for seed in range(50):
+        torch.manual_seed(seed)
+        network[0].weight.data = torch.rand(1, 64)
+        exact = float(np.float32(network[0].weight.data.double().sum()))
+        theirs = float(network[0](x)[0, 0].detach())
+        if exact != theirs:
+            break
+    network[1].threshold = torch.tensor(min(exact, theirs))
+    module = snnc.load(network, sample=x)
+    assert any("|v - threshold| / threshold" in tie for tie in module.attrs["ties"])
