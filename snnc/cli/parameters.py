@@ -132,7 +132,7 @@ class TargetCommand(Command):
         found = _values_of(("-t", "--target"), args)
         if not found:
             stated = session.settings.of(self.name or "").get("target", DEFAULT_TARGET)
-            found = [stated] if isinstance(stated, str) else list(stated)
+            found = list(stated) if isinstance(stated, list) else [stated]
         names = {str(name).partition(":")[0] for name in found}
         return names.pop() if len(names) == 1 else ""
 

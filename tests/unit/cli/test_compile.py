@@ -196,3 +196,11 @@ def test_a_network_that_may_overflow_at_once_does_not_fit(folder, snnc):
     assert result.exit_code == failures.UNFIT
     assert "error[never-exact]" in result.stderr
     assert not (folder / "never").exists()
+
+
+def test_a_setting_of_the_target_that_names_none_is_usage(folder, snnc):
+    for target in ("3", "[3]", "true"):
+        (folder / "snnc.toml").write_text(f"target = {target}\n")
+        result = snnc("check", "net.snn")
+        assert result.exit_code == failures.USAGE
+        assert "there is no" in result.stderr
