@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import Location, SnncError, fail
 from snnc.driver.artifact import WEIGHTS
 from snnc.driver.exactness import LONGEST, trial_ticks
 from snnc.driver.host import Host
@@ -82,7 +82,7 @@ def verify_files(
     with tempfile.TemporaryDirectory(prefix="snnc-") as place:
         copy = Path(place, "build")
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(MODEL, WEIGHTS))
-        sides = Sides(host.rest(), engine, target.emulate(copy))
+        sides = Sides(host.rest(), engine, _emulated(target, copy, folder))
         samples = ticks = 0
         for stimulus, given, length in _tries(module, inputs, longest):
             spikes, _ = host.encode(given, length)
@@ -101,6 +101,19 @@ def verify_files(
             help="give inputs of at least one sample and one tick",
         )
     return Verification(True, None, tuple(sides.compared), samples, ticks)
+
+
+def _emulated(target: Target, copy: Path, folder: Path) -> Program:
+    """Return the emulator of a copy; what it refuses points into the folder itself."""
+
+    def outside(loc: Location) -> Location:
+        return evolve(loc, file=loc.file.replace(str(copy), str(folder)))
+
+    try:
+        return target.emulate(copy)
+    except SnncError as error:
+        found = [evolve(d, loc=outside(d.loc)) for d in error.diagnostics]
+        raise SnncError(found, error.exit_status) from error
 
 
 class Sides:

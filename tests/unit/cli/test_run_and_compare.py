@@ -1,5 +1,8 @@
 """`snnc run`, `verify`, `diff`, `eval`."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
@@ -69,6 +72,17 @@ def test_verify_shows_the_first_difference_with_status_3(folder, build, snnc):
     told = snnc("verify", "build", "-i", "x.npz", "--against", "other.snn", "--json").json()
     assert told["equal"] is False
     assert set(told["difference"]) == {"tick", "value", "sample", "neuron", "left", "right"}
+
+
+def test_verify_points_at_the_file_of_the_build_not_of_its_copy(build, snnc):
+    manifest = json.loads((build / "manifest.json").read_text())
+    (build / "config_all.bin").write_bytes((build / "config_all.bin").read_bytes()[:-8])
+    digest = hashlib.sha256((build / "config_all.bin").read_bytes()).hexdigest()
+    manifest["files"]["config_all.bin"] = digest
+    (build / "manifest.json").write_text(json.dumps(manifest))
+    assert snnc("verify", "build").stderr.startswith(
+        "build/config_all.bin: error[config-truncated]"
+    )
 
 
 @pytest.mark.parametrize("shape", [(0, 8, 6), (2, 0, 6)])
