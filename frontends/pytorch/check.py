@@ -12,15 +12,12 @@ import numpy as np
 from attrs import define, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
-from snnc.frontends.pytorch.axes import Axes, F, Sizes, has_time
-from snnc.frontends.pytorch.capture import copied, reset, without_states
+from snnc.frontends.pytorch.axes import Sizes, has_time
+from snnc.frontends.pytorch.eager import Recorded, arranged, eager, inputs
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.lower import Lowered
 from snnc.ir.neuron import param
-
-TICKS = 16
-"""Ticks that a check covers at least, where the network lets us choose."""
 
 MARGIN = 1e-6
 """Distance to the threshold, relative to it, within which rounding decides about a spike."""
@@ -63,9 +60,9 @@ def check(
 ) -> Report:
     """Return what was compared; raise `torch-differs` at the first difference unless allowed."""
     report = Report()
-    for number, batch in enumerate(_inputs(sample, lowered)):
+    for number, batch in enumerate(inputs(sample, lowered)):
         try:
-            theirs = _eager(network, batch, lowered)
+            theirs = eager(network, batch, lowered)
         except Exception as error:
             if number == 0:
                 raise fail(
@@ -87,141 +84,8 @@ def check(
     return report
 
 
-def _inputs(sample: Any, lowered: Lowered) -> list[Any]:
-    """Return inputs in the network's own layout: the sample, its halves, and random ones."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    longer = _lengthened(sample, lowered)
-    batches = [longer, sample] if longer is not sample else [sample]
-
-    def noise() -> Any:
-        return torch.rand(longer.shape, generator=generator)
-
-    low, high = float(sample.min()), float(sample.max())
-    binary = bool(((sample == 0) | (sample == 1)).all())
-    batches.insert(1, longer * (noise() < 0.5))
-    wide = (noise() < 0.5).to(sample.dtype) if binary else low + (high - low) * noise()
-    batches.insert(2, wide.to(sample.dtype))
-    return batches
-
-
-def _lengthened(sample: Any, lowered: Lowered) -> Any:
-    """Return the sample over at least `TICKS` ticks, repeated, with time where the layout has it.
-
-    A network that computes one tick gets a first axis of ticks.
-    """
-    import torch
-
-    if lowered.stepping:
-        return torch.stack([sample] * TICKS)
-    if ("T",) not in lowered.layout or lowered.sizes.ticks >= TICKS:
-        return sample
-    axis = lowered.layout.index(("T",))
-    times = -(-TICKS // lowered.sizes.ticks)
-    return torch.cat([sample] * times, dim=axis)
-
-
-@frozen
-class _Recorded:
-    """What the network gave: layers and outputs as (samples, ticks, *shape), and its input."""
-
-    layers: Mapping[str, Array]
-    outputs: tuple[Array, ...]
-    ticks: int
-
-
-def _eager(network: Any, batch: Any, lowered: Lowered) -> _Recorded:
-    import torch
-
-    own = copied(network)
-    reset(own)
-    calls: dict[str, list[Any]] = {p: [] for p, s in lowered.sites.items() if s.compared}
-    modules = dict(own.named_modules())
-    for path in calls:
-        modules[path if path in modules else ""].register_forward_hook(_recorder(calls[path]))
-    with torch.no_grad():
-        stepped = lowered.stepping and batch.ndim == len(lowered.layout) + 1
-        results = _steps(own, batch) if stepped else [without_states(own(batch))]
-    ticks = batch.shape[0] if stepped else 0
-    layers = {p: _layer(lowered, p, c, batch) for p, c in calls.items()}
-    ticks = ticks or next((a.shape[1] for a in layers.values()), _ticks(batch, lowered))
-    outputs = tuple(
-        _arranged([r[i] for r in results], o.axes, batch, lowered)
-        for i, o in enumerate(lowered.outputs)
-    )
-    return _Recorded(layers, outputs, ticks)
-
-
-def _ticks(batch: Any, lowered: Lowered) -> int:
-    """Return the ticks of an input, where no layer tells them."""
-    if ("T",) in lowered.layout:
-        return int(batch.shape[lowered.layout.index(("T",))])
-    return int(batch.shape[0]) // lowered.sizes.batch if has_time(lowered.layout) else 1
-
-
-def _recorder(calls: list[Any]) -> Callable[..., None]:
-    def hook(module: Any, given: Any, result: Any) -> None:
-        one = result[0] if isinstance(result, tuple) else result
-        calls.append(_stacked(one) if isinstance(one, list) else one.detach().clone())
-
-    return hook
-
-
-def _stacked(values: list[Any]) -> Any:
-    import torch
-
-    return torch.stack(values)
-
-
-def _steps(own: Any, batch: Any) -> list[Any]:
-    """Return the results of one call per tick; a state that comes back is handed on."""
-    results, state = [], None
-    for x in batch:
-        result = own(x) if state is None else own(x, state)
-        results.append(without_states(result))
-        if isinstance(result, tuple) and len(without_states(result)) < len(_leaves(result)):
-            state = result[-1]
-    return results
-
-
-def _leaves(result: Any) -> list[Any]:
-    import torch
-
-    if isinstance(result, torch.Tensor) or not isinstance(result, (list, tuple)):
-        return [result]
-    return [one for part in result for one in _leaves(part)]
-
-
-def _layer(lowered: Lowered, path: str, calls: list[Any], batch: Any) -> Array:
-    # A container may run a layer of many ticks tick by tick.
-    order = lowered.sites[path].order if len(calls) == 1 else "step"
-    shape = lowered.inputs[path].shape
-    lead: Axes = {"TB": (("T",), ("B",)), "BT": (("B",), ("T",)), "merged": (("B", "T"),)}.get(
-        order, (("B",),)
-    )
-    return _arranged(calls, (*lead, *(F for _ in shape)), batch, lowered)
-
-
-def _arranged(calls: list[Any], axes: Axes, batch: Any, lowered: Lowered) -> Array:
-    """Return the tensors of one or several calls as (samples, ticks, *shape)."""
-    arrays = [np.asarray(c.detach()) for c in calls]
-    if not has_time(axes):
-        place = axes.index(("B",))
-        return np.stack([np.moveaxis(a, place, 0) for a in arrays], axis=1)
-    one = arrays[0]
-    if ("B", "T") in axes:
-        size = lowered.sizes.batch
-        return one.reshape(size, one.shape[0] // size, *one.shape[1:])
-    if ("T", "B") in axes:
-        size = lowered.sizes.batch
-        return np.swapaxes(one.reshape(one.shape[0] // size, size, *one.shape[1:]), 0, 1)
-    b, t = axes.index(("B",)), axes.index(("T",))
-    return np.moveaxis(one, (b, t), (0, 1))
-
-
 def _compare(
-    theirs: _Recorded, batch: Any, lowered: Lowered, emitted: Emitted, run: Run, report: Report
+    theirs: Recorded, batch: Any, lowered: Lowered, emitted: Emitted, run: Run, report: Report
 ) -> Difference | None:
     """Return the first difference that is not a tie; a sample with a tie is left out after it."""
     module = emitted.module
@@ -267,11 +131,11 @@ def _given(batch: Any, lowered: Lowered, ticks: int) -> Array:
         return array
     from torch import from_numpy
 
-    return _arranged([from_numpy(array)], lowered.layout, batch, lowered)[:, :ticks]
+    return arranged([from_numpy(array)], lowered.layout, batch, lowered)[:, :ticks]
 
 
 def _first(
-    theirs: _Recorded,
+    theirs: Recorded,
     spiking: list[str],
     emitted: Emitted,
     values: Mapping[str, Array],
@@ -329,7 +193,7 @@ def _margin(
 
 
 def _outputs(
-    theirs: _Recorded,
+    theirs: Recorded,
     lowered: Lowered,
     emitted: Emitted,
     values: Mapping[str, Array],
@@ -361,7 +225,7 @@ def _outputs(
     return None
 
 
-def _factor(output: Any, lowered: Lowered, theirs: _Recorded) -> float:
+def _factor(output: Any, lowered: Lowered, theirs: Recorded) -> float:
     """Return the factor on a sum, that of a mean for the ticks of this run."""
     ticks = Sizes(lowered.sizes.ticks, 1).ticks
     mean = output.factor * ticks == 1.0 and ticks > 1

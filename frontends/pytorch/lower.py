@@ -16,6 +16,7 @@ from snnc.frontends.pytorch.axes import Axes, F, Sizes, Untrackable, has_time
 from snnc.frontends.pytorch.capture import Capture, place_of
 from snnc.frontends.pytorch.expr import Expr, Expressions
 from snnc.frontends.pytorch.flow import Flow, Ops
+from snnc.frontends.pytorch.layout import ticks_of
 from snnc.frontends.pytorch.movements import CASTS, SAME, same
 from snnc.frontends.pytorch.sites import ROLES, Site
 from snnc.frontends.pytorch.unroll import summed, unified
@@ -285,113 +286,6 @@ def _named(target: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dic
         elif argument.has_default_value():
             found[argument.name] = argument.default_value
     return found
-
-
-def ticks_of(captured: Capture, sample: Any, time: Any) -> tuple[Sizes, Axes]:
-    """Return the sizes of time and batch in a sample, and its axes.
-
-    `time` is "auto", "step" (one tick), "static" (the same value at every tick), or the number of
-    the axis. Layers with a time axis of their own say it; else an input that is indexed along an
-    axis says that this is time; else layers that are called once take one tick.
-    """
-    shape = tuple(sample.shape)
-    orders = sorted({s.order for s in captured.sites.values() if s.role and s.order != "step"})
-    if len(orders) > 1:
-        raise fail(
-            "unsupported-network",
-            f"layers want different orders of axes: {', '.join(orders)}",
-            help="use one step mode in the whole network",
-        )
-    if time == "auto" and orders == ["merged"]:
-        return _merged(captured, shape)
-    axis = {"TB": 0, "BT": 1}[orders[0]] if time == "auto" and orders else time
-    turns = _turns(captured)
-    spread = _spread(captured, shape) if orders == ["TB"] and time in ("auto", "static") else 0
-    if axis == "auto":
-        indexed = _indexed(captured)
-        axis = indexed if indexed is not None else "static" if turns > 1 else "step"
-    if axis in ("step", "static") or spread:
-        ticks, lead = (1 if axis == "step" else spread or turns), [("B",)]
-    else:
-        ticks, lead = shape[axis], [("T",), ("B",)] if axis == 0 else [("B",), ("T",)]
-    if len(shape) < len(lead) + 1:
-        raise fail(
-            "sample-shape",
-            f"the sample {list(shape)} has {len(shape)} axes; it needs "
-            f"{' and '.join('time' if a == ('T',) else 'batch' for a in lead)} before its own",
-            help="give the sample a batch axis: sample[None]",
-        )
-    batch = shape[lead.index(("B",))]
-    axes = (*lead, *(F for _ in shape[len(lead) :]))
-    return Sizes(ticks, batch), axes
-
-
-def _merged(captured: Capture, shape: tuple[int, ...]) -> tuple[Sizes, Axes]:
-    for site in captured.sites.values():
-        if site.batch or site.ticks:
-            ticks = site.ticks or shape[0] // site.batch
-            batch = site.batch or shape[0] // ticks
-            if ticks * batch == shape[0]:
-                return Sizes(ticks, batch), (("B", "T"), *(F for _ in shape[1:]))
-            raise fail(
-                "sample-shape",
-                f"{shape[0]} rows of the sample are not {batch} samples of {ticks} ticks",
-                named(site.path),
-                help="give batch x time rows, as batch_size or num_timesteps of the layers say",
-            )
-    raise fail("sample-shape", "no layer says how many samples or ticks there are")
-
-
-def _turns(captured: Capture) -> int:
-    counts: dict[str, int] = {}
-    for node in captured.program.graph.nodes:
-        if str(node.target) == "snnc.neuron.default":
-            path = node.args[2].split(",")[0]
-            counts[path] = counts.get(path, 0) + 1
-    return max(counts.values(), default=1)
-
-
-def _spread(captured: Capture, shape: tuple[int, ...]) -> int:
-    """Return the ticks over which the network itself repeats an input without time, or 0."""
-    for node in captured.program.graph.nodes:
-        if str(node.target) == "snnc.neuron.default":
-            ticks, batch = tuple(node.args[0].meta["val"].shape)[:2]
-            return int(ticks) if shape[:2] != (ticks, batch) and shape[0] == batch else 0
-    return 0
-
-
-def _indexed(captured: Capture) -> int | None:
-    """Return the axis along which the network itself takes its input apart."""
-    names = set(captured.program.graph_signature.user_inputs)
-    for node in captured.program.graph.nodes:
-        if str(node.target) in ("aten.select.int", "aten.unbind.int"):
-            axis = int(node.args[1]) if len(node.args) > 1 else 0
-            found = _axis_of_input(node.args[0], axis, names)
-            if found is not None:
-                return found
-    return None
-
-
-def _axis_of_input(node: Any, axis: int, names: set[str]) -> int | None:
-    """Return which axis of the input an axis of a moved input is, or None."""
-    while node.op != "placeholder":
-        name, source = str(node.target).split(".")[1], node.args[0]
-        if name in ("permute", "transpose"):
-            order = list(range(len(node.meta["val"].shape)))
-            if name == "permute":
-                order = [d % len(order) for d in node.args[1]]
-            else:
-                a, b = node.args[1:]
-                order[a], order[b] = order[b], order[a]
-            axis = order[axis]
-        elif name in ("flatten", "view", "reshape"):
-            before, after = source.meta["val"].shape, node.meta["val"].shape
-            if tuple(before[: axis + 1]) != tuple(after[: axis + 1]):
-                return None
-        elif name not in (*SAME, *CASTS):
-            return None
-        node = source
-    return axis if node.name in names else None
 
 
 def lower(captured: Capture, sample: Any, time: Any, input_name: str) -> Lowered:

@@ -4,6 +4,7 @@ A user's subclass is recognized where it puts nothing in place of what it inheri
 """
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 from snnc.diagnostics import nearest
@@ -60,8 +61,11 @@ def _changed(given: type, cls: type) -> tuple[str, ...]:
 def _refuse(module: Any, site: Site, framework: Any, own: tuple[str, ...]) -> None:
     name = type(module).__name__
     site.kind = f"{type(module).__module__.partition('.')[0]}.{name}"
-    users = [c for c in type(module).__mro__ if c.__module__.partition(".")[0] not in FRAMEWORKS]
-    own = tuple(n for n in own if any(n in vars(c) for c in users))
+    users = takewhile(
+        lambda c: c.__module__.partition(".")[0] not in FRAMEWORKS, type(module).__mro__
+    )
+    written = {n for c in users for n in vars(c)}
+    own = tuple(n for n in own if n in written)
     if own and name not in framework.REFUSED:
         raise site.refuse(
             f"it has a state and its own {', '.join(own)}, whose meaning is not known",
