@@ -34,6 +34,11 @@ class Element:
         """Whether the integer range reaches below zero."""
         return self.low < 0
 
+    @property
+    def fills_storage(self) -> bool:
+        """Whether every value of the storage is one of the element."""
+        return self.bits == 8 * self.storage.itemsize
+
     def __str__(self) -> str:
         return self.name
 

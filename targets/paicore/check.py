@@ -211,11 +211,12 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
         found.error("weight-width", message, core.op.loc, help=_HELP)
         return
     array = placed.module.tensor(core.weights)
-    low, high = int(array.min()), int(array.max())
     element = ELEMENTS[_WEIGHTS[width]]
-    if low < element.low or high > element.high:
-        message = f"{name_of(core)}: weights {low}..{high} do not fit {width} bits"
-        found.error("weight-range", message, core.op.loc, help=_HELP)
+    if not element.fills_storage:
+        low, high = int(array.min()), int(array.max())
+        if low < element.low or high > element.high:
+            message = f"{name_of(core)}: weights {low}..{high} do not fit {width} bits"
+            found.error("weight-range", message, core.op.loc, help=_HELP)
     unused = np.ones(columns, dtype=bool)
     unused[reached] = False
     stray = np.flatnonzero(unused & _any_row(array))

@@ -352,7 +352,8 @@ def pack_weights(
             shape does not fit the RAM.
     """
     low, high = LIMITS.weight_range(bits)
-    if weights.size and (weights.min() < low or weights.max() > high):
+    narrow = bits < 8 or weights.dtype != np.int8
+    if narrow and weights.size and (weights.min() < low or weights.max() > high):
         raise fail(
             "weight-range",
             f"weights {weights.min()}..{weights.max()} exceed the range {low}..{high} "

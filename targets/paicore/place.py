@@ -366,6 +366,8 @@ class Placer:
 
 
 def _narrow(block: Array, op: Op) -> Array:
+    if block.dtype == np.int8:
+        return block
     if block.size and smallest_weight(int(block.min()), int(block.max())) is None:
         raise fail(
             "weight-range",
