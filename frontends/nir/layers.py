@@ -281,7 +281,8 @@ def _compare_stated(site: Site, node: Node, name: str, shape: tuple[int, ...]) -
 
 
 def _real(array: Array) -> Array:
-    return np.asarray(array).astype(np.float32)
+    with np.errstate(over="ignore"):  # infinity is refused as a weight
+        return np.asarray(array).astype(np.float32)
 
 
 def _mismatch(node: Node, message: str, help: str = "") -> Exception:

@@ -154,6 +154,8 @@ class _Lowering:
         for key, value in attrs.items():
             if isinstance(value, np.ndarray):
                 single = rounded(value)
+                if not np.isfinite(single).all():
+                    raise fail("nir-value", f"{node.path}: {key} is beyond float32", node.loc)
                 attrs[key] = (
                     single
                     if isinstance(single, float)

@@ -217,7 +217,8 @@ def spread(node: Node, name: str, shape: tuple[int, ...]) -> Array:
 
 def rounded(value: Array) -> Array | float:
     """Return a parameter in float32: an array, or the shortest decimal where all values agree."""
-    single = np.asarray(value).astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = np.asarray(value).astype(np.float32)
     if single.size and (single == single.reshape(-1)[0]).all():
         return float(str(single.reshape(-1)[0]))
     return single

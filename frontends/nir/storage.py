@@ -15,7 +15,8 @@ from typing import Any, Union
 import numpy as np
 from attrs import field, frozen
 
-from snnc.diagnostics import Location, SnncError, fail, named
+from snnc.diagnostics import SnncError, fail, named
+from snnc.frontends.nir.heaps import check_heaps, damaged
 from snnc.ir.weights import Array
 
 LARGEST = 1 << 30
@@ -89,14 +90,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
     """
     h5py = load_h5py()
     with _translated(path):
-        if not h5py.is_hdf5(str(path)):
-            raise fail(
-                "nir-unreadable",
-                f"{path} is not an HDF5 file",
-                Location(file=str(path)),
-                help="a .nir file is written by nir.write or by snnc; this one is something else, "
-                "or was cut off",
-            )
+        check_heaps(path)
         with h5py.File(str(path), "r", locking=False) as file:
             yield _Walk(h5py, file, path.stat().st_size).group(file, "", 0)
 
@@ -110,12 +104,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         reason = str(error).strip("'\" ") or type(error).__name__
-        raise fail(
-            "nir-unreadable",
-            f"cannot read {path}: {reason}",
-            Location(file=str(path)),
-            help="the file is damaged or was cut off; export the network again",
-        ) from error
+        raise damaged(path, reason) from error
 
 
 class _Walk:

@@ -58,8 +58,10 @@ def graph_tree(nodes):
 
 
 def node_tree(kind, fields):
-    return {"type": kind, **{k: np.asarray(v) if not isinstance(v, (str, dict)) else v
-                             for k, v in fields.items()}}
+    return {
+        "type": kind,
+        **{k: np.asarray(v) if not isinstance(v, (str, dict)) else v for k, v in fields.items()},
+    }
 
 
 @pytest.fixture

@@ -159,7 +159,9 @@ def test_too_many_products_are_refused(chain, refused):
 @pytest.mark.parametrize("scale", [[2.0, 3.0, 4.0], [2.0]])
 def test_scale_multiplies(scale, chain, load, run):
     module = load(chain("Scale", {"scale": scale}, shape=(3,)))
-    assert [s * 1 for s in np.broadcast_to(scale, 3).tolist()] == run(module, [[1, 1, 1]])[0].tolist()
+    assert [s * 1 for s in np.broadcast_to(scale, 3).tolist()] == run(module, [[1, 1, 1]])[
+        0
+    ].tolist()
 
 
 def test_axes_written_as_one_are_repeated_and_others_are_not(chain, load, refused, run):

@@ -33,7 +33,9 @@ def test_a_lif_is_integrated_by_euler_at_the_given_step(dt, chain, load, run):
 
 def test_exponential_integration_is_exact_for_a_constant_input(chain, load, run):
     fields = {"tau": [2e-3], "r": [1.0], "v_leak": [0.25]}
-    module = load(chain("LI", fields), profile="spec", dt=1e-3, integrator="exponential", input="f32")
+    module = load(
+        chain("LI", fields), profile="spec", dt=1e-3, integrator="exponential", input="f32"
+    )
     found = run(module, np.ones((6, 1)))[:, 0]
     wanted = 1.25 * (1 - np.exp(-np.arange(1, 7) * 0.5))
     assert np.abs(found - wanted).max() < 1e-6
@@ -82,7 +84,7 @@ def test_parameters_stay_one_per_neuron(chain, load, run):
     ones = np.ones((4, 3))
     v, wanted = np.zeros(3), []
     for _ in range(4):
-        v = v + [1.0, 2.0, 4.0]
+        v = v + np.array([1.0, 2.0, 4.0])
         wanted.append((v > [1.0, 1.0, 2.0]).astype(int).tolist())
         v = np.where(v > [1.0, 1.0, 2.0], [0.0, 0.5, 0.0], v)
     assert wanted == run(module, ones).tolist()

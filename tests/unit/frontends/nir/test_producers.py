@@ -75,9 +75,7 @@ def test_sinabs_iaf_counts_the_spikes_of_summed_windows(package_files, load, run
     module = load(package_files / "sinabs_iaf_1.0.4.nir", input="f32")
     x = np.zeros((10, 1, 2, 2), np.float32)
     x[:, 0, 1, 0] = X[:, 0]
-    assert {1: 1, 3: 1, 4: 3} == {
-        t: int(n) for t, n in enumerate(run(module, x).reshape(-1)) if n
-    }
+    assert {1: 1, 3: 1, 4: 3} == {t: int(n) for t, n in enumerate(run(module, x).reshape(-1)) if n}
     wanted = [0.6, 0.0, 0.5, 0.5, 0.2, 0.2, -2.8, -1.9, -1.7, -0.7]
     assert np.abs(potentials(module, run, x).reshape(-1) - wanted).max() < 1e-6
 

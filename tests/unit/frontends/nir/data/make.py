@@ -7,12 +7,13 @@
 They are members of `fixtures.zip`, as HDF5 fills each with some 20 KB of zeros; those of the other
 versions in it are kept.
 
-The neurons of a producer are written as its exporter computes their fields: snnTorch 1.0, Norse 1.1,
-SpikingJelly 2.0, sinabs 3.1 and Rockpool 3.1. The numbers are those of the layers in the tests.
+The neurons of a producer are written as its exporter computes their fields: snnTorch 1.0, Norse
+1.1, SpikingJelly 2.0, sinabs 3.1 and Rockpool 3.1, with the numbers of the tests.
 """
 
 import tempfile
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import nir
@@ -33,7 +34,7 @@ def chain(*nodes, shape=(1,), out=(1,)):
         named[f"{type(node).__name__.lower()}{len(named)}"] = node
     named["output"] = nir.Output(output_type=np.array(out))
     names = list(named)
-    return nir.NIRGraph(nodes=named, edges=list(zip(names, names[1:])))
+    return nir.NIRGraph(nodes=named, edges=list(pairwise(names)))
 
 
 def snntorch():
@@ -49,9 +50,7 @@ def snntorch():
     inner = nir.NIRGraph(
         nodes={
             "input": nir.Input(input_type=np.array([2])),
-            "lif": nir.LIF(
-                v_leak=np.zeros(2), v_threshold=np.ones(2), v_reset=np.zeros(2), **wide
-            ),
+            "lif": nir.LIF(v_leak=np.zeros(2), v_threshold=np.ones(2), v_reset=np.zeros(2), **wide),
             "w_rec": nir.Affine(
                 weight=np.array([[0.0, 1.0], [0.5, 0.0]], "f4"), bias=np.array([0.25, 0], "f4")
             ),
@@ -163,8 +162,9 @@ def spec():
     yield "scale", chain(nir.Scale(scale=np.array([0.5, -2.0], "f4")), shape=(2,), out=(2,))
     weight = np.arange(6, dtype="f4").reshape(2, 3) - 2
     yield "linear", chain(nir.Linear(weight=weight), shape=(3,), out=(2,))
-    yield "affine", chain(
-        nir.Affine(weight=weight, bias=np.array([1, -1], "f4")), shape=(3,), out=(2,)
+    yield (
+        "affine",
+        chain(nir.Affine(weight=weight, bias=np.array([1, -1], "f4")), shape=(3,), out=(2,)),
     )
     yield "i", chain(nir.I(r=np.array([100.0])))
     both = {"tau": one(2e-3, "f8"), "r": one(1.0, "f8"), "v_leak": one(0.5, "f8")}
