@@ -237,6 +237,7 @@ def lower(module: FunctionalModule) -> Lowered:
     Raises:
         SnncError: `paibox-unsupported`, `paibox-shape`, `paibox-number`, `paibox-weights`.
     """
+    # Streamed modules are made of the same pieces, so they import this file.
     from snnc.frontends.paibox.streamed import STREAMED
 
     table = _TABLE | STREAMED

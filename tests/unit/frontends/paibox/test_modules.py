@@ -54,6 +54,13 @@ def test_a_module_is_a_population_of_its_own_name():
     assert [(2, 1), (2, 1), (3, 3)] == [(p.start, p.delay) for p in made.populations]
 
 
+def test_operands_keep_their_order():
+    weights = [int(s.link.weights) for s in module("SpikingSub", (4,), (4,)).synapses]
+    assert [1, -1] == weights
+    made = module("SpikingAdd", (4,), (4,), factor_a=2, factor_b=3).synapses
+    assert [("i0", 2), ("i1", 3)] == [(s.source, int(s.link.weights)) for s in made]
+
+
 @pytest.mark.parametrize(("kernel", "threshold"), [(2, 2), (3, 5), ((1, 3), 2)])
 def test_an_average_fires_at_half_a_window_halves_up(kernel, threshold):
     made = module("SpikingAvgPool2d", (2, 6, 6), kernel_size=kernel)
