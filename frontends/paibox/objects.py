@@ -80,16 +80,22 @@ def _add(value: Any, path: str, found: dict[int, tuple[str, Any]]) -> None:
     elif any(is_a(value, container) for container in CONTAINERS):
         items = value.data
         for key in items if isinstance(items, Mapping) else range(len(items)):
+            if any(is_a(items[key], container) for container in CONTAINERS):
+                raise _hidden(f"{path}.{key}", items[key])
             _add(items[key], f"{path}.{key}", found)
     elif isinstance(value, (list, tuple, dict)):
         held = list(value.values()) if isinstance(value, dict) else list(value)
         if any(is_a(item, part) for item in held for part in PARTS):
-            raise fail(
-                "paibox-hidden",
-                f"{path} is a {type(value).__name__}, whose parts PAIBox does not find",
-                named(path),
-                help="use NodeList or NodeDict",
-            )
+            raise _hidden(path, value)
+
+
+def _hidden(path: str, value: Any) -> SnncError:
+    return fail(
+        "paibox-hidden",
+        f"{path} is a {type(value).__name__}, whose parts PAIBox does not find there",
+        named(path),
+        help="use a NodeList or NodeDict that is an attribute of the network",
+    )
 
 
 def _name(value: Any, path: str) -> str:

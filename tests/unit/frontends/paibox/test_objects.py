@@ -152,6 +152,12 @@ def test_plain_lists_are_not_where_paibox_looks():
     assert "paibox-hidden" == refused(top)[0]
 
 
+def test_containers_in_containers_are_not_where_paibox_looks():
+    top = stand_in("nested")
+    top.many.data.append(stand_in("nested").many)
+    assert ("paibox-hidden", "many.2") == (refused(top)[0], refused(top)[1].split()[0])
+
+
 def test_online_neurons_and_learning_synapses_are_refused():
     top = stand_in("logic")
     top.a = derived(top.a, "paibox.components.neuron.base", "OnlineNeuron")
