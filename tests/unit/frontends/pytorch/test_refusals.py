@@ -278,3 +278,11 @@ def test_a_potential_at_the_threshold_within_rounding_is_listed_as_a_tie():
     network[1].threshold = torch.tensor(min(exact, theirs))
     module = snnc.load(network, sample=x)
     assert any("|v - threshold| / threshold" in tie for tie in module.attrs["ties"])
+
+
+def test_options_of_the_command_line_are_texts():
+    network = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    module = snnc.load(network, sample=values(2, 4), convert="true", floor="-2", encode="direct")
+    neuron = next(op for op in module.graph.ops if op.kind == "neuron")
+    assert -2.0 == neuron["floor"]
+    assert "bad-option" == refused("bad-option", network, values(2, 4), floor="low").code
