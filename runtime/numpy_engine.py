@@ -5,11 +5,11 @@ in short blocks. At `int` products use BLAS where its floats are proven exact. W
 its own runs the meaning of the reference, over all ticks at once where it has no state.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import ArrayLike
 
 from snnc.diagnostics import fail
@@ -74,14 +74,49 @@ def _work(module: Module, op: Op) -> int:
     return 32 * (size + sum(v.type.size for v in op.values))
 
 
+Held = Mapping[str, State]
+"""States of stateful ops by the name of their first result."""
+
+
+@frozen(eq=False)
+class Plan:
+    """What a run does: stages, the kernel of each of their ops, and what an op reads instead.
+
+    An op of which the kernel does the work of another one too reads what that one reads.
+    """
+
+    stages: tuple[Stage, ...]
+    kernels: Mapping[Op, Kernel]
+    reads: Mapping[Op, tuple[Value, ...]] = field(factory=dict)
+
+    def operands(self, op: Op) -> tuple[Value, ...]:
+        """Return the values that the kernel of an op takes."""
+        return self.reads.get(op, op.values)
+
+
 class NumpyProgram:
     """A module with the kernel of each of its ops and the order of its stages."""
+
+    notes: tuple[str, ...] = ()
+    """What the user may like to know of how it runs."""
 
     def __init__(self, module: Module) -> None:
         verify(module).check()
         self.module = module
-        self.stages = stages(module.graph)
-        self.kernels = {op: kernel(module, op) for op in module.graph.ops}
+        self.kernels = {op: self.kernel(op) for op in module.graph.ops}
+        self.whole = Plan(stages(module.graph), self.kernels)
+
+    def kernel(self, op: Op) -> Kernel:
+        """Return the kernel of an op."""
+        return kernel(self.module, op)
+
+    def plan(self, wanted: Probes) -> Plan:
+        """Return the plan of a run that must make what is wanted, and the outputs."""
+        return self.whole
+
+    def each(self, run: Callable[[int], Held], starts: range) -> list[Held]:
+        """Return what a function gives for the chunks that begin at some samples, in order."""
+        return [run(at) for at in starts]
 
     def run(
         self,
@@ -113,14 +148,16 @@ class NumpyProgram:
             )
         first = before.first_sample if before else first_sample
         records = _Records(self.module, batch, wanted)
-        held: list[Mapping[str, State]] = []
-        step = self._chunk(batch.ticks)
-        for at in range(0, batch.samples, step):
+        step = self.chunk(batch)
+
+        def run(at: int) -> Held:
             piece = _cut(batch, at, min(step, batch.samples - at))
             chunk = _Chunk(self, piece, _cut_state(before, at, piece.samples), first + at, wanted)
             chunk.run()
             records.store(at, chunk)
-            held.append(chunk.held())
+            return chunk.held()
+
+        held = self.each(run, range(0, batch.samples, step))
         joined = {
             name: tuple(
                 np.concatenate(parts) for parts in zip(*(h[name] for h in held), strict=True)
@@ -131,12 +168,16 @@ class NumpyProgram:
         after = RunState(owner_of(self.module), tick, batch.samples, first, joined)
         return Result(records.outputs(), after, records.trace())
 
-    def _chunk(self, ticks: int) -> int:
+    def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time."""
+        return max(1, CHUNK_BYTES // self.sample_bytes(batch.ticks))
+
+    def sample_bytes(self, ticks: int) -> int:
+        """Return the bytes of all values of a sample, at least 1."""
         graph = self.module.graph
         values = [*graph.inputs, *(r for op in graph.ops for r in op.results)]
         size = sum(v.type.size * v.type.element.storage.itemsize for v in values)
-        return max(1, CHUNK_BYTES // max(1, size * max(ticks, 1)))
+        return max(1, size * ticks)
 
 
 def _cut(batch: Batch, at: int, samples: int) -> Batch:
@@ -163,6 +204,7 @@ class _Chunk:
         wanted: Probes,
     ) -> None:
         self.program, self.batch, self.before = program, batch, before
+        self.plan = program.plan(wanted)
         self.first_sample, self.tick = first_sample, before.tick if before else 0
         self.watched = set(wanted.potentials.values())
         self.now: dict[Value, Array] = {
@@ -173,13 +215,13 @@ class _Chunk:
             op: before.held[op.result.name]
             if before and op.spec.stateful
             else k.start(batch.samples, first_sample)
-            for op, k in program.kernels.items()
+            for op, k in self.plan.kernels.items()
         }
 
     def run(self) -> None:
         """Run all stages; an overflow is found again by the reference, which says where it is."""
         try:
-            for stage in self.program.stages:
+            for stage in self.plan.stages:
                 if stage.loop:
                     self._loop(stage)
                 else:
@@ -198,7 +240,7 @@ class _Chunk:
             ) from None
 
     def _call(self, op: Op, tick: int, ticks: int, operands: list[Array]) -> list[Array]:
-        results, self.states[op] = self.program.kernels[op].run(
+        results, self.states[op] = self.plan.kernels[op].run(
             tick, ticks, operands, self.states[op], self._traced(op)
         )
         return results
@@ -207,7 +249,9 @@ class _Chunk:
         return op.kind == "neuron" and (op in self.watched or len(op.results) > 1)
 
     def _whole(self, op: Op) -> None:
-        results = self._call(op, self.tick, self.batch.ticks, [self.now[v] for v in op.values])
+        results = self._call(
+            op, self.tick, self.batch.ticks, [self.now[v] for v in self.plan.operands(op)]
+        )
         self.now.update(zip(op.results, results, strict=False))
         if self._traced(op):
             self.potentials[op] = results[1]
@@ -229,12 +273,15 @@ class _Chunk:
 
     def _block(self, stage: Stage, part: slice) -> None:
         tick, ticks = self.tick + part.start, part.stop - part.start
-        delays = [(op, self.program.kernels[op]) for op in stage.delays]
+        delays = [(op, self.plan.kernels[op]) for op in stage.delays]
         for op, delay in delays:
             assert isinstance(delay, Delaying)
             self.now[op.result][:, part] = delay.past(tick, ticks, self.states[op])
         for op in stage.ops:
-            operands = [self.now[v][:, part] if v.type.timed else self.now[v] for v in op.values]
+            operands = [
+                self.now[v][:, part] if v.type.timed else self.now[v]
+                for v in self.plan.operands(op)
+            ]
             results = self._call(op, tick, ticks, operands)
             for value, result in zip(op.results, results, strict=False):
                 self.now[value][:, part] = result
@@ -245,8 +292,8 @@ class _Chunk:
             values = self.now[op.values[0]][:, part]
             self.states[op] = delay.pushed(tick, values, self.states[op])
 
-    def held(self) -> Mapping[str, State]:
-        """Return the states of the stateful ops by name."""
+    def held(self) -> Held:
+        """Return the states of the stateful ops."""
         return {op.result.name: s for op, s in self.states.items() if op.spec.stateful}
 
 

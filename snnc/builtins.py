@@ -30,6 +30,7 @@ PLUGIN = Plugin(
         "paibox": "snnc.frontends.paibox:Paibox",
     },
     engines={
+        "native": "snnc.runtime.native.engine:NativeEngine",
         "reference": "snnc.runtime.reference:Reference",
         "numpy": "snnc.runtime.numpy_engine:NumpyEngine",
     },

@@ -6,6 +6,7 @@ of the level it declares; its declared exactness is executed on demand; each mod
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -228,13 +229,14 @@ def last_approximation(found: Sequence[Stage]) -> int:
 
 
 def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
-    """Return an engine by name; `auto` is numpy at level `int`, the reference elsewhere.
+    """Return an engine by name; `auto` is native at level `int`, the reference elsewhere.
+
+    Without llvmlite, which makes machine code, `auto` is numpy at level `int`.
 
     Raises:
         SnncError: `unknown-engine`, `engine-level` where it cannot run the module's level.
     """
-    auto = "numpy" if module.level == "int" else "reference"
-    engine = registry.get_engine(auto if name == "auto" else name)
+    engine = registry.get_engine(_fastest(module) if name == "auto" else name)
     if module.level not in engine.levels:
         raise fail(
             "engine-level",
@@ -245,10 +247,20 @@ def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
     return engine
 
 
+def _fastest(module: Module) -> str:
+    if module.level != "int":
+        return "reference"
+    return "native" if find_spec("llvmlite") else "numpy"
+
+
 def runner(registry: Registry) -> Any:
-    """Return the `run` of a `Context`: run(module, inputs, ticks=, state=, probe=) -> Result."""
+    """Return the `run` of a `Context`: run(module, inputs, ticks=, state=, probe=) -> Result.
+
+    Passes run few samples of many networks, for which machine code would not be worth making.
+    """
 
     def run(module: Module, inputs: Mapping[str, Any], **options: Any) -> Result:
-        return pick_engine(registry, "auto", module).prepare(module).run(inputs, **options)
+        engine = "numpy" if module.level == "int" else "auto"
+        return pick_engine(registry, engine, module).prepare(module).run(inputs, **options)
 
     return run

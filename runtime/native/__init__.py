@@ -1,0 +1,1 @@
+"""The native engine: integer networks as machine code made by LLVM, exact by construction."""

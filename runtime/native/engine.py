@@ -1,0 +1,159 @@
+"""The native engine: the schedule of the numpy engine with machine code for what costs time.
+
+Products and neurons of level `int` run natively, a product fused with the neuron that alone reads
+it; every other op runs as in the numpy engine. Samples are spread over threads. Without llvmlite
+the engine is the numpy engine, and says so in the program's notes.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from snnc.ir.analysis import makers, readers
+from snnc.ir.graph import Module, Op
+from snnc.runtime.inputs import Batch
+from snnc.runtime.native import store
+from snnc.runtime.native.bounds import ranges
+from snnc.runtime.numpy_engine import Held, NumpyProgram, Plan
+from snnc.runtime.numpy_engine import kernel as plain_kernel
+from snnc.runtime.numpy_schedule import Stage
+from snnc.runtime.numpy_trains import Kernel
+from snnc.runtime.state import Probes
+
+if TYPE_CHECKING:
+    from snnc.runtime.native.source import Source
+
+CHUNK_BYTES = 1 << 22
+"""Bytes of values that the samples of a chunk have: they stay in the caches of a core."""
+
+MISSING = "llvmlite is not installed: the numpy engine runs instead (pip install snnc[native])"
+
+
+def installed() -> bool:
+    """Return whether machine code can be made."""
+    return find_spec("llvmlite") is not None
+
+
+@frozen
+class NativeEngine:
+    """Machine code for integer networks.
+
+    `path` names the instructions it may use (`auto`, or one of `snnc.runtime.native.paths`);
+    `jobs` is the number of threads, 0 for one per processor; `cache` keeps compiled code on disk.
+    """
+
+    path: str = "auto"
+    jobs: int = 0
+    cache: bool = True
+    name: str = "native"
+    levels: tuple[str, ...] = ("int",)
+
+    def prepare(self, module: Module) -> "NumpyProgram":
+        """Return a program, whose `notes` tell what does not run as machine code.
+
+        Raises:
+            SnncError: what the reference raises; `unknown-path`.
+        """
+        if not installed():
+            program = NumpyProgram(module)
+            program.notes = (MISSING,)
+            return program
+        return NativeProgram(module, self)
+
+
+class NativeProgram(NumpyProgram):
+    """A module with native kernels where there are some."""
+
+    def __init__(self, module: Module, engine: NativeEngine) -> None:
+        from snnc.runtime.native.compiler import Compiler
+        from snnc.runtime.native.paths import choose
+
+        folder = store.cache_folder() if engine.cache else None
+        self.compiler = Compiler(choose(engine.path), folder)
+        self.jobs = engine.jobs or len(os.sched_getaffinity(0))
+        self.sources: dict[Op, Source] = {}
+        self.fused: dict[Op, Op] = {}
+        self._fusions: dict[Op, Kernel] = {}
+        self._ranges = ranges(module)
+        super().__init__(module)
+        self.notes = tuple(_notes(self.kernels))
+        self._fuse()
+
+    def kernel(self, op: Op) -> Kernel:
+        """Return the native kernel of an op, or that of the numpy engine."""
+        from snnc.runtime.native.layers import Gathered, Scanned, flat
+        from snnc.runtime.native.neurons import Neurons
+        from snnc.runtime.native.source import source
+
+        if op.name == "int.neuron" and op.result.type.size:
+            x = self._ranges[op.values[0]]
+            element = op.values[0].type.element
+            x = max(x[0], element.low), min(x[1], element.high)
+            return Scanned(self.compiler, Neurons(self.module, op, flat(op), x))
+        if op.kind.endswith("linear") or op.kind.startswith("conv"):
+            found = source(self.module, op, self._ranges[op.values[0]])
+            if found is not None:
+                self.sources[op] = found
+                return Gathered(self.compiler, found, None)
+        return plain_kernel(self.module, op)
+
+    def plan(self, wanted: Probes) -> Plan:
+        """Return a plan with the fusions of all products that need not be seen."""
+        graph = self.module.graph
+        seen = {*graph.outputs, *wanted.values.values()}
+        fused = {n: product for n, product in self.fused.items() if product.result not in seen}
+        if not fused:
+            return self.whole
+        gone = set(fused.values())
+        kernels = {op: k for op, k in self.kernels.items() if op not in gone}
+        kernels |= {neuron: self._fusions[neuron] for neuron in fused}
+        reads = {neuron: product.values for neuron, product in fused.items()}
+        kept = (_without(stage, gone) for stage in self.whole.stages)
+        return Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
+
+    def chunk(self, batch: Batch) -> int:
+        """Return how many samples run at a time: few enough for caches, enough for threads."""
+        few = max(1, CHUNK_BYTES // self.sample_bytes(batch.ticks))
+        return max(1, min(few, -(-batch.samples // self.jobs)))
+
+    def each(self, run: Callable[[int], Held], starts: range) -> list[Held]:
+        """Run chunks in threads of their own; the first chunk that fails is the one reported."""
+        if self.jobs == 1 or len(starts) == 1:
+            return super().each(run, starts)
+        pool = ThreadPoolExecutor(min(self.jobs, len(starts)), "snnc")
+        try:
+            return list(pool.map(run, starts))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _fuse(self) -> None:
+        """Note which neurons are alone in reading a product, and give them a common kernel."""
+        from snnc.runtime.native.layers import Gathered
+        from snnc.runtime.native.neurons import Neurons
+
+        made_by, read_by = makers(self.module.graph), readers(self.module.graph)
+        for op in self.module.ops("neuron"):
+            product = made_by.get(op.values[0])
+            if product in self.sources and read_by[op.values[0]] == [op]:
+                found = self.sources[product]
+                neurons = Neurons(self.module, op, found.result, found.total)
+                self.fused[op] = product
+                self._fusions[op] = Gathered(self.compiler, found, neurons)
+
+
+def _without(stage: Stage, gone: set[Op]) -> Stage:
+    return evolve(stage, ops=tuple(op for op in stage.ops if op not in gone))
+
+
+def _notes(kernels: dict[Op, Kernel]) -> list[str]:
+    """Return a note for every op that multiplies but has no native kernel."""
+    return [
+        f"%{op.result.name}: {op.name} runs in the numpy engine, exactly but slower"
+        for op, kernel in kernels.items()
+        if (op.kind.endswith("linear") or op.kind.startswith("conv"))
+        and type(kernel).__module__ != "snnc.runtime.native.layers"
+    ]

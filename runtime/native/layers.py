@@ -1,0 +1,248 @@
+"""Native kernels: products with the neurons that read them, products alone, neurons alone.
+
+They take and give what the kernels of the numpy engine do, states of the reference included. An
+array that they give may be a view in which channels lie next to each other.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from snnc.ir.graph import Op
+from snnc.ir.weights import Array
+from snnc.runtime.native import packing
+from snnc.runtime.native.compiler import Compiler, Function
+from snnc.runtime.native.events import SLACK, Events
+from snnc.runtime.native.gather import FIELDS, TILES, Product, Shape, blocking
+from snnc.runtime.native.neurons import Arrangement, Neurons
+from snnc.runtime.native.sinks import Scan, Store
+from snnc.runtime.native.source import Source
+from snnc.runtime.native.update import LANES, Update
+from snnc.runtime.semantics import OutOfRange, State
+
+DENSE_ABOVE = {1: 0.2, 2: 0.6}
+"""Share of active inputs from which dot products, by the bytes of an input, are the faster."""
+
+
+class Work:
+    """The arrays of one call: what the neurons of some samples hold and send."""
+
+    def __init__(self, neurons: Neurons, tick: int, ticks: int, v: Array, traced: bool) -> None:
+        self.neurons, self.traced = neurons, traced
+        self.bits = neurons.bits(v)
+        arrangement = neurons.arrangement
+        self.v = arrangement.filled(v, np.dtype(f"int{self.bits}"), 1)
+        self.begin, self.end = neurons.window(tick, ticks)
+        make = np.empty if (self.begin, self.end) == (0, ticks) else np.zeros
+        shape = (len(v), ticks, arrangement.rows, arrangement.channels)
+        self.spikes = make(shape, dtype=neurons.op.result.type.element.storage)
+        self.traces = np.empty(shape if traced else (0,), dtype=np.int32)
+        if traced:
+            self.traces[:, : self.begin] = self._held()[:, None]
+
+    def fields(self) -> dict[str, int]:
+        """Return what the argument block holds of them."""
+        return {
+            "begin": self.begin,
+            "end": self.end,
+            "potentials": self.v.ctypes.data,
+            "parameters": self.neurons.table(self.bits).ctypes.data,
+            "spikes": self.spikes.ctypes.data,
+            "traces": self.traces.ctypes.data,
+        }
+
+    def results(self, bad: int) -> tuple[list[Array], State]:
+        """Return spikes, and traces if asked for, and the state.
+
+        Raises:
+            OutOfRange: a potential left its width.
+        """
+        if bad:
+            raise OutOfRange(self.neurons.op.result.name, (), None, "")
+        arrangement = self.neurons.arrangement
+        results = [arrangement.outer(self.spikes, 2)]
+        if self.traced:
+            self.traces[:, self.end :] = self._held()[:, None]
+            results.append(arrangement.outer(self.traces, 2))
+        v = arrangement.outer(self._held(), 1)
+        return results, (np.ascontiguousarray(v, dtype=np.int64),)
+
+    def _held(self) -> Array:
+        return self.v[..., : self.neurons.arrangement.channels]
+
+
+def _block(fields: dict[str, int]) -> Array:
+    return np.array([fields.get(name, 0) for name in FIELDS], dtype=np.int64)
+
+
+class Gathered:
+    """A product, with the neurons that alone read it or without."""
+
+    def __init__(self, compiler: Compiler, source: Source, neurons: Neurons | None) -> None:
+        self.compiler, self.source, self.neurons = compiler, source, neurons
+        self.element = source.element(compiler.path.vnni)
+        self.weight = source.bits()
+        self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
+        self._packed: dict[tuple[int, ...], tuple[Array, Array]] = {}
+
+    def start(self, samples: int, first_sample: int) -> State:
+        """Return the initial potentials, or no state."""
+        return self.neurons.meaning.start(samples, first_sample) if self.neurons else ()
+
+    def run(
+        self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
+    ) -> tuple[list[Array], State]:
+        """Return spikes and potentials, or the sums; see `snnc.runtime.numpy_trains.Kernel`."""
+        x = self.source.layout(operands[0])
+        element = self._chosen(x)
+        # An event's number is the place of a byte, a dot product reads bytes or pairs of them.
+        x = np.ascontiguousarray(x, dtype=np.int16 if element == 2 else np.uint8)
+        if self.neurons is None:
+            arrangement = self.source.result
+            shape = (len(x), ticks, arrangement.rows, arrangement.channels)
+            sums = np.empty(shape, dtype=np.int32)
+            fields = {"end": ticks, "spikes": sums.ctypes.data}
+            self._call(x, ticks, element, fields, self._shape(element, 4, 4, False), None)
+            return [arrangement.outer(sums, 2)], state
+        work = Work(self.neurons, tick, ticks, state[0], potentials)
+        shape_ = self._shape(element, work.bits // 8, work.spikes.itemsize, potentials)
+        return work.results(self._call(x, ticks, element, work.fields(), shape_, work.bits))
+
+    def _chosen(self, x: Array) -> int:
+        """Return the bytes of an input in dot products, or 0 for events."""
+        if not self.source.binary:
+            assert self.element is not None
+            return self.element
+        if self.element is None:
+            return 0
+        share = np.count_nonzero(x) / max(1, x.size)
+        return self.element if share > DENSE_ABOVE[self.element] else 0
+
+    def _shape(self, element: int, state: int, out: int, traced: bool) -> Shape:
+        source, path = self.source, self.compiler.path
+        window = source.window
+        if element:
+            lanes, vectors, sums = (
+                LANES,
+                blocking(window.channels, LANES, len(TILES[path.name])),
+                element,
+            )
+        else:
+            sums = self.sums
+            lanes = 32 if sums == 16 and window.channels > LANES else LANES
+            vectors = blocking(window.channels, lanes, 8)
+        return Shape(
+            window,
+            path,
+            bool(element),
+            sums,
+            self.weight,
+            vectors,
+            lanes,
+            source.bias is not None,
+            state,
+            out,
+            traced,
+        )
+
+    def _call(
+        self,
+        x: Array,
+        ticks: int,
+        element: int,
+        fields: dict[str, int],
+        shape: Shape,
+        bits: int | None,
+    ) -> int:
+        weights, bias = self._weights(shape)
+        buffer = np.empty((ticks + 1) * shape.block, dtype=np.int32)
+        kept = [] if element else self._events(x, ticks)
+        fields = fields | {
+            "samples": len(x),
+            "ticks": ticks,
+            "inputs": x.ctypes.data,
+            "weights": weights.ctypes.data,
+            "bias": bias.ctypes.data,
+            "buffer": buffer.ctypes.data,
+        }
+        fields |= {n: a.ctypes.data for n, a in zip(("indices", "starts"), kept, strict=False)}
+        arguments = _block(fields)
+        return self._function(shape, bits)(arguments.ctypes.data)
+
+    def _events(self, x: Array, ticks: int) -> list[Array]:
+        window = self.source.window
+        units = window.size[0] * window.size[1] * window.groups
+        indices = np.empty(np.count_nonzero(x) + SLACK, dtype=np.int32)
+        starts = np.empty(len(x) * ticks * units + 1, dtype=np.int64)
+
+        def emit(module: Any) -> None:
+            Events(module, window, self.compiler.path)
+
+        about = (window.size, window.groups, window.unit)
+        listed = self.compiler.function("events", about, emit)
+        listed(len(x) * ticks, x.ctypes.data, indices.ctypes.data, starts.ctypes.data)
+        return [indices, starts]
+
+    def _function(self, shape: Shape, bits: int | None) -> Function:
+        form = self.neurons.form(bits, shape.traced) if self.neurons and bits else None
+
+        def emit(module: Any) -> None:
+            if form is None:
+                Store(module, shape.window.channels % LANES)
+            else:
+                Update(module, form)
+            Product(module, shape)
+
+        return self.compiler.function("product", (shape, form), emit)
+
+    def _weights(self, shape: Shape) -> tuple[Array, Array]:
+        key = (shape.dense, shape.element, shape.block)
+        if key not in self._packed:
+            w = self.source.weights
+            packed = (
+                packing.words(w, shape.block, shape.element)
+                if shape.dense
+                else packing.rows(w, shape.block, shape.weight)
+            )
+            bias = self.source.bias
+            bias = np.zeros(0, np.int32) if bias is None else bias
+            constants = packing.constants(bias, shape.window.groups, shape.block)
+            self._packed[key] = packed, constants
+        return self._packed[key]
+
+
+class Scanned:
+    """Neurons whose input is there already."""
+
+    def __init__(self, compiler: Compiler, neurons: Neurons) -> None:
+        self.compiler, self.neurons = compiler, neurons
+
+    def start(self, samples: int, first_sample: int) -> State:
+        """Return the initial potentials."""
+        return self.neurons.meaning.start(samples, first_sample)
+
+    def run(
+        self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
+    ) -> tuple[list[Array], State]:
+        """Return spikes, and potentials if asked for, of the chunk."""
+        x = np.ascontiguousarray(operands[0], dtype=np.int32)
+        work = Work(self.neurons, tick, ticks, state[0], potentials)
+        fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": x.ctypes.data}
+        block = _block(fields)
+        function = self._function(work.bits, work.spikes.itemsize, potentials)
+        return work.results(function(block.ctypes.data))
+
+    def _function(self, bits: int, out: int, traced: bool) -> Function:
+        arrangement, form = self.neurons.arrangement, self.neurons.form(bits, traced)
+
+        def emit(module: Any) -> None:
+            Update(module, form)
+            Scan(module, arrangement.channels, arrangement.padded, bits // 8, out)
+
+        return self.compiler.function("scan", (form, arrangement, out), emit)
+
+
+def flat(op: Op) -> Arrangement:
+    """Return the arrangement of neurons in row-major order."""
+    shape = op.result.type.shape
+    return Arrangement(shape, 1, op.result.type.size, last=True)
