@@ -20,6 +20,7 @@ PLUGIN = Plugin(
         "shrink-weights": "snnc.passes.shrink_weights:ShrinkWeights",
     },
     targets={
+        "dynapcnn": "snnc.targets.dynapcnn:Dynapcnn",
         "paicore": "snnc.targets.paicore:Paicore",
     },
     frontends={
@@ -35,6 +36,7 @@ PLUGIN = Plugin(
         "numpy": "snnc.runtime.numpy_engine:NumpyEngine",
     },
     levels={
+        "dynapcnn": "snnc.targets.dynapcnn.ops",
         "paicore": "snnc.targets.paicore.ops",
     },
     presets={

@@ -1,0 +1,103 @@
+"""DYNAP-CNN and Speck: lowering, placement, configurations of the vendor and their emulator."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from snnc.diagnostics import Diagnostics
+from snnc.extend.engine import Program
+from snnc.extend.target import Emitted
+from snnc.ir.graph import Module
+from snnc.targets.dynapcnn.options import Options
+
+_PASSES = ("legalise", "discretize", "place")
+
+
+@frozen
+class Dynapcnn:
+    """The target: convolutional integrate-and-fire networks on DYNAP-CNN and Speck chips.
+
+    Exact in the time-stepped semantics of sinabs' discretized networks.
+    """
+
+    name: str = "dynapcnn"
+    level: str = "dynapcnn"
+    doc: str = "DYNAP-CNN, Speck: 9 event-driven convolution cores, 8-bit weights, JSON"
+    Options: type[Any] = Options
+
+    def variants(self) -> tuple[str, ...]:
+        """Return the devices by their names in sinabs."""
+        from snnc.targets.dynapcnn.limits import DEVICES
+
+        return DEVICES
+
+    def hardware(self, variant: str, options: Any) -> Mapping[str, Any]:
+        """Return names, memories and limits of a device, and what the user chose, as plain data."""
+        from snnc.targets.dynapcnn.limits import DEVICES, LIMITS, chip
+
+        name = variant or DEVICES[0]
+        device = chip(name)
+        return {
+            "device": name,
+            "vendor_device": device.device,
+            "vendor_module": device.module,
+            "cores": [
+                {"kernel": k, "neuron": n, "bias": b}
+                for k, n, b in zip(device.kernel, device.neuron, device.bias, strict=True)
+            ],
+            "max_kernel": LIMITS.max_kernel,
+            "strides": list(LIMITS.strides),
+            "max_padding": LIMITS.max_padding,
+            "pools": list(LIMITS.pools),
+            "max_input": LIMITS.max_input,
+            "max_output": LIMITS.max_output,
+            "max_features": LIMITS.max_features,
+            "destinations": LIMITS.destinations,
+            "weight_bits": LIMITS.weight_bits,
+            "membrane_bits": LIMITS.state_bits,
+            "map": list(options.map),
+            "monitor": list(options.monitor),
+            "sensor": options.sensor,
+        }
+
+    def passes(self) -> Mapping[str, str]:
+        """Return the target's own passes."""
+        return {name: f"snnc.targets.dynapcnn.{name}:{name.capitalize()}" for name in _PASSES}
+
+    def pipeline(self, options: Any) -> str:
+        """Return the passes from level `snn` down to a configuration."""
+        scale, strategy = options.scale, options.strategy
+        lowered = f"discretize{{scale={scale}}},place{{strategy={strategy}}}"
+        return f"clean,fold-norm,legalise,{lowered}"
+
+    def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
+        """Write `config.json` and `layout.json`; see `emit.emit`."""
+        from snnc.targets.dynapcnn.emit import emit
+
+        return emit(module, folder, options)
+
+    def load(self, folder: Path) -> Module:
+        """Return the placed module of a build; see `load.load`."""
+        from snnc.targets.dynapcnn.load import load
+
+        return load(folder)
+
+    def check(self, module: Module) -> Diagnostics:
+        """Judge a placed module by the rules of the chip; see `check.check`."""
+        from snnc.targets.dynapcnn.check import check
+
+        return check(module)
+
+    def emulate(self, folder: Path) -> Program:
+        """Return a program that runs a configuration in time steps; see `timestep.Timestep`."""
+        from snnc.targets.dynapcnn.timestep import Timestep
+
+        return Timestep(folder)
+
+    def config(self, folder: Path) -> Any:
+        """Return the configuration tree of a build, by the vendor's attribute names."""
+        from snnc.targets.dynapcnn.layout import read_config
+
+        return read_config(folder)

@@ -1,0 +1,167 @@
+"""Writes layers as a module again: each a pooled sum of trains, one convolution, one neuron.
+
+What `legalise` and `discretize` leave; the spikes keep their names and shapes, and so do the
+network's inputs and outputs, whatever the cores call features, rows and columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snnc.ir.build import Builder
+from snnc.ir.graph import Module, Op, Operand, Value
+from snnc.ir.opset import Symbol
+from snnc.ir.types import I8, I16, I32, Element
+from snnc.ir.weights import Array
+from snnc.targets.dynapcnn.forms import Part
+from snnc.targets.dynapcnn.network import Layer, Network
+from snnc.targets.dynapcnn.records import Shape
+
+
+def write_network(network: Network, layers: Sequence[Layer], level: str) -> Module:
+    """Return the module of a network whose layers were replaced by `layers`, in the same order."""
+    return _Writer(network, level).module(layers)
+
+
+class _Writer:
+    def __init__(self, network: Network, level: str) -> None:
+        module = network.module
+        self.network = network
+        self.build = Builder(module.name, level, module.attrs, module.loc)
+        self.now: dict[Value, Value] = {}
+        self.known: dict[tuple[object, ...], Value] = {}
+
+    def module(self, layers: Sequence[Layer]) -> Module:
+        graph = self.network.module.graph
+        for value in graph.inputs:
+            self.now[value] = self.build.input(value.name, value.type, value.loc)
+        trains = set(self.network.trains)
+        for op in graph.ops:
+            if op.result in trains:
+                self._encoder(op)
+        for layer in layers:
+            self.now[layer.result] = self._layer(layer)
+        outputs = [self._output(tap.value, tap.part) for tap in self.network.outputs]
+        return self.build.finish(*outputs, graph=graph.name)
+
+    def _encoder(self, op: Op) -> None:
+        module = self.network.module
+        for symbol in op.symbols:
+            self.build.weights.setdefault(symbol.name, module.weights[symbol.name])
+        operands = [self.now[o] if isinstance(o, Value) else o for o in op.operands]
+        names = [op.result.name]
+        made = self.build.emit(op.kind, operands, op.attrs, loc=op.loc, names=names)
+        self.now[op.result] = made.result
+
+    def _layer(self, layer: Layer) -> Value:
+        self.build.loc = layer.loc
+        name = layer.result.name
+        operands: list[Operand] = [
+            self._sum(layer),
+            self._weight(layer.names[0], layer.weights, I8),
+        ]
+        if layer.bias is not None:
+            operands.append(self._weight(layer.names[1], layer.bias, I16))
+        shape = {"stride": _unless(layer.stride, 1), "padding": _unless(layer.padding, 0)}
+        current = self.build.emit("conv2d", operands, shape, names=[f"{name}.sum"]).result
+        current = self._shaped(current, layer.result.type.shape, f"{name}.flat")
+        attrs: dict[str, Any] = {
+            "threshold": layer.threshold.item(),
+            "reset": "hard" if layer.hard else "soft",
+            "spike": layer.spike,
+            "floor": None if layer.floor is None else layer.floor.item(),
+            "max_count": layer.max_count,
+            **({"overflow": layer.overflow} if self.build.level == "int" else {}),
+            "leak": 0 if layer.leak is None else self._weight(f"{name}.leak", layer.leak, I16),
+            "initial": self._initial(layer),
+        }
+        return self.build.emit("neuron", (current,), attrs, names=[name]).result
+
+    def _initial(self, layer: Layer) -> Symbol | int:
+        if not layer.initial.any():
+            return 0
+        shaped = layer.initial.reshape(layer.result.type.shape)
+        return self._weight(f"{layer.result.name}.initial", shaped, I16)
+
+    def _weight(self, name: str, array: Array, narrow: Element) -> Symbol:
+        """Return the symbol of an array: f32 at snn, the narrow element or i32 at int."""
+        if self.build.level == "snn":
+            return self.build.weight(name, array.astype(np.float32))
+        fits = narrow.low <= array.min() and array.max() <= narrow.high
+        return self.build.weight(name, array, narrow if fits else I32)
+
+    def _sum(self, layer: Layer) -> Value:
+        """Return what the weights multiply: sums of joined parts, joined along the features."""
+        blocks: list[list[Part]] = []
+        end = 0
+        for part in sorted(layer.parts, key=lambda p: p.shift):
+            if part.shift >= end:
+                blocks.append([])
+            blocks[-1].append(part)
+            end = max(end, part.shift + part.features)
+        order = {id(part): n for n, part in enumerate(layer.parts)}
+        joined = []
+        for block in blocks:
+            rows = self._rows(sorted(block, key=lambda p: order[id(p)]))
+            values = [self._once("concat", [self._part(p) for p in row]) for row in rows]
+            joined.append(self._once("add", values))
+        return self._once("concat", joined)
+
+    def _rows(self, block: list[Part]) -> list[list[Part]]:
+        """Return the parts of a block as rows, each of which fills its features once."""
+        rows: list[list[Part]] = []
+        for part in block:
+            row = next((r for r in rows if r[-1].shift + r[-1].features == part.shift), None)
+            if row is None:
+                rows.append([part])
+            else:
+                row.append(part)
+        return rows
+
+    def _once(self, kind: str, values: list[Value]) -> Value:
+        if len(values) == 1:
+            return values[0]
+        if kind == "concat" and len({v.type.element for v in values}) > 1:
+            # Joined values have one element; a window of one turns spikes into sums.
+            values = [self._cached("sum_pool2d", [v], {"kernel": (1, 1)}) for v in values]
+        return self._cached(kind, values, {})
+
+    def _cached(self, kind: str, values: list[Value], attrs: Mapping[str, Any]) -> Value:
+        key = (kind, *values, *attrs.items())
+        if key not in self.known:
+            self.known[key] = self.build.emit(kind, values, attrs).result
+        return self.known[key]
+
+    def _part(self, part: Part) -> Value:
+        value = self.now[part.source]
+        if len(value.type.shape) != 3:
+            shape = (value.type.size, 1, 1)
+            value = self._cached("reshape", [value], {"shape": shape})
+        if part.pool > 1:
+            value = self._cached("sum_pool2d", [value], {"kernel": (part.pool, part.pool)})
+        for axis, bounds in enumerate(part.crop or (), 1):
+            if bounds != (0, value.type.shape[axis]):
+                cut = {"axis": axis, "start": bounds[0], "stop": bounds[1]}
+                value = self._cached("slice", [value], cut)
+        return self._cached("permute", [value], {"order": (0, 2, 1)}) if part.swap else value
+
+    def _shaped(self, value: Value, shape: Shape, name: str) -> Value:
+        if value.type.shape == shape:
+            return value
+        return self.build.emit("reshape", (value,), {"shape": shape}, names=[name]).result
+
+    def _output(self, value: Value, part: Part) -> Value:
+        if value == part.source:
+            return self.now[value]
+        self.build.loc = value.loc
+        shaped = self._part(part) if part.pool > 1 else self.now[part.source]
+        if shaped.type.shape != value.type.shape:
+            return self._shaped(shaped, value.type.shape, value.name)
+        return self.build.emit(
+            "reshape", (shaped,), {"shape": shaped.type.shape}, names=[value.name]
+        ).result
+
+
+def _unless(pair: Shape, default: int) -> Shape:
+    return () if pair == (default, default) else pair

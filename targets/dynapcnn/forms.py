@@ -1,0 +1,167 @@
+"""How a value reaches a layer: sums of pooled, shifted spike trains, seen without numbers.
+
+A form is what a core can receive: a map of events made of parts. Each part is a source (neurons, or
+a train that the host sends), pooled on its way, added to the map from a feature on. Sums overlay
+parts, concatenation shifts them, flattening is only a view. Averages are sums with a factor, which
+the weights of the reader take over. On a train of the host, pooling, a crop and a swap of the axes
+are the pixel block's.
+"""
+
+from attrs import evolve, frozen
+
+from snnc.diagnostics import SnncError, fail
+from snnc.ir.analysis import makers
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.levels.shapes import Shape
+from snnc.targets.dynapcnn.records import pooled
+
+Crop = tuple[tuple[int, int], tuple[int, int]]
+
+
+@frozen
+class Part:
+    """One source in a form; `crop` bounds the pooled rows and columns of a host's train."""
+
+    source: Value
+    pool: int = 1
+    factor: float = 1.0
+    shift: int = 0
+    features: int = 1
+    crop: Crop | None = None
+    swap: bool = False
+
+
+@frozen
+class Form:
+    """Parts in a map of `map` (features, y, x), seen under another `shape` where flattened."""
+
+    parts: tuple[Part, ...]
+    map: Shape
+    shape: Shape
+
+
+class Forms:
+    """The forms of a module's values, found on demand."""
+
+    def __init__(self, module: Module) -> None:
+        self.makers = makers(module.graph)
+        self._known: dict[Value, Form] = {}
+
+    def of(self, value: Value) -> Form:
+        """Return the form of a value.
+
+        Raises:
+            SnncError: `not-for-cores` for an op between spikes and weights that no core does.
+        """
+        if value not in self._known:
+            self._known[value] = self._find(value)
+        return self._known[value]
+
+    def is_train(self, value: Value) -> bool:
+        """Whether a value is a spike train by itself: from the host, or of neurons."""
+        op = self.makers.get(value)
+        return op is None or op.kind in ("neuron", "poisson", "latency", "periodic", "direct")
+
+    def _find(self, value: Value) -> Form:
+        if self.is_train(value):
+            shape = value.type.shape
+            whole = shape if len(shape) == 3 else (value.type.size, 1, 1)
+            return Form((Part(value, features=whole[0]),), whole, shape)
+        op = self.makers[value]
+        if op.kind not in _MOVES:
+            raise _refuse(op, _REASONS.get(op.kind, f"no core does {op.name}"))
+        forms = [self.of(v) for v in op.values]
+        if op.kind in ("sum_pool2d", "avg_pool2d"):
+            return self._pool(op, forms[0])
+        if op.kind == "reshape":
+            return _reshape(op, forms[0])
+        if op.kind == "add":
+            return _add(op, forms)
+        if op.kind == "concat":
+            return _concat(op, forms)
+        return self._view(op, forms[0])
+
+    def _pool(self, op: Op, form: Form) -> Form:
+        kernel = tuple(op["kernel"])
+        stride = tuple(op["stride"]) or kernel
+        if len(set(kernel)) > 1:
+            raise _refuse(op, f"the window {list(kernel)} is not square")
+        if stride != kernel:
+            raise _refuse(op, f"the stride {list(stride)} is not the window {list(kernel)}")
+        if any(op["padding"]) or any(d != 1 for d in op["dilation"]):
+            raise _refuse(op, "pooling on the way to a core has no padding and no dilation")
+        if form.shape != form.map or any(p.crop or p.swap for p in form.parts):
+            raise _refuse(op, "pooling comes before a crop, a swap and a flattening")
+        size = kernel[0]
+        factor = 1.0 / (size * size) if op.kind == "avg_pool2d" else 1.0
+        parts = tuple(evolve(p, pool=p.pool * size, factor=p.factor * factor) for p in form.parts)
+        shape = pooled(form.map, size)
+        return Form(parts, shape, shape)
+
+    def _view(self, op: Op, form: Form) -> Form:
+        """Return the form behind a crop or a swap of axes, which only the pixel block does."""
+        part = form.parts[0]
+        if len(form.parts) > 1 or self.makers.get(part.source, op).kind == "neuron":
+            raise _refuse(op, "only the pixel block at the input crops maps and swaps their axes")
+        if op.kind == "permute":
+            if tuple(op["order"]) != (0, 2, 1) or part.swap:
+                raise _refuse(op, f"the order {list(op['order'])} is no swap of y and x")
+            turned = (form.map[0], form.map[2], form.map[1])
+            return Form((evolve(part, swap=True),), turned, turned)
+        axis, start, stop = op["axis"], op["start"], op["stop"]
+        if axis == 0 or part.swap or form.shape != form.map:
+            raise _refuse(op, "the pixel block crops rows and columns, before it swaps axes")
+        bounds = list(part.crop or ((0, form.map[1]), (0, form.map[2])))
+        low = bounds[axis - 1][0]
+        bounds[axis - 1] = (low + start, low + stop)
+        shape = tuple(stop - start if a == axis else n for a, n in enumerate(form.map))
+        return Form((evolve(part, crop=(bounds[0], bounds[1])),), shape, shape)
+
+
+def _reshape(op: Op, form: Form) -> Form:
+    shape = tuple(op["shape"])
+    flat = (form.map[0] * form.map[1] * form.map[2],)
+    if shape in (form.map, flat, (*flat, 1, 1)) and (shape != (*flat, 1, 1) or shape == form.map):
+        return Form(form.parts, form.map, shape)
+    if form.map[1:] == (1, 1) and shape[:1] == flat and set(shape[1:]) <= {1}:
+        return Form(form.parts, form.map, shape)
+    raise _refuse(op, f"the map {list(form.map)} can be flattened, not become {list(shape)}")
+
+
+def _add(op: Op, forms: list[Form]) -> Form:
+    maps = sorted({f.map for f in forms})
+    if len(maps) > 1:
+        raise _refuse(op, f"maps of different shapes meet: {', '.join(str(list(m)) for m in maps)}")
+    return Form(tuple(p for f in forms for p in f.parts), forms[0].map, forms[0].shape)
+
+
+def _concat(op: Op, forms: list[Form]) -> Form:
+    sizes = {f.map[1:] for f in forms}
+    flat = any(f.shape != f.map for f in forms)
+    if op["axis"] != 0 or len(sizes) > 1 or (flat and sizes != {(1, 1)}):
+        raise _refuse(op, "maps are joined along their features, as maps of one size")
+    parts: list[Part] = []
+    features = 0
+    for form in forms:
+        parts += [evolve(p, shift=p.shift + features) for p in form.parts]
+        features += form.map[0]
+    return Form(tuple(parts), (features, *sizes.pop()), op.result.type.shape)
+
+
+def _refuse(op: Op, reason: str) -> SnncError:
+    return fail("not-for-cores", f"%{op.result.name}: {reason}", op.loc, help=HELP)
+
+
+HELP = (
+    "a core takes sums of spike trains, pooled by squares, joined along features or flattened; "
+    "then weights (a convolution or a linear op), then an integrate-and-fire neuron"
+)
+_MOVES = ("sum_pool2d", "avg_pool2d", "reshape", "add", "concat", "slice", "permute")
+_WEIGHTS = "weights are followed by something else than a neuron"
+_REASONS = {
+    **dict.fromkeys(("conv1d", "conv2d", "linear", "masked_linear", "scale"), _WEIGHTS),
+    **dict.fromkeys(("max_pool1d", "max_pool2d"), "no core takes the largest of several spikes"),
+    "relu": "a ReLU is no spiking neuron; put an integrate-and-fire neuron in its place",
+    "batch_norm": "run fold-norm before",
+    "delay": "events of a core arrive at once; no core delays them",
+}

@@ -1,0 +1,16 @@
+"""The files of a build become the placed module again: disassembly."""
+
+from pathlib import Path
+
+from snnc.ir.graph import Module
+from snnc.targets.dynapcnn.assemble import to_module
+from snnc.targets.dynapcnn.layout import read_files
+
+
+def load(folder: Path) -> Module:
+    """Return the placed module that the files of a build say.
+
+    Raises:
+        SnncError: `config-missing`, `config-malformed`, `unknown-variant`.
+    """
+    return to_module(read_files(folder))

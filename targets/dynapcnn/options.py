@@ -1,0 +1,28 @@
+"""Options of the target: which cores, what is reported, what the build promises to equal."""
+
+from attrs import frozen
+
+from snnc.extend.passes import option
+
+
+@frozen
+class Options:
+    """What `snnc compile -t dynapcnn` takes."""
+
+    map: tuple[str, ...] = option(
+        (), help="LAYER:CORE for every layer, by number or name; found if not given"
+    )
+    strategy: str = option(
+        "vendor",
+        help="vendor: the map that sinabs finds; smallest: the smallest sufficient cores",
+        choices=("vendor", "smallest"),
+    )
+    monitor: tuple[str, ...] = option(
+        ("-1",), help="layers that report events: -1 (the outputs), all, dvs, numbers or names"
+    )
+    sensor: bool = option(False, help="let the pixels of the chip send events to the input")
+    scale: str = option(
+        "vendor",
+        help="vendor: factors as sinabs; fine: 16-bit biases, no limit from unlimited bounds",
+        choices=("vendor", "fine"),
+    )

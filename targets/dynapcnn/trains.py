@@ -1,0 +1,64 @@
+"""Checks what an emulator is given: one array of counts per input, alike in samples and ticks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from snnc.diagnostics import fail, nearest
+from snnc.ir.types import Type
+from snnc.ir.weights import Array
+
+
+def read_trains(
+    types: Mapping[str, Type], given: Mapping[str, Array], ticks: int | None
+) -> tuple[dict[str, Array], int, int]:
+    """Return int64 trains (samples, ticks, *shape) by input, and how many samples and ticks.
+
+    Raises:
+        SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`, `sample-count`,
+            `tick-count`.
+    """
+    for name in given:
+        if name not in types:
+            text = f"there is no input {name!r}"
+            raise fail("unknown-input", text, help=nearest(name, list(types)))
+    trains = {name: _train(name, kind, given) for name, kind in types.items()}
+    samples = {len(train) for train in trains.values()} or {1}
+    lengths = {train.shape[1] for train in trains.values()}
+    if len(samples) > 1:
+        raise fail(
+            "sample-count",
+            f"inputs have different numbers of samples: {sorted(samples)}",
+            help="axis 0 counts samples; a single sample needs it too",
+        )
+    count = min(lengths, default=0) if ticks is None else ticks
+    if len(lengths) > 1 or count < 0 or (lengths and count > min(lengths)):
+        raise fail(
+            "tick-count",
+            f"{count} ticks were asked for, the inputs have {', '.join(map(str, sorted(lengths)))}",
+            help="give inputs of one length, and ask for no more ticks than they have",
+        )
+    return {name: train[:, :count] for name, train in trains.items()}, samples.pop(), count
+
+
+def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Array:
+    wanted = f"(samples, ticks, {', '.join(map(str, kind.shape))})"
+    if name not in given:
+        text = f"the input %{name}: {kind} was not given"
+        raise fail("missing-input", text, help=f"give an array of shape {wanted}")
+    array = np.asarray(given[name])
+    if array.ndim != 2 + len(kind.shape) or array.shape[2:] != kind.shape:
+        raise fail(
+            "input-shape",
+            f"{name} has shape {array.shape}; %{name}: {kind} needs {wanted}",
+            help="axis 0 counts samples, axis 1 ticks",
+        )
+    whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
+    low, high = max(0, kind.element.low), kind.element.high
+    if not whole or (array.size and not low <= array.min() <= array.max() <= high):
+        raise fail(
+            "input-range",
+            f"{name} ({array.dtype}) holds values that are no counts of events from 0 to {high}",
+            help="give whole numbers of events per tick",
+        )
+    return array.astype(np.int64)

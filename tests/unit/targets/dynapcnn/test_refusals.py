@@ -1,0 +1,215 @@
+"""What is refused, with which code, and that the message holds the numbers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.diagnostics import Diagnostics, SnncError
+from snnc.ir import Module
+from snnc.ir.build import Builder
+from snnc.targets.dynapcnn import Dynapcnn
+from snnc.targets.dynapcnn.limits import chip
+from tests.unit.targets.dynapcnn.networks import compiled, neuron, one_layer, saved, small, weights
+
+TARGET = Dynapcnn()
+
+
+def refusal(module: Module, **options: Any) -> SnncError:
+    with pytest.raises(SnncError) as refused:
+        compiled(module, **options)
+    return refused.value
+
+
+def test_an_uneven_padding() -> None:
+    error = refusal(one_layer("u1[1, 8, 8]~", 2, 3, padding=(1, 1, 0, 0)))
+    assert "uneven-padding" == error.code
+
+
+def test_a_padding_that_is_too_large() -> None:
+    assert "padding-size" == refusal(one_layer("u1[1, 8, 8]~", 2, 3, padding=(8, 8))).code
+
+
+def test_a_map_that_is_too_large() -> None:
+    error = refusal(one_layer("u1[1, 129, 129]~", 1, 3, stride=(4, 4)))
+    assert "map-size" == error.code
+    assert "129 x 129" in str(error)
+
+
+def test_a_kernel_that_zeros_cannot_make_square() -> None:
+    b = Builder("long", "snn")
+    x = b.input("x", "u1[1, 12, 12]~")
+    made = b.op("conv2d", x, b.weight("w", weights(0, 1, 1, 1, 12)), padding=(7, 0))
+    error = refusal(b.finish(neuron(b, made, "y")))
+    assert "kernel-not-square" == error.code
+
+
+def test_three_readers_of_a_layer() -> None:
+    b = Builder("three", "snn")
+    x = b.input("x", "u1[1, 6, 6]~")
+    s = neuron(b, b.op("conv2d", x, b.weight("w", weights(0, 1, 1, 3, 3))), "s")
+    ends = [
+        neuron(b, b.op("conv2d", s, b.weight(f"w{n}", weights(n, 1, 1, 2, 2))), f"y{n}")
+        for n in range(3)
+    ]
+    error = refusal(b.finish(*ends))
+    assert "too-many-destinations" == error.code
+    assert 4 == error.exit_status
+
+
+@pytest.mark.parametrize(
+    "map", [("0:0",), ("0:0", "1:0"), ("0:0", "2:1"), ("s:0", "0:1"), ("0:0", "1:9")]
+)
+def test_maps_that_are_wrong(map: tuple[str, ...]) -> None:
+    assert "bad-map" == refusal(small(), map=map).code
+
+
+def test_a_map_by_name_and_number() -> None:
+    placed = compiled(small(), map=("s:4", "1:2")).placed
+    assert [4, 2] == [op["core"] for op in placed.ops("core")]
+
+
+def test_monitored_layers() -> None:
+    assert "bad-monitor" == refusal(small(), monitor=("t",)).code
+    assert "bad-monitor" == refusal(small(), monitor=("dvs",)).code
+    for words, expected in ((("-1",), [False, True]), (("all",), [True, True])):
+        placed = compiled(small(), monitor=words).placed
+        assert expected == [op["monitor"] for op in placed.ops("core")]
+
+
+def test_inputs_that_the_pixel_block_cannot_prepare() -> None:
+    b = Builder("twice", "snn")
+    x = b.input("x", "u8[2, 16, 16]~")
+    ends = []
+    for size in (2, 4):
+        p = b.op("sum_pool2d", x, kernel=(size, size))
+        made = b.op("conv2d", p, b.weight(f"w{size}", weights(size, 1, 2, 3, 3)))
+        ends.append(neuron(b, made, f"y{size}"))
+    assert "pixel-block" == refusal(b.finish(*ends)).code
+
+
+def test_a_threshold_that_vanishes() -> None:
+    assert "threshold-vanishes" == refusal(small(threshold=0.0001, floor=-0.0001)).code
+
+
+def test_weights_that_vanish_are_warned_about_and_can_be_kept() -> None:
+    b = Builder("faint", "snn")
+    x = b.input("x", "u1[1, 6, 6]~")
+    made = b.op("conv2d", x, b.weight("w", weights(0, 1, 1, 3, 3) * np.float32(0.1)))
+    module = b.finish(neuron(b, made, "y", floor=None))
+    found = Diagnostics()
+    compiled(module, diagnostics=found)
+    assert ["weights-vanish"] == [d.code for d in found]
+    kept = compiled(module, scale="fine").config["cnn_layers"][0]
+    assert 127 == np.abs(kept["weights"]).max()
+    assert -32768 == kept["threshold_low"]
+
+
+def test_integers_without_a_lower_bound() -> None:
+    b = Builder("whole", "int")
+    x = b.input("x", "u1[1, 6, 6]~")
+    made = b.op("conv2d", x, b.weight("w", np.ones((1, 1, 3, 3), np.int8)))
+    module = b.finish(b.op("neuron", made, threshold=3, spike="count", name="y"))
+    with pytest.raises(SnncError) as refused:
+        snnc.compile(module, "dynapcnn", pipeline="legalise,place")
+    assert "no-lower-bound" == refused.value.code
+
+
+def test_integer_networks_are_placed_as_they_are() -> None:
+    b = Builder("whole", "int")
+    x = b.input("x", "u1[1, 6, 6]~")
+    made = b.op("conv2d", x, b.weight("w", np.ones((1, 1, 3, 3), np.int8)))
+    module = b.finish(b.op("neuron", made, threshold=3, spike="count", name="y", floor=-1))
+    assert snnc.compile(module, "dynapcnn", pipeline="legalise,place").verify()
+
+
+def test_devices_have_their_cores() -> None:
+    assert 5 == chip("speck2cmini").cores
+    assert 9 == len(TARGET.hardware("speck2fdevkit:1", TARGET.Options())["cores"])
+    for name in ("speck3", "speck2e:x", "speck2e:0:0"):
+        with pytest.raises(SnncError) as refused:
+            chip(name)
+        assert "unknown-variant" == refused.value.code
+
+
+def edited(folder: Path, name: str, change: Any) -> SnncError:
+    path = folder / name
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+    with pytest.raises(SnncError) as refused:
+        TARGET.emulate(folder)
+    return refused.value
+
+
+def first_weight(tree: Any, value: float) -> None:
+    tree["cnn_layers"][0]["weights"][0][0][0][0] = value
+
+
+CHANGES = {
+    "fraction": ("config.json", lambda t: first_weight(t, 0.5)),
+    "nine bits": ("config.json", lambda t: first_weight(t, 128)),
+    "lacking": ("config.json", lambda t: t["cnn_layers"][0].pop("weights")),
+    "unknown": ("config.json", lambda t: t.__setitem__("cnn_layer", [])),
+    "lost output": ("layout.json", lambda t: t["outputs"][0].__setitem__("core", 7)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_damaged_files(name: str, tmp_path: Path) -> None:
+    file, change = CHANGES[name]
+    assert "config-malformed" == edited(saved(small(), tmp_path), file, change).code
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    folder = saved(small(), tmp_path)
+    (folder / "config.json").unlink()
+    with pytest.raises(SnncError) as refused:
+        TARGET.emulate(folder)
+    assert "config-missing" == refused.value.code
+
+
+def test_a_layout_in_another_order(tmp_path: Path) -> None:
+    error = edited(saved(small(), tmp_path), "layout.json", lambda t: t["cores"].reverse())
+    assert "core-order" == error.code
+
+
+def test_runs_go_on_where_they_stopped(tmp_path: Path) -> None:
+    program = TARGET.emulate(saved(small(), tmp_path))
+    x = np.random.Generator(np.random.PCG64(3)).integers(0, 2, (2, 8, 2, 10, 10))
+    whole = program.run({"x": x}).outputs["y"]
+    first = program.run({"x": x[:, :5]})
+    rest = program.run({"x": x[:, 5:]}, state=first.state)
+    assert np.array_equal(whole, np.concatenate([first.outputs["y"], rest.outputs["y"]], axis=1))
+    for bad in (first, None):
+        with pytest.raises(SnncError) as refused:
+            program.run({"x": x[:1]}, state=bad.state if bad else "no state")
+        assert "bad-state" == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("inputs", "ticks", "code"),
+    [
+        ({}, None, "missing-input"),
+        ({"z": np.zeros((1, 1))}, None, "unknown-input"),
+        ({"x": np.zeros((1, 2, 2, 10, 9))}, None, "input-shape"),
+        ({"x": np.full((1, 2, 2, 10, 10), 256)}, None, "input-range"),
+        ({"x": np.full((1, 2, 2, 10, 10), 0.5)}, None, "input-range"),
+        ({"x": np.zeros((1, 2, 2, 10, 10))}, 3, "tick-count"),
+    ],
+)
+def test_inputs_that_are_wrong(tmp_path: Path, inputs: Any, ticks: int | None, code: str) -> None:
+    with pytest.raises(SnncError) as refused:
+        TARGET.emulate(saved(small(), tmp_path)).run(inputs, ticks=ticks)
+    assert code == refused.value.code
+
+
+def test_an_unknown_probe(tmp_path: Path) -> None:
+    with pytest.raises(SnncError) as refused:
+        TARGET.emulate(saved(small(), tmp_path)).run(
+            {"x": np.zeros((1, 1, 2, 10, 10))}, probe=("t",)
+        )
+    assert "unknown-probe" == refused.value.code
