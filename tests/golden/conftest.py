@@ -1,4 +1,4 @@
-"""What pytest must not import: a script for an environment that has PAIBox."""
+"""What pytest must not import: scripts for an environment that has PAIBox."""
 
-collect_ignore = ["paibox_child.py"]
-"""Collected by no one: it runs as a process of its own."""
+collect_ignore = ["paibox_child.py", "paibox_random.py"]
+"""Collected by no one: they run as a process of their own."""

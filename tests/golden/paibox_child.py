@@ -1,8 +1,9 @@
 """Runs where PAIBox is installed: builds networks, simulates them, writes objects as plain data.
 
-`python paibox_child.py OUT CASE...`: a case is a golden folder, or `zoo:NAME`, a network written
-here. For each, OUT gets `NAME.json` and `NAME.npz` with the objects' class paths and attributes;
-for the zoo also input trains and what PAIBox's simulation shows. Needs numpy and PAIBox only.
+`python paibox_child.py OUT CASE...`: a case is a golden folder, `zoo:NAME`, a network written here,
+or `random:SEED`, one of `paibox_random.py`. For each, OUT gets `NAME.json` and `NAME.npz` with the
+objects' class paths and attributes; for the last two also input trains and what PAIBox's simulation
+shows. Needs numpy and PAIBox only.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import paibox as pb
+import paibox_random
 
 SHOWN = (
     "name",
@@ -259,10 +261,10 @@ def simulate(name, top):
     rng, parts = np.random.default_rng(9), named(top)
     inputs = {k: p for k, p in parts.items() if isinstance(p, pb.InputProj)}
     shown = {k: p for k, p in parts.items() if k not in inputs}
-    if name in BYTES:
+    if name in BYTES or name.startswith("random"):
         pb.Mapper().build(top)
         built = {p.name: p for p in top.components.values()}
-        shown = {k: built.get(f"nd_{p.name}", p) for k, p in shown.items()}
+        shown = {k: lowered(p, built) for k, p in shown.items()}
     high = 256 if name in BYTES else 2
     trains = {
         k: rng.integers(0, high, (STEPS, *p.shape_out)).astype(np.uint8) for k, p in inputs.items()
@@ -284,7 +286,15 @@ def simulate(name, top):
     return {f"in_{k}": v for k, v in trains.items()} | {f"out_{k}": v for k, v in data.items()}
 
 
+def lowered(part, built):
+    """Return the neurons that give the output of what was a module."""
+    names = (f"{prefix}_{part.name}" for prefix in ("nd", "n1", "n0"))
+    return next((built[name] for name in names if name in built), part)
+
+
 def zoo(name):
+    if name.startswith("random"):
+        return paibox_random.network(int(name.removeprefix("random")))
     top = pb.Network()
     getattr(Zoo(), name)(top)
     return top
@@ -295,8 +305,8 @@ def main(out, cases):
     load_words()
     for case in cases:
         freezer, records = Freezer(), {}
-        if case.startswith("zoo:"):
-            name = case[4:]
+        if case.startswith(("zoo:", "random:")):
+            name = case.removeprefix("zoo:").replace(":", "")
             freezer.object(zoo(name))
             rewritten = zoo(name)
             records = simulate(name, rewritten)

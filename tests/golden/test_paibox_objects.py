@@ -26,6 +26,8 @@ from tests.golden.test_paibox import DEFECTS, FOLDERS, REFUSED
 HERE = Path(__file__).parent
 ZOO = ("logic", "pools", "pools1d", "synapses", "nested", "streamed", "averaged", "padded", "bytes")
 STEPS = 24
+RANDOM = 60
+"""Number of random networks that PAIBox builds and simulates."""
 PYTHON = os.environ.get("SNNC_PAIBOX_PYTHON", str(HERE.parents[1] / ".venv-paibox/bin/python"))
 
 needs_paibox = pytest.mark.skipif(not Path(PYTHON).exists(), reason="PAIBox is not installed")
@@ -66,6 +68,7 @@ def rebuilt(tmp_path_factory):
     """Return a folder with all networks as PAIBox builds them now."""
     out = tmp_path_factory.mktemp("objects")
     cases = [str(folder) for folder in FOLDERS] + [f"zoo:{name}" for name in ZOO]
+    cases += [f"random:{seed}" for seed in range(RANDOM)]
     command = [PYTHON, str(HERE / "paibox_child.py"), str(out), *cases]
     subprocess.run(command, check=True, capture_output=True)
     return out
@@ -98,6 +101,13 @@ def test_golden_cases_rebuilt_as_objects_equal_the_record(rebuilt, folder):
     steps = json.loads((folder / "net.json").read_text())["T"]
     case = compare(network_of(top, simulated=True), trains(folder), records(folder), steps)
     assert DEFECTS.get(folder.name, "") == difference(case, Reference())
+
+
+@needs_paibox
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(RANDOM))
+def test_random_networks_do_what_paibox_simulates(rebuilt, seed):
+    assert "" == difference(zoo_case(rebuilt, f"random{seed}"), Reference())
 
 
 SOURCE = """
