@@ -2,8 +2,8 @@
 
 The contract: a module of level `snn` is drawn only if reading the drawing with the same profile
 gives ops that do the same; a module of level `int` is drawn as far as NIR reaches, and each node
-names in its metadata what of its neuron NIR cannot say (`program` stores the program itself beside).
-Sums are several edges, an encoder is the Input that it feeds.
+names in its metadata what of its neuron NIR cannot say (`program` stores the rest beside). Sums are
+several edges, an encoder is the Input that it feeds.
 """
 
 from collections import Counter

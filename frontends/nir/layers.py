@@ -21,6 +21,10 @@ LARGEST_PRODUCT = 1 << 27
 """Elements of the matrix that a product over several axes is laid out as."""
 
 
+MOST_DELAYS = 256
+"""Different delays of one node: as many as chips can hold back spikes, and more than are used."""
+
+
 @frozen(eq=False)
 class Site:
     """Where nodes are lowered: the builder, the convention, and what was assumed on the way."""
@@ -245,6 +249,13 @@ def _delay(site: Site, node: Node, x: Value) -> Value:
     spread(node, "delay", x.type.shape)  # checks the shape
     ticks = delay_ticks(node, site.convention)
     build, lengths = site.build, np.unique(ticks)
+    if len(lengths) > MOST_DELAYS:
+        raise fail(
+            "nir-unsupported",
+            f"{node.path} has {len(lengths)} different delays; each takes an op of its own",
+            node.loc,
+            help=f"round them to at most {MOST_DELAYS} lengths",
+        )
     if len(lengths) == 1:
         return _late(build, node, x, int(lengths[0]), node.path)
     parts = []

@@ -5,6 +5,7 @@ the element of the potential; one value per neuron where the file has one, a num
 What the profile says of a field and what the field says must agree, or the node is refused.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from snnc.ir.weights import Array
 
 TOLERANCE = 1e-5
 """Relative error of a ratio of two float32 numbers, with room for how they were computed."""
+
+LARGEST = 1 << 27
+"""Values that one field is repeated for."""
 
 SOFT_UP_TO = (1, 0, 4)
 """The last version whose IF, LIF and CubaLIF subtract the threshold and have no v_reset."""
@@ -211,6 +215,13 @@ def spread(node: Node, name: str, shape: tuple[int, ...]) -> Array:
             f"{node.path}: {name} {list(array.shape)} does not match its input {list(shape)}",
             node.loc,
             help="fields of a node have the shape of its input, or one value",
+        )
+    if math.prod(shape) > LARGEST:
+        raise fail(
+            "nir-size",
+            f"{node.path}: {name} would stand for {math.prod(shape)} values",
+            node.loc,
+            help="the shape of the graph's input is absurd",
         )
     return np.ascontiguousarray(np.broadcast_to(array, shape))
 

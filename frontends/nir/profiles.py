@@ -36,6 +36,8 @@ class Lost:
 
 
 FIRING = ("IF", "LIF", "CubaLIF")
+STEPPED = ("LI", "LIF", "CubaLIF")
+"""Nodes whose meaning depends on the time step."""
 
 
 @frozen
@@ -103,7 +105,13 @@ PROFILES: Mapping[str, Profile] = {
                 Lost("graded_spikes_factor: 1, inhibition: false", FIRING),
             ),
         ),
-        Profile("spikingjelly", 1e-4, compare="ge", padded=True),
+        Profile(
+            "spikingjelly",
+            1e-4,
+            compare="ge",
+            padded=True,
+            lost=(Lost("dt: 1e-4, the default of the export", STEPPED, "dt"),),
+        ),
         Profile(
             "norse",
             1e-3,
@@ -111,7 +119,10 @@ PROFILES: Mapping[str, Profile] = {
             integral="one",
             filter="after",
             synapse="jump",
-            lost=(Lost("v_reset: 0 and reset_method: reset_value", FIRING, "reset"),),
+            lost=(
+                Lost("dt: 1e-3, the default of the export", STEPPED, "dt"),
+                Lost("v_reset: 0 and reset_method: reset_value", FIRING, "reset"),
+            ),
         ),
         Profile(
             "sinabs",

@@ -88,13 +88,14 @@ def read_graph(
     profile, evidence = _profile(flat, graph, given, version)
     element = given.input or SPIKES
     module, notes = lower(flat, Convention(profile, version), element, name, named(file or name))
+    known = evolve(given, dt=given.dt or evidence.dt or None)
     said = {
         "profile": Word(profile.name),
         "why": evidence.reason,
         "dt": profile.dt,
         "version": ".".join(map(str, version)) or "not stated",
         "input": Word(element),
-        "assumed": (*lost(profile, given, types), *notes),
+        "assumed": (*lost(profile, known, types), *notes),
     }
     return evolve(module, attrs={**module.attrs, "nir": said})
 

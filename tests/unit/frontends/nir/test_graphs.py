@@ -177,3 +177,10 @@ def test_nodes_deep_in_one_chain_are_read(net, load):
     names = ["x", *sorted(n for n in nodes if n[0] == "s"), "y"]
     module = load(net(nodes, list(pairwise(names))))
     assert 600 == len(module.graph.ops)
+
+
+def test_an_input_may_be_an_output_and_a_layer_two(net, load, run):
+    nodes = {**PORTS, "z": PORTS["y"], "w": PORTS["y"], "a": scale(2)}
+    module = load(net(nodes, "x>a a>y a>z x>w"), input="f32")
+    assert ["x", "a", "a"] == [v.name for v in module.graph.outputs]
+    assert [[3.0]] == run(module, [[3]]).tolist()

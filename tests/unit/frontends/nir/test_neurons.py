@@ -184,3 +184,19 @@ def test_a_delay_between_ticks_is_refused(delay, chain, refused):
 
 def test_a_delay_needs_a_step(chain, refused):
     assert "nir-dt" == refused(chain("Delay", {"delay": [1e-3]}), profile="spec").code
+
+
+def test_delays_of_too_many_lengths_are_refused(chain, refused):
+    path = chain("Delay", {"delay": np.arange(300.0)}, shape=(300,))
+    assert "nir-unsupported" == refused(path, profile="spec", dt=1.0).code
+
+
+def test_a_field_is_not_repeated_for_an_absurd_input(chain, refused):
+    fields = {"r": np.ones((1, 2)), "v_threshold": np.ones((1, 2)), "v_reset": np.zeros((1, 2))}
+    found = refused(chain("IF", fields, shape=(1 << 30, 2)), profile="spec", dt=1.0)
+    assert ("nir-size", "n") == (found.code, found.loc.name)
+
+
+def test_numbers_beyond_float32_are_refused(chain, refused):
+    found = refused(chain("IF", {**IF, "r": [1e300], "v_reset": [0.0]}), profile="spec", dt=1.0)
+    assert ("nir-value", "n") == (found.code, found.loc.name)

@@ -100,3 +100,12 @@ def test_other_modules_have_nothing_to_state(load, package_files):
 )
 def test_options_are_checked(options, code, package_files, refused):
     assert code == refused(package_files / "snntorch_leaky_1.0.8.nir", **options).code
+
+
+def test_a_step_that_was_neither_said_nor_found_is_an_assumption(package_files, load):
+    path = package_files / "spikingjelly_lif_1.0.8.nir"
+    assert any("dt: 1e-4" in line for line in statement(load(path, profile="spikingjelly")))
+    given = load(path, profile="spikingjelly", dt=1e-4)
+    assert not any("dt: 1e-4" in line for line in statement(given))
+    found = load(package_files / "spikingjelly_if_1.0.8.nir")
+    assert not any("dt: 1e-4" in line for line in statement(found))
