@@ -1,8 +1,13 @@
 """Writing: what NIR can say is said, what was written comes back, what was changed is noticed."""
 
+import tempfile
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
 
 import snnc
 from snnc.diagnostics import SnncError
@@ -10,6 +15,7 @@ from snnc.frontends.nir import Nir, save
 from snnc.ir.build import Builder
 from snnc.ir.types import I4, I8, U1
 from snnc.ir.write import write
+from snnc.runtime.reference import Reference
 
 
 def unwritable(module, path, profile="spec", **conventions):
@@ -278,3 +284,37 @@ def test_names_that_hdf5_cannot_hold_are_changed_in_the_graph_only(tmp_path):
     with h5py.File(tmp_path / "n.nir") as file:
         assert ["a_b", "in_put", "output"] == sorted(file["node/nodes"])
     assert write(module) == write(Nir().read(tmp_path / "n.nir", {}))
+
+
+numbers = st.floats(-2, 2, width=32)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "decay": st.floats(0, 1, width=32),
+            "gain": numbers,
+            "leak_to": numbers,
+            "threshold": numbers,
+            "reset_to": numbers,
+            "compare": st.sampled_from(["gt", "ge"]),
+            "filter": st.sampled_from(["none", "before"]),
+            "filter_decay": st.floats(0, 1, width=32),
+        }
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_written_is_read_the_same_by_its_nodes(neuron):
+    module = real({**neuron, "reset": "hard"}, inputs="f32[3]~")
+    x = np.random.default_rng(4).normal(0, 1, (1, 30, 3)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.nir"
+        try:
+            save(module, path)
+        except SnncError as error:
+            event(error.code)
+            assume(False)
+        again = Nir().read(path, {"profile": "spec", "dt": 1e-4, "input": "f32"})
+        assert write(module) == write(Nir().read(path, {}))
+    found = [Reference().prepare(m).run({"x": x}).outputs["n"].tolist() for m in (module, again)]
+    assert found[0] == found[1]
