@@ -172,11 +172,14 @@ class NumpyProgram:
         """Return how many samples run at a time."""
         return max(1, CHUNK_BYTES // self.sample_bytes(batch.ticks))
 
+    def made(self) -> list[Value]:
+        """Return the values that a run makes or is given."""
+        graph = self.module.graph
+        return [*graph.inputs, *(r for op in graph.ops for r in op.results)]
+
     def sample_bytes(self, ticks: int) -> int:
         """Return the bytes of all values of a sample, at least 1."""
-        graph = self.module.graph
-        values = [*graph.inputs, *(r for op in graph.ops for r in op.results)]
-        size = sum(v.type.size * v.type.element.storage.itemsize for v in values)
+        size = sum(v.type.size * v.type.element.storage.itemsize for v in self.made())
         return max(1, size * ticks)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from snnc.ir.analysis import makers, readers
-from snnc.ir.graph import Module, Op
+from snnc.ir.graph import Module, Op, Value
 from snnc.runtime.inputs import Batch
 from snnc.runtime.native import store
 from snnc.runtime.native.bounds import ranges
@@ -87,6 +87,7 @@ class NativeProgram(NumpyProgram):
         """Return the native kernel of an op, or that of the numpy engine."""
         from snnc.runtime.native.layers import Gathered, Scanned, flat
         from snnc.runtime.native.neurons import Neurons
+        from snnc.runtime.native.pools import pool
         from snnc.runtime.native.source import source
 
         if op.name == "int.neuron" and op.result.type.size:
@@ -99,7 +100,10 @@ class NativeProgram(NumpyProgram):
             if found is not None:
                 self.sources[op] = found
                 return Gathered(self.compiler, found, None)
-        return plain_kernel(self.module, op)
+        plain = plain_kernel(self.module, op)
+        if "_pool" in op.kind:
+            return pool(op, self._ranges[op.values[0]]) or plain
+        return plain
 
     def plan(self, wanted: Probes) -> Plan:
         """Return a plan with the fusions of all products that need not be seen."""
@@ -114,6 +118,11 @@ class NativeProgram(NumpyProgram):
         reads = {neuron: product.values for neuron, product in fused.items()}
         kept = (_without(stage, gone) for stage in self.whole.stages)
         return Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
+
+    def made(self) -> list[Value]:
+        """Return the values of a run that sees no more than it must."""
+        hidden = {product.result for product in self.fused.values()}
+        return [value for value in super().made() if value not in hidden]
 
     def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time: few enough for caches, enough for threads."""

@@ -103,7 +103,7 @@ def _convolution(op: Op, w: Array, bias: Array | None, x: Range, total: Range) -
     def layout(array: Array) -> Array:
         if transposed:
             array = windows.upsampled(op, kernel, array)[0]
-        return _surrounded(np.moveaxis(array, 2, -1), shape.padding)
+        return surrounded(np.moveaxis(array, 2, -1), shape.padding)
 
     probe = layout(np.broadcast_to(np.zeros((), np.uint8), (1, 1, channels, *size)))
     window = convolution_window(
@@ -115,7 +115,7 @@ def _convolution(op: Op, w: Array, bias: Array | None, x: Range, total: Range) -
     return Source(op, window, convolution_weights(w, window), bias, x, total, layout, result)
 
 
-def _surrounded(x: Array, padding: tuple[tuple[int, int], ...]) -> Array:
+def surrounded(x: Array, padding: tuple[tuple[int, int], ...]) -> Array:
     """Return `(samples, ticks, *places, channels)` with zeros around the places, or parts cut."""
     if not any(n for pair in padding for n in pair):
         return x

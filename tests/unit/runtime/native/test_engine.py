@@ -262,6 +262,21 @@ def test_a_loop_runs_natively(kind):
     check(module, {"x": train(rng, (2, 17, 21))}, 17, 4)
 
 
+@pytest.mark.parametrize("kind", ["sum", "max"])
+@pytest.mark.parametrize("element", ["u1", "u8", "i16"])
+def test_pools_are_exact(kind, element):
+    rng = np.random.default_rng(14)
+    b = Builder("pools", "int")
+    x = b.input("x", f"{element}[3, 7, 8]~")
+    how = {"kernel": (3, 2), "stride": (2, 2), "padding": (1, 1, 0, 1), "dilation": (1, 2)}
+    y = b.op(f"{kind}_pool2d", x, name="y", **how)
+    flat = b.op("reshape", y, shape=(3, y.type.size // 3))
+    z = b.op(f"{kind}_pool1d", flat, kernel=(4,), name="z")
+    module = b.finish(b.op("neuron", z, threshold=9, name="s", overflow="saturate"))
+    low, high = {"u1": (0, 1), "u8": (0, 255), "i16": (-999, 999)}[element]
+    check(module, {"x": rng.integers(low, high, (2, 5, 3, 7, 8), endpoint=True)}, 5, 2)
+
+
 @pytest.mark.parametrize("samples", [0, 1])
 @pytest.mark.parametrize("ticks", [0, 1])
 def test_empty_batches_and_empty_runs_keep_their_shapes(samples, ticks):
