@@ -78,7 +78,7 @@ class Named(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"there is no {name!r}; {nearest(name, known)}", param, ctx)
         if variant:
             variants = session.registry.get_target(name).variants()
-            if variant not in variants:
+            if variant.partition(":")[0] not in variants:
                 hint = nearest(variant, variants)
                 self.fail(f"{name} has no variant {variant!r}; {hint}", param, ctx)
         return text

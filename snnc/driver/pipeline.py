@@ -62,7 +62,8 @@ def choose(registry: Registry, text: str, options: Mapping[str, Any] | None = No
     name, _, variant = text.partition(":")
     target = registry.get_target(name)
     variants = target.variants()
-    if variant and variant not in variants:
+    # Behind a second colon a device's index may stand, which the target itself judges.
+    if variant and variant.partition(":")[0] not in variants:
         raise fail(
             "unknown-variant",
             f"target {name} has no variant {variant!r}",

@@ -11,6 +11,8 @@ from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.options import Options
 from snnc.targets.dynapcnn.records import Placed, memory
 
+MEMORIES = ("kernel", "neuron", "bias")
+
 
 def emit(module: Module, folder: Path, options: Options) -> Emitted:
     """Write the files of a placed module into an existing folder.
@@ -21,29 +23,32 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
     placed = read_module(module)
     names = write_files(placed, folder)
     latency = {output.name: 0 for output in placed.outputs}
-    return Emitted(names, resources(placed), latency, relies_on(placed))
+    layout = {"device": placed.device, "memory": memory_table(placed)}
+    return Emitted(names, resources(placed), latency, relies_on(placed), layout)
 
 
-def resources(placed: Placed) -> dict[str, Any]:
-    """Return what a network takes of the chip: words used and there, per core."""
-    device = chip(placed.device)
-    cores = {}
-    for core in placed.cores:
-        need = memory(core.weights.shape, core.output, core.bias is not None)
-        room = (device.kernel[core.core], device.neuron[core.core], device.bias[core.core])
-        names = ("kernel", "neuron", "bias")
-        cores[str(core.core)] = {
-            "layer": core.name,
-            **{n: [a, b] for n, a, b in zip(names, need, room, strict=True)},
-        }
+def resources(placed: Placed) -> dict[str, int]:
+    """Return what a network takes of the chip, as numbers for the manifest."""
+    table = memory_table(placed).values()
     return {
-        "device": placed.device,
         "cores": len(placed.cores),
-        "cores_offered": device.cores,
+        "cores_offered": chip(placed.device).cores,
         "neurons": sum(core.output[0] * core.output[1] * core.output[2] for core in placed.cores),
         "weights": sum(int(core.weights.size) for core in placed.cores),
-        "memory": cores,
+        **{f"{name}_words": sum(row[name][0] for row in table) for name in MEMORIES},
     }
+
+
+def memory_table(placed: Placed) -> dict[str, dict[str, Any]]:
+    """Return, per core, its layer and the words used and there of each memory."""
+    device = chip(placed.device)
+    rooms = (device.kernel, device.neuron, device.bias)
+    made: dict[str, dict[str, Any]] = {}
+    for core in placed.cores:
+        need = memory(core.weights.shape, core.output, core.bias is not None)
+        words = {n: [a, r[core.core]] for n, a, r in zip(MEMORIES, need, rooms, strict=True)}
+        made[str(core.core)] = {"layer": core.name, **words}
+    return made
 
 
 def relies_on(placed: Placed) -> tuple[str, ...]:

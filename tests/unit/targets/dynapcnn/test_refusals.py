@@ -213,3 +213,20 @@ def test_an_unknown_probe(tmp_path: Path) -> None:
             {"x": np.zeros((1, 1, 2, 10, 10))}, probe=("t",)
         )
     assert "unknown-probe" == refused.value.code
+
+
+def test_a_device_may_have_an_index() -> None:
+    build = compiled(small(), "speck2fdevkit:1")
+    assert "speck2fdevkit:1" == build.manifest["layout"]["device"]
+    with pytest.raises(SnncError) as refused:
+        compiled(small(), "speck2fdevkit:first")
+    assert "unknown-variant" == refused.value.code
+
+
+def test_the_manifest_tells_memory_per_core() -> None:
+    manifest = compiled(small()).manifest
+    expected = {"layer": "s", "kernel": [128, 16384], "neuron": [256, 65536], "bias": [0, 1024]}
+    assert expected == manifest["layout"]["memory"]["0"]
+    assert {"cores": 2, "neurons": 261, "kernel_words": 640}.items() <= manifest[
+        "resources"
+    ].items()
