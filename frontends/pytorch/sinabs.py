@@ -43,6 +43,10 @@ def _spiking(module: Any, site: Site) -> dict[str, Any]:
     if name not in ("SingleSpike", "MultiSpike", "MaxSpike"):
         raise site.refuse(f"spike_fn {name} is not known", "use MultiSpike or SingleSpike")
     if name != "SingleSpike":
+        if float(module.spike_threshold.min()) <= 0:
+            raise site.refuse(
+                "v // threshold has no meaning for a threshold <= 0", "use a threshold > 0"
+            )
         attrs["spike"] = "count"
         most = getattr(fire, "max_num_spikes_per_bin", None)
         attrs |= {} if most is None else {"max_count": int(most)}

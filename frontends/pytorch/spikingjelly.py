@@ -3,6 +3,7 @@
 In step mode "m" the first axis is time. User code may read `.v`, which holds the potential.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ def _common(module: Any, site: Site) -> dict[str, Any]:
             "its surrogate function has spiking=False: it gives smooth numbers, not spikes",
             "make the surrogate function with spiking=True",
         )
+    if module.v_threshold == math.inf:
+        return {"reset": "none", "initial": site.number("v_reset", module.v_reset or 0.0)}
     attrs: dict[str, Any] = {"threshold": site.number("v_threshold", module.v_threshold)}
     if module.v_reset is not None:
         attrs |= {"reset": "hard", "reset_to": site.number("v_reset", module.v_reset)}
@@ -35,8 +38,13 @@ def _common(module: Any, site: Site) -> dict[str, Any]:
 
 
 def _forward(module: Any, site: Site, attrs: dict[str, Any]) -> Forward:
+    """Return the forward; with v_threshold=inf nothing fires, and the potential is read out."""
+    never = module.v_threshold == math.inf
+    site.compared = not never
+
     def forward(x: Any) -> Any:
         spikes, v, _ = site.neuron(x, **attrs)
+        spikes = spikes * 0.0 if never else spikes
         if site.order == "TB":
             module.__dict__["v_seq"] = v
             v = v[-1]
@@ -64,7 +72,7 @@ def parametric(module: Any, site: Site) -> Forward:
 def _leaking(module: Any, site: Site, rate: float) -> dict[str, Any]:
     attrs = {**_common(module, site), "decay": site.number("1 - 1 / tau", 1.0 - rate)}
     if module.v_reset:
-        attrs["leak_to"] = attrs["reset_to"]
+        attrs["leak_to"] = site.number("v_reset", module.v_reset)
     return {**attrs, "gain": site.number("1 / tau", rate)} if module.decay_input else attrs
 
 

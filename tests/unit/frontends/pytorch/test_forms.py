@@ -117,6 +117,23 @@ def test_potentials_that_are_decoded_are_read_outs(decode):
     assert over == (readout["over_time"], readout["factor"])
 
 
+def test_a_layer_that_never_fires_is_a_membrane_read_out():
+    class Potential(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.sn = nn.Linear(6, 4), neuron.IFNode()
+            self.out, self.li = nn.Linear(4, 2), neuron.LIFNode(v_threshold=float("inf"))
+
+        def forward(self, x):
+            for step in range(x.shape[0]):
+                self.li(self.out(self.sn(self.fc(x[step]))))
+            return self.li.v
+
+    module = snnc.load(busy(Potential()), sample=values(20, 2, 6))
+    assert ["li.potential"] == [v.name for v in module.graph.outputs]
+    assert "none" == module.graph.ops[-1]["reset"]
+
+
 def test_one_dimensional_and_transposed_convolutions_agree():
     network = busy(
         nn.Sequential(
