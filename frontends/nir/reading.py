@@ -14,9 +14,9 @@ from snnc.diagnostics import Location, fail, named
 from snnc.extend.options import build
 from snnc.frontends.nir.detect import Evidence, Look, detect, find_dt
 from snnc.frontends.nir.lower import lower
-from snnc.frontends.nir.neurons import Convention
+from snnc.frontends.nir.neurons import SOFT_UP_TO, Convention
 from snnc.frontends.nir.nodes import STATEFUL, NirGraph, parse
-from snnc.frontends.nir.profiles import Options, Profile, chosen, lost
+from snnc.frontends.nir.profiles import FIRING, Options, Profile, chosen, lost
 from snnc.frontends.nir.program import is_ours, restore
 from snnc.frontends.nir.storage import Leaf, Tree, open_tree, tree_of
 from snnc.frontends.nir.wiring import Flat, find_rings, flatten
@@ -95,9 +95,18 @@ def read_graph(
         "dt": profile.dt,
         "version": ".".join(map(str, version)) or "not stated",
         "input": Word(element),
-        "assumed": (*lost(profile, known, types), *notes),
+        "assumed": (*lost(profile, known, types), *_resets(flat, profile, version), *notes),
     }
     return evolve(module, attrs={**module.attrs, "nir": said})
+
+
+def _resets(flat: Flat, profile: Profile, version: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what is read into neurons without v_reset, where the version of the file decides."""
+    open_ones = [n for n in flat.nodes.values() if n.type in FIRING and "v_reset" not in n.fields]
+    if profile.reset != "version" or not open_ones:
+        return ()
+    old = version <= SOFT_UP_TO
+    return ("spikes subtract the threshold (NIR up to 1.0.4)" if old else "v_reset: 0",)
 
 
 def _profile(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from snnc.frontends.nir import statement
 from snnc.ir.write import write
 
 IF = {"r": [1000.0], "v_threshold": [1.0]}
@@ -103,6 +104,8 @@ def test_one_value_stands_for_all_neurons(chain, load):
 def test_the_version_says_what_a_spike_without_v_reset_does(version, reset, chain, load):
     module = load(chain("IF", IF, version=version), profile="spec", dt=1e-3)
     assert reset == module.graph.ops[0]["reset"]
+    said = "subtract the threshold" if reset == "soft" else "v_reset: 0"
+    assert said in statement(module)[-1]
 
 
 def test_without_a_version_the_reset_must_be_said(chain, load, refused):
