@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import define, frozen
 
-import snnc
+from snnc import diagnostics
 from snnc.diagnostics import UNKNOWN, Location, at, fail, named
 from snnc.extend.foreign import blame
 from snnc.frontends.pytorch.norse import State
@@ -201,7 +201,7 @@ def place_of(node: Any) -> Place:
     return Place(path, line if line.known else named(path) if path else UNKNOWN)
 
 
-_PACKAGE = Path(snnc.__file__).parent
+_PACKAGE = Path(diagnostics.__file__).parent
 _NOT_USER = ("site-packages", "importlib", str(_PACKAGE), str(Path(__file__).resolve().parent))
 
 
