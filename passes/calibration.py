@@ -82,7 +82,7 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
         return None
     given = {name: np.asarray(array) for name, array in context.calibration.items()}
     context.run(module, given, ticks=0)
-    first = next(iter(given.values()))
+    samples = min((len(array) for array in given.values()), default=0)
     timed = [given[v.name].shape[1] for v in module.graph.inputs if v.type.timed]
     stated = module.attrs.get("ticks")
     ticks = timed[0] if timed else stated
@@ -93,10 +93,10 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
             module.loc,
             help="state the length of a run in the network: `ticks 16`",
         )
-    if not len(first) * ticks:
+    if not samples * ticks:
         raise fail(
             "calibration-empty",
-            f"the calibration data holds {len(first)} samples of {ticks} ticks",
+            f"the calibration data holds {samples} samples of {ticks} ticks",
             module.loc,
             help="give inputs as the network will see them; a few hundred samples are enough",
         )
@@ -108,7 +108,7 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
             module.loc,
             help="give inputs as the network will see them",
         )
-    return Calibration(given, len(first), ticks, context.run)
+    return Calibration(given, samples, ticks, context.run)
 
 
 def needed(found: Calibration | None, module: Module, wanted: str) -> Calibration:

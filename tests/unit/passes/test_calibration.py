@@ -49,6 +49,12 @@ def test_empty_data_is_refused(shape):
     assert refused(network(), x=noise(*shape)) == "calibration-empty"
 
 
+def test_a_network_without_inputs_has_no_data():
+    b = Builder("net", "snn", {"ticks": 4})
+    beat = b.op("periodic", b.weight("beat", np.eye(3, dtype=bool)))
+    assert refused(b.finish(b.op("neuron", beat))) == "calibration-empty"
+
+
 @pytest.mark.parametrize("value", [0, 1])
 def test_constant_data_is_refused(value):
     assert refused(network(), x=np.full((4, 5, 3), value, np.uint8)) == "calibration-constant"
