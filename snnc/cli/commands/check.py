@@ -75,7 +75,19 @@ def command(
     assert session is not None
     module = session.load(network, given)
     asked = target or session.registry.names("targets")
-    verdicts = [_ask(session, module, name, bits, chosen_options(ctx, name)) for name in asked]
+    verdicts, unused = [], []
+    for name in asked:
+        options = chosen_options(ctx, name)
+        try:
+            verdicts.append(_ask(session, module, name, bits, options))
+        except SnncError as error:
+            # Among all targets, some may have no use for bits that others need.
+            if target or bits is None or error.code != "unused-option":
+                raise
+            unused.append(error)
+            verdicts.append(_ask(session, module, name, None, options))
+    if len(unused) == len(asked):
+        raise unused[0]
     if as_json:
         show_json([_data(verdict) for verdict in verdicts])
     else:
