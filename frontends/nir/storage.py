@@ -166,6 +166,7 @@ class _Walk:
         self._check_size(data, path, text)
         if not text:
             return Leaf(path, data.shape, "number", lambda: np.asarray(data[()]))
+        self._check_lengths(data, path)
         return Leaf(path, data.shape, "text", lambda: _texts(data, path))
 
     def _check_size(self, data: Any, path: str, text: bool) -> None:
@@ -185,6 +186,26 @@ class _Walk:
             named(path),
             help=f"at most {most} can be meant; the file is damaged or hostile",
         )
+
+    def _check_lengths(self, data: Any, path: str) -> None:
+        """Refuse texts longer than the file, for which HDF5 would take memory before it looks.
+
+        Texts stand as length, heap and index (HDF5 format 3.0, section VIII.C) at a place of the
+        file, except in chunks, whose references cannot be seen from outside.
+        """
+        place = data.id.get_offset()
+        if place is None or data.dtype.kind != "O":
+            return
+        reference = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
+        found = np.fromfile(self.file.filename, reference, int(data.size), offset=place)
+        longest = int(found["length"].max(initial=0))
+        if longest > self.size:
+            raise fail(
+                "nir-size",
+                f"{path} declares a text of {longest} characters in a file of {self.size} bytes",
+                named(path),
+                help="the file is damaged or hostile",
+            )
 
 
 def _texts(data: Any, path: str) -> Array:

@@ -275,6 +275,17 @@ def test_a_heap_of_texts_that_leads_nowhere_is_refused(net, refused):
     assert "nir-unreadable" == refused(path).code
 
 
+def test_a_text_longer_than_the_file_is_refused(net, refused):
+    path = net(NODES, "x>a a>y")
+    with h5py.File(path) as file:
+        place = file["node/nodes/a/type"].id.get_offset()
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(bytes(data))
+    found = refused(path)
+    assert ("nir-size", "/node/nodes/a/type") == (found.code, found.loc.name)
+
+
 def test_a_file_with_flipped_bytes_gives_an_error_or_a_network(net, tmp_path):
     whole = net(NODES, "x>a a>y").read_bytes()
     path, rng = tmp_path / "flipped.nir", np.random.default_rng(1)
