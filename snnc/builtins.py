@@ -20,8 +20,8 @@ PLUGIN = Plugin(
         "shrink-weights": "snnc.passes.shrink_weights:ShrinkWeights",
     },
     targets={
-        "dynapcnn": "snnc.targets.dynapcnn:Dynapcnn",
         "paicore": "snnc.targets.paicore:Paicore",
+        "dynapcnn": "snnc.targets.dynapcnn:Dynapcnn",
     },
     frontends={
         "text": "snnc.frontends.text:Text",
@@ -36,8 +36,8 @@ PLUGIN = Plugin(
         "numpy": "snnc.runtime.numpy_engine:NumpyEngine",
     },
     levels={
-        "dynapcnn": "snnc.targets.dynapcnn.ops",
         "paicore": "snnc.targets.paicore.ops",
+        "dynapcnn": "snnc.targets.dynapcnn.ops",
     },
     presets={
         "int": "clean,fold-norm,quantize,clean",

@@ -128,9 +128,9 @@ def test_options_of_a_target_are_for_that_target_alone(folder, snnc):
         "plugin = Plugin(targets={'other': ':Other'})\n"
     )
     result = snnc("--plugin", "other.py", "check", "net.snn", "--split", "core", "--json")
-    assert [found["target"] for found in result.json()] == ["paicore", "other"]
-    assert [found["fits"] for found in result.json()] == [True, False]
-    assert result.json()[1]["reasons"][0]["code"] == "pipeline-incomplete"
+    assert [found["target"] for found in result.json()] == ["paicore", "dynapcnn", "other"]
+    assert [found["fits"] for found in result.json()] == [True, False, False]
+    assert result.json()[2]["reasons"][0]["code"] == "pipeline-incomplete"
     assert result.exit_code == 0
 
 
