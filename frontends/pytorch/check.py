@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
 from snnc.frontends.pytorch.axes import Sizes, has_time
-from snnc.frontends.pytorch.eager import Recorded, arranged, eager, inputs
+from snnc.frontends.pytorch.eager import Recorded, arranged, eager, fewer, inputs
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.lower import Lowered
@@ -60,7 +60,7 @@ def check(
 ) -> Report:
     """Return what was compared; raise `torch-differs` at the first difference unless allowed."""
     report = Report()
-    for number, batch in enumerate(inputs(sample, lowered)):
+    for number, batch in enumerate(inputs(_runnable(network, sample, lowered), lowered)):
         try:
             theirs = eager(network, batch, lowered)
         except Exception as error:
@@ -82,6 +82,17 @@ def check(
                 exit_status=3,
             )
     return report
+
+
+def _runnable(network: Any, sample: Any, lowered: Lowered) -> Any:
+    """Return the first samples, or all where the network takes batches of one size only."""
+    few = fewer(sample, lowered)
+    if few.shape != sample.shape:
+        try:
+            eager(network, few, lowered)
+        except Exception:  # whatever a user's forward raises
+            return sample
+    return few
 
 
 def _compare(

@@ -15,6 +15,20 @@ TICKS = 16
 """Ticks that a check covers at least, where the network lets us choose."""
 
 
+SAMPLES = 2
+"""Samples of a larger batch that a check runs, where the batch has an axis of its own."""
+
+
+def fewer(sample: Any, lowered: Lowered) -> Any:
+    """Return the first samples of a batch, unless time and batch share an axis somewhere."""
+    merged = any(len(a) > 1 for o in lowered.outputs for a in o.axes if a != F)
+    merged |= any(site.order == "merged" for site in lowered.sites.values())
+    if merged or ("B",) not in lowered.layout:
+        return sample
+    axis = lowered.layout.index(("B",))
+    return sample.narrow(axis, 0, min(SAMPLES, sample.shape[axis]))
+
+
 def inputs(sample: Any, lowered: Lowered) -> list[Any]:
     """Return inputs in the network's own layout: the sample, its halves, and random ones."""
     import torch

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from attrs import define, field, frozen
 
 from snnc.diagnostics import UNKNOWN, Location, fail, named
@@ -254,7 +255,7 @@ class Walk:
             return Output(value.expr, value.axes)
         expr, factor = value.expr, 1.0
         if expr.kind == "scale" and self.exprs.arrays[expr["w"]].ndim == 0:
-            expr, factor = expr.args[0], float(self.exprs.arrays[expr["w"]])
+            expr, factor = expr.args[0], self._nice(float(self.exprs.arrays[expr["w"]]))
         total = summed(expr, self.sizes.ticks)
         if total is not None:
             return Output(total, value.axes, "sum", factor)
@@ -265,6 +266,11 @@ class Walk:
                 help="return all ticks, their sum or mean, or the last one",
             )
         return Output(value.expr, value.axes, "last")
+
+    def _nice(self, factor: float) -> float:
+        """Return a factor of float32, or 1 / ticks where it is that number rounded."""
+        mean = 1.0 / self.sizes.ticks
+        return mean if factor == float(np.float32(mean)) else factor
 
 
 def _any(value: Any) -> bool:

@@ -157,6 +157,21 @@ def test_one_dimensional_and_transposed_convolutions_agree():
     agree(network, values(32, 8, 1, 8, 8))
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_large_batches_are_checked_whatever_forward_makes_of_them(flat):
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.sn = nn.Linear(6, 4), neuron.IFNode(step_mode="m")
+
+        def forward(self, x):
+            y = self.sn(self.fc(x))
+            return y.flatten(0, 1) if flat else y
+
+    module = snnc.load(busy(Flat()), sample=values(16, 5, 6))
+    assert ["linear", "neuron"] == kinds(module)
+
+
 def test_groups_of_neurons_vote():
     network = busy(nn.Sequential(nn.Linear(6, 20), neuron.IFNode(), layer.VotingLayer(5)))
     assert "avg_pool1d" in kinds(snnc.load(network, sample=values(2, 6)))
