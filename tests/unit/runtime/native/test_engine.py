@@ -75,7 +75,7 @@ def train(rng, shape, rate=0.3):
 
 
 def test_random_modules_run_alike(kind):
-    @settings(relaxed, max_examples=8)
+    @settings(relaxed, max_examples=6)
     @given(st.data())
     def law(data):
         module = data.draw(modules("int"))
@@ -85,7 +85,7 @@ def test_random_modules_run_alike(kind):
     law()
 
 
-@settings(relaxed, max_examples=20)
+@settings(relaxed, max_examples=12)
 @given(st.fixed_dictionaries(EXTREMES), st.data())
 def test_neurons_at_the_ends_of_their_width_run_alike(attrs, data):
     spike = data.draw(st.sampled_from(["single", "count", "value"]))
@@ -112,10 +112,10 @@ def layered(rng, path_sizes, element="u1", low=-128, high=127, **neuron):
 @pytest.mark.parametrize("path", available())
 def test_every_path_of_this_machine_gives_the_same(path, kind):
     rng = np.random.default_rng(3)
-    module = layered(rng, [83, 301, 70, 10])
-    check(module, {"x": train(rng, (3, 11, 83))}, 11, 4, path=path)
-    module = images(rng)
-    check(module, {"x": train(rng, (2, 7, 3, 9, 8))}, 7, 4, path=path)
+    for module, shape in ((layered(rng, [83, 301, 70, 10]), (83,)), (images(rng), (3, 9, 8))):
+        inputs = {"x": train(rng, (3, 11, *shape))}
+        expected = Reference().prepare(module).run(inputs, probe=("all",))
+        assert_part(expected, NativeEngine(path=path).prepare(module).run(inputs))
 
 
 def images(rng):
@@ -171,7 +171,7 @@ def test_transposed_convolutions_are_exact(axes, kind):
 
 @pytest.mark.parametrize("path", available())
 @pytest.mark.parametrize(("element", "top"), [("u1", 1), ("u8", 255), ("i8", -128), ("u16", 65535)])
-@pytest.mark.parametrize("fan_in", [255, 256, 515, 9000])
+@pytest.mark.parametrize("fan_in", [515, 9000])
 def test_products_of_the_greatest_numbers_are_exact(element, top, fan_in, path, kind):
     w = np.full((18, fan_in), -128, dtype=np.int8)
     w[1] = np.where(np.arange(fan_in) % 2, 127, -127)
@@ -183,7 +183,13 @@ def test_products_of_the_greatest_numbers_are_exact(element, top, fan_in, path, 
     module = b.finish(b.op("neuron", y, name="s", **how))
     x = np.full((1, 5, fan_in), top)
     x[0, 1, 0] = 0
-    check(module, {"x": x}, 5, path=path)
+    word, expected = outcome(Reference(), module, {"x": x}, 5)
+    if word == "error":
+        assert (word, expected) == outcome(NativeEngine(path=path), module, {"x": x}, 5)
+        return
+    program = NativeEngine(path=path).prepare(module)
+    assert_part(expected, program.run({"x": x}, probe=("y",)))
+    assert_part(expected, program.run({"x": x}))
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32])
