@@ -46,6 +46,8 @@ class Session:
             return read_stdin()
         module = load(source, plugin=self.plugins, **dict(options or {}))
         self.note(f"read {source}: {module!r}")
+        for line in _assumed(module):
+            click.echo(f"note: {line}", err=True)
         return module
 
     def open(self, folder: str) -> "Build":
@@ -55,6 +57,15 @@ class Session:
         build = Build.open(folder, self.plugins)
         self.note(f"opened {folder}: {build!r}")
         return build
+
+
+def _assumed(module: "Module") -> tuple[str, ...]:
+    """Return what the front end took for granted, where the source does not say all."""
+    if "nir" not in module.attrs:
+        return ()
+    from snnc.frontends.nir import statement
+
+    return statement(module)
 
 
 def read_stdin(weights: Path | None = None) -> "Module":

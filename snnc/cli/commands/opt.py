@@ -123,6 +123,7 @@ def _context(
 @target
 @output
 @click.option("--no-locs", is_flag=True, help="Leave out where each line comes from.")
+@click.option("--to", "to", metavar="FILE.nir", help="Write it as a NIR file instead.")
 @click.pass_obj
 def dump(
     session: Session,
@@ -133,6 +134,7 @@ def dump(
     target: str | None,
     output: str,
     no_locs: bool,
+    to: str | None,
 ) -> None:
     """Print a network at any level, or after any pass.
 
@@ -145,7 +147,23 @@ def dump(
         module = _lowered(session, module, level, after, target)
     elif target:
         module = _lowered(session, module, None, None, target)
-    _print(module, output, None, not no_locs)
+    if to is None:
+        _print(module, output, None, not no_locs)
+    else:
+        _export(module, Path(to))
+
+
+def _export(module: "Module", path: Path) -> None:
+    """Write a module in the format that the suffix of a file names."""
+    from snnc.frontends.nir import save
+
+    if path.suffix != ".nir":
+        raise fail(
+            "bad-export",
+            f"{path.name} is of no format that networks are written in",
+            help="end the name in .nir; the IR itself is written by -o FILE.snn",
+        )
+    save(module, path)
 
 
 def _lowered(
