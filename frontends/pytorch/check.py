@@ -156,7 +156,7 @@ def _first(
     """Return the earliest difference of a layer among the samples that are still good."""
     best: Difference | None = None
     for path in spiking:
-        ours = values[emitted.layers[path]].astype(np.float64)
+        ours = values[emitted.layers[path]].astype(np.float64) * lowered.sites[path].graded
         want = theirs.layers[path].astype(np.float64)
         if ours.shape != want.shape:
             raise fail(

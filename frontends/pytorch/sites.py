@@ -32,6 +32,7 @@ class Site:
     attrs: dict[str, Any] = field(factory=dict)
     role: str = "spikes"
     compared: bool = True
+    graded: Any = 1.0
     ticks: int = 0
     batch: int = 0
 

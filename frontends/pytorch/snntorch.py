@@ -53,9 +53,10 @@ def _graded(module: Any) -> Any:
     return factor.detach()
 
 
-def _results(module: Any, roles: tuple[int, ...]) -> Callable[[list[Any]], Any]:
+def _results(module: Any, site: Site, roles: tuple[int, ...]) -> Callable[[list[Any]], Any]:
     """Return what makes the layer's result: spikes alone, or with its states."""
     factor = _graded(module)
+    site.graded = 1.0 if factor is None else factor.cpu().numpy()
 
     def made(given: list[Any]) -> Any:
         spikes = given[0] if factor is None else given[0] * factor
@@ -76,7 +77,7 @@ def leaky(module: Any, site: Site) -> Forward:
     if (attrs["reset"], attrs["reset_time"]) == ("hard", "after"):
         attrs["reset_time"] = "before"
 
-    results = _results(module, (1,))
+    results = _results(module, site, (1,))
 
     def forward(x: Any, mem: Any = None) -> Any:
         return results(site.neuron(x, {"v": mem}, **attrs))
@@ -94,7 +95,7 @@ def lapicque(module: Any, site: Site) -> Forward:
     attrs = _common(module, site)
     attrs |= {"decay": site.number("decay", decay), "gain": site.number("gain", ratio)}
 
-    results = _results(module, (1,))
+    results = _results(module, site, (1,))
 
     def forward(x: Any, mem: Any = None) -> Any:
         return results(site.neuron(x, {"v": mem}, **attrs))
@@ -106,7 +107,7 @@ def synaptic(module: Any, site: Site) -> Forward:
     """Per tick, i = alpha i + x; v = beta v + i."""
     attrs = _with_current(module, site)
 
-    results = _results(module, (2, 1))
+    results = _results(module, site, (2, 1))
 
     def forward(x: Any, syn: Any = None, mem: Any = None) -> Any:
         return results(site.neuron(x, {"i": syn, "v": mem}, **attrs))
@@ -123,7 +124,7 @@ def rleaky(module: Any, site: Site) -> Forward:
     """Per tick, v = beta v + x + recurrent(spikes of the tick before)."""
     attrs = {**_common(module, site), "decay": _decay(module, site, "beta")}
 
-    results, last = _results(module, (1,)), _last(module, site)
+    results, last = _results(module, site, (1,)), _last(module, site)
 
     def forward(x: Any, spk: Any = None, mem: Any = None) -> Any:
         total = x + module.recurrent(last(x, spk))
@@ -142,7 +143,7 @@ def rsynaptic(module: Any, site: Site) -> Forward:
             "its reset to zero takes the recurrent input away a second time", "use 'subtract'"
         )
 
-    results, last = _results(module, (2, 1)), _last(module, site)
+    results, last = _results(module, site, (2, 1)), _last(module, site)
 
     def forward(x: Any, spk: Any = None, syn: Any = None, mem: Any = None) -> Any:
         total = x + module.recurrent(last(x, spk))

@@ -31,6 +31,7 @@ LAYERS = {
     "lapicque": lambda **k: snn.Lapicque(beta=0.8, **k),
     "lapicque-zero": lambda **k: snn.Lapicque(R=2.0, C=3.0, reset_mechanism="zero", **k),
     "synaptic": lambda **k: snn.Synaptic(alpha=0.7, beta=0.8, **k),
+    "synaptic-zero": lambda **k: snn.Synaptic(alpha=0.7, beta=0.8, reset_mechanism="zero", **k),
     "synaptic-zero-now": lambda **k: snn.Synaptic(
         alpha=0.7, beta=0.8, reset_mechanism="zero", reset_delay=False, **k
     ),
@@ -165,6 +166,21 @@ class Residual(nn.Module):
         a = self.lif1(self.fc1(x))
         b = self.lif2(self.fc2(a)) + a
         return self.lif3(self.fc3(torch.cat([a, b], dim=1)))
+
+
+def test_graded_spikes_are_spikes_times_a_factor():
+    import snnc
+
+    make = {"beta": 0.9, "init_hidden": True, "graded_spikes_factor": 0.5}
+    network = busy(
+        nn.Sequential(nn.Linear(12, 8), snn.Leaky(**make), nn.Linear(8, 4), snn.Leaky(**make)), 6.0
+    )
+    x = values(TICKS, SAMPLES, 12)
+    module = snnc.load(network, sample=x[0])
+    (ours,) = snnc.run(module, {"input": x.transpose(0, 1).numpy()}).outputs.values()
+    theirs = torch.stack([network(one) for one in x], 1).detach().numpy()
+    assert {0.0, 0.5} == set(theirs.ravel().tolist())
+    assert (ours == theirs).all()
 
 
 def test_residual_branches_and_joined_values_agree():
