@@ -74,7 +74,7 @@ class NativeProgram(NumpyProgram):
 
         folder = store.cache_folder() if engine.cache else None
         self.compiler = Compiler(choose(engine.path), folder)
-        self.jobs = engine.jobs or len(os.sched_getaffinity(0))
+        self.jobs = engine.jobs or _processors()
         self.sources: dict[Op, Source] = {}
         self.fused: dict[Op, Op] = {}
         self._fusions: dict[Op, Kernel] = {}
@@ -152,6 +152,13 @@ class NativeProgram(NumpyProgram):
                 neurons = Neurons(self.module, op, found.result, found.total)
                 self.fused[op] = product
                 self._fusions[op] = Gathered(self.compiler, found, neurons)
+
+
+def _processors() -> int:
+    """Return how many processors the process may use; not every system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _without(stage: Stage, gone: set[Op]) -> Stage:
