@@ -1,4 +1,4 @@
-"""What `quantize` reports of a build, as tables."""
+"""What the passes that calibrate report of a build, as tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,14 +17,18 @@ def show_quantization(report: Mapping[str, Any]) -> None:
         [_tensor(name, tensor) for name, tensor in report["tensors"].items()],
         empty="  no weights",
     )
-    layers = report.get("layers")
-    if layers is None:
+    if "layers" in report:
+        show_layers(report)
+    else:
         click.echo("give --calibrate X.npz to see what it does to the spikes of each layer")
-        return
+
+
+def show_layers(report: Mapping[str, Any]) -> None:
+    """Print what a pass that calibrates says of the spikes of each layer."""
     data = report["calibration"]
     show_table(
         ("layer", "neurons", "spikes", "real", "count error", "dead", "saturated", "first off"),
-        [_layer(name, layer) for name, layer in layers.items()],
+        [_layer(name, layer) for name, layer in report["layers"].items()],
         title=f"on {data['samples']} calibration samples of {data['ticks']} ticks",
         empty="  no neurons",
     )

@@ -158,8 +158,11 @@ def _said(manifest: Mapping[str, Any], report: bool) -> dict[str, Any]:
 
 
 def _show_report(report: Mapping[str, Any]) -> None:
-    from snnc.cli.quantization import show_quantization
+    from snnc.cli.quantization import show_layers, show_quantization
 
+    if "subtractive-leak" in report:
+        click.echo("leaks by a factor became constant ones")
+        show_layers(report["subtractive-leak"])
     if "quantize" in report:
         show_quantization(report["quantize"])
     else:

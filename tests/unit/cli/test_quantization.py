@@ -30,6 +30,22 @@ def test_without_calibration_data_the_way_to_see_layers_is_told(real, snnc):
     assert "--calibrate" in told
 
 
+def test_leaks_that_became_constant_are_shown(real, folder, snnc):
+    text = (
+        (folder / "real.snn")
+        .read_text()
+        .replace("snn.neuron %linear", "snn.neuron %linear {decay = 0.9}")
+    )
+    (folder / "leaky.snn").write_text(text)
+    pipeline = "subtractive-leak,quantize,@paicore"
+    told = snnc(
+        *("compile", "leaky.snn", "-o", "build", "-p", pipeline, "--calibrate", "x.npz"),
+        "--report",
+    ).stdout
+    assert "leaks by a factor became constant ones" in told
+    assert told.count("on 5 calibration samples of 8 ticks") == 2
+
+
 def test_json_holds_the_report_if_asked_for(real, snnc):
     asked = ("compile", "real.snn", "-o", "build", "--json")
     assert "report" not in snnc(*asked).json()
