@@ -7,6 +7,7 @@ each gets features of its own with a scaled copy of the weights. All of it is ex
 powers of two, or rounded once into float32 as the vendor's builder does.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _layer(module: Module, op: Op, forms: Forms) -> Layer:
         )
     form = forms.of(made.values[0])
     weights = module.tensor(made.symbols[0]).astype(_dtype(module))
-    if made.kind == "linear" and len(form.shape) != 1 and form.map[1:] != (1, 1):
+    if made.kind == "linear" and weights.shape[1] != prod(form.map):
         raise fail(
             "not-for-cores",
             f"%{made.result.name} multiplies a map {list(form.shape)} row by row",
