@@ -145,17 +145,9 @@ class Diagnostics:
         """Record an error."""
         self.items.append(Diagnostic(Severity.ERROR, code, message, loc, tuple(notes), help))
 
-    def warn(
-        self,
-        code: str,
-        message: str,
-        loc: Location = UNKNOWN,
-        *,
-        notes: Sequence[str] = (),
-        help: str = "",
-    ) -> None:
+    def warn(self, code: str, message: str, loc: Location = UNKNOWN, *, help: str = "") -> None:
         """Record a warning."""
-        self.items.append(Diagnostic(Severity.WARNING, code, message, loc, tuple(notes), help))
+        self.items.append(Diagnostic(Severity.WARNING, code, message, loc, (), help))
 
     def check(self, exit_status: int = 1) -> None:
         """Raise a `SnncError` with all errors, if there are any."""
