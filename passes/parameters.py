@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Module, Op
+from snnc.ir.neuron import param
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild
 from snnc.ir.types import I32
@@ -13,16 +14,8 @@ from snnc.passes.weight_names import hand_over
 
 def param_array(module: Module, op: Op, name: str) -> Array | None:
     """Return a parameter in the neurons' shape, float64 or, at int, int64; None if absent."""
-    given, shape = op[name], op.values[0].type.shape
-    if given is None:
-        return None
-    kind = np.float64 if module.level == "snn" else np.int64
-    array = module.tensor(given) if isinstance(given, Symbol) else np.asarray(given)
-    if array.size == 1:
-        array = array.reshape(())
-    elif array.ndim == 1 and array.shape != shape:
-        array = array.reshape(-1, *(1,) * (len(shape) - 1))
-    return np.broadcast_to(array.astype(kind), shape)
+    array = None if op[name] is None else param(module, op, name)
+    return None if array is None else np.broadcast_to(array, op.values[0].type.shape)
 
 
 def by_neuron(values: Array, shape: tuple[int, ...]) -> Array:
