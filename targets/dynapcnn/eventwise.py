@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import fail, nearest
 from snnc.extend.engine import Result
 from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
@@ -27,7 +26,7 @@ from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.limits import LIMITS
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.records import Core, Destination, Pixels, Placed
-from snnc.targets.dynapcnn.trains import read_trains
+from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
 Event = tuple[int, int, int, int]
 """Core, feature, x, y of an event on its way."""
@@ -64,13 +63,7 @@ class Eventwise:
         Raises:
             SnncError: what `read_trains` refuses, `unknown-probe`, `bad-state`.
         """
-        known = [name for c in self.placed.cores for name in (c.name, f"{c.name}.v")]
-        wanted = list(dict.fromkeys(probe))
-        for name in wanted:
-            if name not in known and wanted != ["all"]:
-                text = f"the build holds no layer {name!r}"
-                raise fail("unknown-probe", text, help=nearest(name, known))
-        wanted = known if wanted == ["all"] else wanted
+        wanted = probed(self.placed, probe)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
         chips = self._chips(state, samples)
         ran = [
@@ -85,12 +78,7 @@ class Eventwise:
         if state is None:
             return tuple(_Chip(self.placed) for _ in range(samples))
         if not isinstance(state, _State) or state.owner is not self or len(state.chips) != samples:
-            raise fail(
-                "bad-state",
-                "this state can't be continued: it comes from another program, or has another "
-                "number of samples",
-                help="give the state that a run of this program returned",
-            )
+            raise bad_state()
         return tuple(chip.copy() for chip in state.chips)
 
     def _play(self, chip: "_Chip", trains: Mapping[str, Array], count: int) -> dict[str, Array]:

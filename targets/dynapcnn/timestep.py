@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import fail, nearest
+from snnc.diagnostics import fail
 from snnc.extend.engine import Result
 from snnc.ir.types import I32, parse_type
 from snnc.ir.weights import Array
@@ -22,7 +22,7 @@ from snnc.targets.dynapcnn.convolve import convolve, pool_sums, see
 from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.records import Core, Destination
-from snnc.targets.dynapcnn.trains import read_trains
+from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
 _BYTES = 1 << 28
 
@@ -72,7 +72,7 @@ class Timestep:
             SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`,
                 `sample-count`, `tick-count`, `unknown-probe`, `bad-state`.
         """
-        wanted = self._wanted(probe)
+        wanted = probed(self.placed, probe)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
         potentials = self._start(state, samples)
         largest = max((self._size(core) for core in self.placed.cores), default=1)
@@ -89,15 +89,6 @@ class Timestep:
     def _size(self, core: Core) -> int:
         return int(np.prod(core.input) + 2 * np.prod(core.output))
 
-    def _wanted(self, probe: Iterable[str]) -> list[str]:
-        known = [name for c in self.placed.cores for name in (c.name, f"{c.name}.v")]
-        wanted = list(dict.fromkeys(probe))
-        for name in wanted:
-            if name not in known and wanted != ["all"]:
-                text = f"the build holds no layer {name!r}"
-                raise fail("unknown-probe", text, help=nearest(name, known))
-        return known if wanted == ["all"] else wanted
-
     def _start(self, state: object, samples: int) -> dict[int, Array]:
         if state is None:
             return {c.core: _initial(c, samples) for c in self.placed.cores}
@@ -105,12 +96,7 @@ class Timestep:
         if isinstance(state, State) and state.owner is self:
             sizes = {len(v) for v in state.potentials.values()}
         if not isinstance(state, State) or state.owner is not self or sizes - {samples}:
-            raise fail(
-                "bad-state",
-                "this state can't be continued: it comes from another program, or has another "
-                "number of samples",
-                help="give the state that a run of this program returned",
-            )
+            raise bad_state()
         return {core: v.copy() for core, v in state.potentials.items()}
 
     def _steps(

@@ -1,12 +1,40 @@
-"""Checks what an emulator is given: one array of counts per input, alike in samples and ticks."""
+"""Checks what an emulator is given: one array of counts per input, the names to probe, a state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from snnc.diagnostics import fail, nearest
+from snnc.diagnostics import SnncError, fail, nearest
 from snnc.ir.types import Type
 from snnc.ir.weights import Array
+from snnc.targets.dynapcnn.records import Placed
+
+
+def probed(placed: Placed, probe: Iterable[str]) -> list[str]:
+    """Return the names that a probe asks for, each once; ("all",) asks for every layer.
+
+    Raises:
+        SnncError: `unknown-probe`.
+    """
+    known = [name for c in placed.cores for name in (c.name, f"{c.name}.v")]
+    wanted = list(dict.fromkeys(probe))
+    if wanted == ["all"]:
+        return known
+    for name in wanted:
+        if name not in known:
+            text = f"the build holds no layer {name!r}"
+            raise fail("unknown-probe", text, help=nearest(name, known))
+    return wanted
+
+
+def bad_state() -> SnncError:
+    """Return the error for a state that a program cannot go on from."""
+    return fail(
+        "bad-state",
+        "this state can't be continued: it comes from another program, or has another "
+        "number of samples",
+        help="give the state that a run of this program returned",
+    )
 
 
 def read_trains(
