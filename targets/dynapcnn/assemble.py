@@ -40,10 +40,11 @@ class _Assembly:
         outputs = [
             build.op(
                 "output",
-                self.made[o.core],
+                *(self.made[core] for core in o.cores),
                 name=o.name + OUT,
                 pool=o.pool,
                 shape=o.shape,
+                step=o.step,
             )
             for o in placed.outputs
         ]
@@ -113,10 +114,11 @@ def read_module(module: Module) -> Placed:
     outputs = []
     for value in module.graph.outputs:
         found = next((o for o in module.ops("output") if o.result is value), None)
-        if found is None or found.values[0] not in number:
+        if found is None or not {*found.values} <= {*number}:
             raise _malformed(module, f"%{value.name} is no output of a core")
-        shape, core = tuple(found["shape"]), number[found.values[0]]
-        outputs.append(Output(value.name.removesuffix(OUT), core, found["pool"], shape))
+        shape, from_ = tuple(found["shape"]), tuple(number[v] for v in found.values)
+        name = value.name.removesuffix(OUT)
+        outputs.append(Output(name, from_, found["pool"], shape, found["step"]))
     return Placed(
         module.name,
         module.graph.name,

@@ -100,7 +100,8 @@ def _arrival_problems(placed: Placed, shape: Shape, to: Destination) -> Iterator
 def _output_problems(placed: Placed) -> Iterator[tuple[str, Problem]]:
     cores = placed.by_number
     for output in placed.outputs:
-        source = placed.pixels if output.core == -1 else cores.get(output.core)
-        if source is None or not source.monitor:
-            message = f"core {output.core} is not monitored, so the host can't see it"
-            yield output.name, Problem("output-unseen", message, "monitor the layer")
+        for core in output.cores:
+            source = placed.pixels if core == -1 else cores.get(core)
+            if source is None or not source.monitor:
+                message = f"core {core} is not monitored, so the host can't see it"
+                yield output.name, Problem("output-unseen", message, "monitor the layer")

@@ -21,10 +21,10 @@ from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
-from snnc.targets.dynapcnn.convolve import pool_sums
 from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.limits import LIMITS
 from snnc.targets.dynapcnn.ops import map_of
+from snnc.targets.dynapcnn.outputs import gathered
 from snnc.targets.dynapcnn.records import Core, Destination, Pixels, Placed
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
@@ -100,7 +100,7 @@ class Eventwise:
             made[c.name] = kept[c.core].reshape(count, *c.shape)
             made[f"{c.name}.v"] = traced[c.core].reshape(count, *c.shape)
         for o in self.placed.outputs:
-            seen = pool_sums(kept[o.core], (o.pool, o.pool))
+            seen = gathered(o, kept)
             made[f"out {o.name}"] = seen.reshape(count, *o.shape)
         return made
 

@@ -54,7 +54,13 @@ def _layout(placed: Placed) -> dict[str, Any]:
             for c in placed.cores
         ],
         "outputs": [
-            {"name": o.name, "core": o.core, "pool": o.pool, "shape": list(o.shape)}
+            {
+                "name": o.name,
+                "cores": list(o.cores),
+                "pool": o.pool,
+                "shape": list(o.shape),
+                "step": o.step,
+            }
             for o in placed.outputs
         ],
     }
@@ -91,7 +97,7 @@ def _placed(config: dict[str, Any], layout: dict[str, Any]) -> Placed:
         )
     name = layout["pixels"]
     known = {c["core"] for c in layout["cores"]} | ({-1} if name is not None else set())
-    lost = [o["name"] for o in layout["outputs"] if o["core"] not in known]
+    lost = [o["name"] for o in layout["outputs"] if not {*o["cores"]} <= known]
     if lost or (name is not None and name not in [i["name"] for i in layout["inputs"]]):
         raise ValueError(f"the layout names no core for {', '.join(lost) or name}")
     return Placed(
@@ -117,7 +123,8 @@ def _placed(config: dict[str, Any], layout: dict[str, Any]) -> Placed:
             for c in layout["cores"]
         ),
         tuple(
-            Output(o["name"], o["core"], o["pool"], tuple(o["shape"])) for o in layout["outputs"]
+            Output(o["name"], tuple(o["cores"]), o["pool"], tuple(o["shape"]), o["step"])
+            for o in layout["outputs"]
         ),
         None if name is None else read_pixels(config["dvs_layer"], name),
     )

@@ -48,8 +48,11 @@ def _pixels(call: Call) -> tuple[Type, ...]:
 
 
 def _output(call: Call) -> tuple[Type, ...]:
-    x: Type = call.types["x"]
-    return (Type(x.element if call["pool"] == 1 else I32, tuple(call["shape"]), 0),)
+    elements = {x.element for x in call.types["a"]}
+    if not elements or call["step"] < 1:
+        raise call.refuse(f"it needs an operand, and step = {call['step']} must be at least 1")
+    single = len(elements) == 1 and call["pool"] == 1
+    return (Type(elements.pop() if single else I32, tuple(call["shape"]), 0),)
 
 
 LEVEL = register_level(
@@ -118,9 +121,11 @@ LEVEL = register_level(
         ),
         OpSpec(
             "dynapcnn.output",
-            "What the host makes of a monitored core's events: sums over windows of `pool`.",
-            (OperandSpec("x"),),
+            "What the host makes of the events of monitored cores: their features one after the "
+            "other, every `step`-th of them, summed over windows of `pool`.",
+            (OperandSpec("a", many=True),),
             (
+                AttrSpec("step", "int", 1, "distance of the features that count"),
                 AttrSpec("pool", "int", 1, "square window, a sum"),
                 AttrSpec("shape", "ints", REQUIRED, "shape in the program"),
             ),

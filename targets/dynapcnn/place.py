@@ -210,12 +210,12 @@ class _Placer:
         layer = self.network.number.get(tap.part.source)
         core = -1 if layer is None else self.numbers[layer]
         pool = 1 if layer is None else tap.part.pool
-        return Output(tap.value.name, core, pool, tap.value.type.shape)
+        return Output(tap.value.name, (core,), pool, tap.value.type.shape)
 
     def _monitored(self, placed: Placed) -> Placed:
         """Return the chip with what the user and the outputs want reported."""
         names = {c.name: c.core for c in placed.cores}
-        wanted = {o.core for o in placed.outputs}
+        wanted = {core for o in placed.outputs for core in o.cores}
         for word in self.monitor:
             if word == "all":
                 wanted |= set(names.values())

@@ -88,12 +88,16 @@ class Input:
 
 @frozen
 class Output:
-    """An output of the program: a monitored core (-1: the pixel block), pooled by the host."""
+    """An output of the program, which the host puts together.
+
+    Features of monitored cores (-1: the pixel block) follow one another; every `step`-th counts.
+    """
 
     name: str
-    core: int
+    cores: tuple[int, ...]
     pool: int
     shape: Shape
+    step: int = 1
 
 
 @frozen(eq=False)

@@ -21,6 +21,7 @@ from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.convolve import convolve, pool_sums, see
 from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.ops import map_of
+from snnc.targets.dynapcnn.outputs import gathered
 from snnc.targets.dynapcnn.records import Core, Destination
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
@@ -130,7 +131,7 @@ class Timestep:
                 if name in wanted:
                     made[name] = array.reshape(samples, count, *core.shape)
         for o in self.placed.outputs:
-            seen = pool_sums(spikes[o.core], (o.pool, o.pool))
+            seen = gathered(o, spikes)
             made[f"out {o.name}"] = seen.reshape(samples, count, *o.shape)
         return made
 

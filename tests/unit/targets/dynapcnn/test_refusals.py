@@ -154,7 +154,7 @@ CHANGES = {
     "nine bits": ("config.json", lambda t: first_weight(t, 128)),
     "lacking": ("config.json", lambda t: t["cnn_layers"][0].pop("weights")),
     "unknown": ("config.json", lambda t: t.__setitem__("cnn_layer", [])),
-    "lost output": ("layout.json", lambda t: t["outputs"][0].__setitem__("core", 7)),
+    "lost output": ("layout.json", lambda t: t["outputs"][0].__setitem__("cores", [7])),
 }
 
 
