@@ -17,6 +17,13 @@ class Nir:
     name = "nir"
     suffixes = (".nir",)
 
+    @property
+    def Options(self) -> type[Any]:
+        """The class of its options."""
+        from snnc.frontends.nir.profiles import Options
+
+        return Options
+
     def accepts(self, source: Any) -> bool:
         """Whether an object is a graph of the nir package (recognized by name, not imported)."""
         kind = type(source)

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from snnc.diagnostics import fail
-from snnc.extend.options import build, declared, from_text
+from snnc.extend.options import build
 from snnc.extend.passes import option
 from snnc.ir.graph import Module
 from snnc.ir.types import F32, Element
@@ -64,6 +64,8 @@ class Torch:
 
     name = "pytorch"
     suffixes = (".pt2",)
+    Options = Options
+    data = ("sample", "normalize_on")
     runs = True
     """Asks the driver for `run`."""
 
@@ -93,7 +95,7 @@ class Torch:
         time = given.get("time")
         if isinstance(time, int) and not isinstance(time, bool):
             given["time"] = str(time)
-        chosen: Options = build(Options, _from_texts(given), "front end pytorch")
+        chosen: Options = build(Options, given, "front end pytorch")
         if isinstance(source, (str, Path)):
             source, sample = load_program(Path(source), sample)
         elif isinstance(source, tuple):
@@ -101,17 +103,6 @@ class Torch:
         if chosen.weights:
             source = load_weights(source, Path(chosen.weights))
         return lowered(source, as_sample(sample), chosen, run, data)
-
-
-def _from_texts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with texts of the command line in place of texts read as what they mean."""
-    known = {o.name.replace("-", "_"): o for o in declared(Options)}
-    found = dict(given)
-    for name, value in given.items():
-        option = known.get(name.replace("-", "_"))
-        if isinstance(value, str) and option is not None and option.kind != "str":
-            found[name] = from_text(option, value)
-    return found
 
 
 def lowered(

@@ -1,7 +1,7 @@
 """What can be compiled: a file by its suffix, a build folder, `file.py:function`, or an object.
 
 A user's function gives a module, or an object that a front end accepts. What goes wrong in the
-user's file is told with its line.
+user's file is told with its line. Options are checked against those that the front end declares.
 """
 
 import inspect
@@ -10,10 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
+
 from snnc.builtins import open_registry
 from snnc.diagnostics import fail, nearest
 from snnc.driver.pipeline import runner
 from snnc.extend.foreign import guarded, load_file
+from snnc.extend.frontend import Frontend
+from snnc.extend.options import Option, declared, from_text
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
 from snnc.ir.verify import verify
@@ -24,35 +28,126 @@ MODEL = "model.snn"
 _PYTHON = re.compile(r"(?P<file>.+\.py)(:(?P<name>[A-Za-z_]\w*))?")
 
 
-def load(source: Any, *, plugin: Iterable[str | Path] = (), **options: Any) -> Module:
+@frozen
+class Source:
+    """What a user named, before it is read: the front end for it and what that is given.
+
+    `frontend` is None where `given` is a module already. `text` is how messages call it.
+    """
+
+    frontend: Frontend | None
+    given: Any
+    text: str = "this"
+
+    @property
+    def options(self) -> tuple[str, ...] | None:
+        """The names of options that its front end declares; None: it takes names of its own."""
+        if self.frontend is None:
+            return ()
+        known = _declared(self.frontend)
+        return None if known is None else (*known, *_data(self.frontend))
+
+
+def load(
+    source: Any, *, sample: Any = None, plugin: Iterable[str | Path] = (), **options: Any
+) -> Module:
     """Return the module that a source means; options go to its front end.
 
     Args:
         source: a path (`.snn`, `.snnl` or another suffix of a front end), a build folder,
             `file.py:function`, a module, or an object that a front end accepts.
+        sample: example input of a network of PyTorch: an array, a tensor, or a file of one.
         plugin: files of plugins.
-        options: what the front end takes.
+        options: what the front end takes; texts are read as what the option is.
 
     Raises:
-        SnncError: `source-missing`, `unknown-source`, `source-failed`, and what a front end finds.
+        SnncError: `source-missing`, `unknown-source`, `source-failed`, `unknown-option`,
+            `bad-option`, and what a front end finds.
     """
-    return read_source(open_registry(plugin), source, options)
+    return read_source(open_registry(plugin), source, with_sample(options, sample))
+
+
+def with_sample(options: Mapping[str, Any], sample: Any) -> dict[str, Any]:
+    """Return options with the sample among them, where one is given."""
+    return dict(options) if sample is None else {**options, "sample": sample}
 
 
 def read_source(registry: Registry, source: Any, options: Mapping[str, Any]) -> Module:
     """Return the module that a source means; see `load`."""
+    return read_found(registry, find_source(registry, source), options)
+
+
+def find_source(registry: Registry, source: Any) -> Source:
+    """Return what a source is and who reads it; a user's function is called, nothing is read yet.
+
+    Raises:
+        SnncError: `source-missing`, `source-function`, `source-failed`, `unknown-source`.
+    """
     if isinstance(source, (str, Path)):
-        module = _from_path(registry, str(source), options)
+        return _from_path(registry, str(source))
+    return _from_object(registry, source, "this")
+
+
+def read_found(registry: Registry, found: Source, options: Mapping[str, Any]) -> Module:
+    """Return the module of a source.
+
+    Raises:
+        SnncError: `unknown-option`, `bad-option`, and what the front end finds.
+    """
+    given = _typed(found, options)
+    if found.frontend is None:
+        module: Module = found.given
     else:
-        module = _from_object(registry, source, options, "this")
+        # A front end that runs modules is given an engine to do it.
+        runs = getattr(found.frontend, "runs", False)
+        extra = {"run": runner(registry)} if runs else {}
+        module = found.frontend.read(found.given, {**given, **extra})
     verify(module).check()
     return module
 
 
-def _from_path(registry: Registry, text: str, options: Mapping[str, Any]) -> Module:
+def _declared(frontend: Frontend) -> dict[str, Option] | None:
+    """Return the options that a front end declares, None where it takes names of its own."""
+    kind = getattr(frontend, "Options", None)
+    return None if kind is None else {option.name: option for option in declared(kind)}
+
+
+def _data(frontend: Frontend) -> tuple[str, ...]:
+    """Return the options of a front end that hold arrays, or files of them."""
+    return tuple(getattr(frontend, "data", ()))
+
+
+def _typed(found: Source, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options by the names that fields have, texts as what their option is."""
+    if found.frontend is None and options:
+        raise fail(
+            "unknown-option",
+            f"a module takes no options, but {', '.join(options)} was given",
+            help="leave them out: a module is what a front end would make",
+        )
+    known = None if found.frontend is None else _declared(found.frontend)
+    if found.frontend is None or known is None:
+        return dict(options)
+    data, made = _data(found.frontend), {}
+    for given, value in options.items():
+        name = given.replace("-", "_")
+        option = known.get(name)
+        if option is None and name not in data:
+            spelled = [k.replace("_", "-") for k in (*known, *data)]
+            raise fail(
+                "unknown-option",
+                f"front end {found.frontend.name} has no option {given!r}",
+                help=nearest(given.replace("_", "-"), spelled),
+            )
+        text = isinstance(value, str) and option is not None and option.kind != "str"
+        made[name] = from_text(option, value) if text and option else value
+    return made
+
+
+def _from_path(registry: Registry, text: str) -> Source:
     match = _PYTHON.fullmatch(text)
     if match:
-        return _from_python(registry, Path(match["file"]), match["name"] or "", options)
+        return _from_python(registry, Path(match["file"]), match["name"] or "")
     path = Path(text)
     if (path / MODEL).is_file():
         path = path / MODEL
@@ -63,15 +158,7 @@ def _from_path(registry: Registry, text: str, options: Mapping[str, Any]) -> Mod
             f"there is no file {text}",
             help="give a network: " + _accepted(registry),
         )
-    return _read(registry, frontend, path, options)
-
-
-def _read(registry: Registry, name: str, source: Any, options: Mapping[str, Any]) -> Module:
-    """Return what a front end reads; one that `runs` modules is given an engine to do it."""
-    frontend = registry.get_frontend(name)
-    if getattr(frontend, "runs", False):
-        options = {**options, "run": runner(registry)}
-    return frontend.read(source, options)
+    return Source(registry.get_frontend(frontend), path, text)
 
 
 def _by_suffix(registry: Registry, path: Path) -> str:
@@ -102,7 +189,7 @@ def _accepted(registry: Registry) -> str:
     return ", ".join([*suffixes, "a build folder", "file.py:function"])
 
 
-def _from_python(registry: Registry, file: Path, name: str, options: Mapping[str, Any]) -> Module:
+def _from_python(registry: Registry, file: Path, name: str) -> Source:
     what = f"{file}:{name}" if name else str(file)
     if not file.is_file():
         raise fail("source-missing", f"there is no file {file}")
@@ -121,22 +208,15 @@ def _from_python(registry: Registry, file: Path, name: str, options: Mapping[str
     if inspect.isroutine(found) or inspect.isclass(found):
         with guarded("source-failed", what, "the fault is in this file", file):
             found = found()
-    return _from_object(registry, found, options, what)
+    return _from_object(registry, found, what)
 
 
-def _from_object(registry: Registry, source: Any, options: Mapping[str, Any], what: str) -> Module:
+def _from_object(registry: Registry, source: Any, what: str) -> Source:
     if isinstance(source, Module):
-        if options:
-            raise fail(
-                "unknown-option",
-                f"a module takes no options, but {', '.join(options)} was given",
-                help="leave them out: a module is what a front end would make",
-            )
-        return source
-    for name in registry.names("frontends"):
-        frontend = registry.get_frontend(name)
+        return Source(None, source, what)
+    for frontend in registry.frontends():
         if frontend.accepts(source):
-            return _read(registry, name, source, options)
+            return Source(frontend, source, what)
     kind = type(source)
     raise fail(
         "unknown-source",

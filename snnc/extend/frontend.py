@@ -8,7 +8,13 @@ from snnc.ir.graph import Module
 
 
 class Frontend(Protocol):
-    """Reads one kind of source, recognized by suffix or by the object itself."""
+    """Reads one kind of source, recognized by suffix or by the object itself.
+
+    A front end may have `Options`, an attrs class with a field per option as of a target: the
+    driver refuses other names and turns texts into what fields are. `data` names options beside
+    them that hold arrays, or files of them. Without `Options` it judges names by itself. One with
+    `runs = True` is given the option `run`, which executes modules.
+    """
 
     name: str
     suffixes: tuple[str, ...]

@@ -139,6 +139,53 @@ def test_front_end_of_a_plugin_reads_its_suffix_and_its_objects(module, tmp_path
     assert ("plugin-failed", str(plugin)) == (found.code, found.loc.file)
 
 
+DECLARING = """
+from attrs import frozen
+from snnc.extend.passes import option
+from snnc.extend.plugin import Plugin
+from snnc.ir import Builder
+
+@frozen
+class Options:
+    ticks: int = option(3, help="ticks of a run")
+    label: str = option("net", help="its name")
+
+class Pairs:
+    name, suffixes, Options, data = "pairs", (), Options, ("sample",)
+
+    def accepts(self, source):
+        return isinstance(source, dict)
+
+    def read(self, source, options):
+        build = Builder(options.get("label", "net"), "int", {"ticks": options.get("ticks", 3)})
+        x = build.input("x", f"i32[{len(options['sample'])}]~")
+        return build.finish(build.op("neuron", x, threshold=1))
+
+plugin = Plugin(frontends={"pairs": "pairs:Pairs"})
+"""
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.py"
+    path.write_text(DECLARING)
+    return path
+
+
+def test_options_that_a_front_end_declares_are_read_from_texts(pairs):
+    made = snnc.load({}, plugin=[pairs], sample=[1, 2, 3], ticks="7", label="12")
+    assert ({"ticks": 7}, "12") == (dict(made.attrs), made.name)
+    assert (3,) == made.graph.inputs[0].type.shape
+
+
+def test_options_that_a_front_end_does_not_declare_are_refused_with_the_nearest(pairs):
+    found = refused({}, plugin=[pairs], sample=[1], tiks=4)
+    assert ("unknown-option", "did you mean 'ticks'?") == (found.code, found.help)
+    assert "front end pairs has no option 'tiks'" == found.message
+    assert "did you mean 'sample'?" == refused({}, plugin=[pairs], smaple=4).help
+    assert "bad-option" == refused({}, plugin=[pairs], sample=[1], ticks="seven").code
+
+
 def test_two_front_ends_of_one_suffix_are_refused(module, tmp_path):
     save(module, tmp_path / "net.snn")
     plugin = tmp_path / "twice.py"
