@@ -15,8 +15,8 @@ from attrs import evolve, frozen
 
 from snnc.ir.analysis import makers, readers
 from snnc.ir.graph import Module, Op, Value
+from snnc.machine import store
 from snnc.runtime.inputs import Batch
-from snnc.runtime.native import store
 from snnc.runtime.native.bounds import ranges
 from snnc.runtime.numpy_engine import Held, NumpyProgram, Plan
 from snnc.runtime.numpy_engine import kernel as plain_kernel
@@ -42,7 +42,7 @@ def installed() -> bool:
 class NativeEngine:
     """Machine code for integer networks.
 
-    `path` names the instructions it may use (`auto`, or one of `snnc.runtime.native.paths`);
+    `path` names the instructions it may use (`auto`, or one of `snnc.machine.paths`);
     `jobs` is the number of threads, 0 for one per processor; `cache` keeps compiled code on disk.
     """
 
@@ -69,8 +69,8 @@ class NativeProgram(NumpyProgram):
     """A module with native kernels where there are some."""
 
     def __init__(self, module: Module, engine: NativeEngine) -> None:
-        from snnc.runtime.native.compiler import Compiler
-        from snnc.runtime.native.paths import choose
+        from snnc.machine.compiler import Compiler
+        from snnc.machine.paths import choose
 
         folder = store.cache_folder() if engine.cache else None
         self.compiler = Compiler(choose(engine.path), folder)

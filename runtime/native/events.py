@@ -6,8 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from snnc.runtime.native.assembly import I8, I16, I32, I64, Assembly, vector
-from snnc.runtime.native.paths import Path
+from snnc.machine.assembly import I8, I16, I32, I64, Assembly, vector
+from snnc.machine.paths import Path
 from snnc.runtime.native.window import Window
 
 SLACK = 64

@@ -12,8 +12,8 @@ from typing import Any
 from attrs import frozen
 from llvmlite import ir
 
-from snnc.runtime.native.assembly import I8, I16, I32, I64, Assembly, Loop, vector
-from snnc.runtime.native.paths import Path
+from snnc.machine.assembly import I8, I16, I32, I64, Assembly, Loop, vector
+from snnc.machine.paths import Path
 from snnc.runtime.native.update import LANES
 from snnc.runtime.native.window import Window
 

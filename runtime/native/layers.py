@@ -10,8 +10,8 @@ import numpy as np
 
 from snnc.ir.graph import Op
 from snnc.ir.weights import Array
+from snnc.machine.compiler import Compiler, Function
 from snnc.runtime.native import packing
-from snnc.runtime.native.compiler import Compiler, Function
 from snnc.runtime.native.events import SLACK, Events
 from snnc.runtime.native.gather import FIELDS, TILES, Product, Shape, blocking
 from snnc.runtime.native.neurons import Arrangement, Neurons

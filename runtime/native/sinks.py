@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from snnc.runtime.native.assembly import I32, I64, Assembly, vector
+from snnc.machine.assembly import I32, I64, Assembly, vector
 from snnc.runtime.native.gather import FIELDS
 from snnc.runtime.native.update import ARGUMENTS, LANES
 

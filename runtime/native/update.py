@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from snnc.ir.graph import Op
 from snnc.ir.neuron import Step, steps
-from snnc.runtime.native.assembly import I1, I8, I64, Assembly, vector
+from snnc.machine.assembly import I1, I8, I64, Assembly, vector
 
 LANES = 16
 ARGUMENTS = 11

@@ -18,7 +18,7 @@ from tests.unit.runtime.test_numpy_engine import EXTREMES, NARROW, assert_equal,
 
 pytest.importorskip("llvmlite")
 
-from snnc.runtime.native.paths import available
+from snnc.machine.paths import available
 
 KINDS = ["event", "dense"]
 

@@ -7,9 +7,9 @@ pytest.importorskip("llvmlite")
 
 from snnc.diagnostics import SnncError
 from snnc.ir import Builder
-from snnc.runtime.native import store
+from snnc.machine import store
+from snnc.machine.paths import available, choose
 from snnc.runtime.native.engine import NativeEngine
-from snnc.runtime.native.paths import available, choose
 
 
 def spikes():

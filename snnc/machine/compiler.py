@@ -15,8 +15,8 @@ from typing import Any
 import llvmlite
 from llvmlite import binding, ir
 
-from snnc.runtime.native import store
-from snnc.runtime.native.paths import Path
+from snnc.machine import store
+from snnc.machine.paths import Path
 
 Function = Callable[..., int]
 _LOCK = threading.RLock()
