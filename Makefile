@@ -2,8 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TORCH_TESTS := tests/unit/frontends/pytorch
 
-.PHONY: demo test slow lint peers bench clean
+.PHONY: demo test slow lint peers frameworks bench clean
 
 demo: $(VENV)/.product
 	$(BIN)/python -m examples.mnist.demo
@@ -11,10 +12,12 @@ demo: $(VENV)/.product
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q
 
-# What takes minutes: the laws with many examples, large networks, the real peer packages.
-slow: $(VENV)/.dev peers
+# What takes minutes: the laws with many examples, large networks, the real peer packages, and the
+# frameworks of PyTorch.
+slow: $(VENV)/.dev peers frameworks
 	SNNC_EXAMPLES=300 $(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m slow
+	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) tests/examples/test_pytorch.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -25,12 +28,23 @@ lint: $(VENV)/.dev
 # PAIBox is GPL: it runs as a tool of its own, in an environment of its own, and is never imported.
 peers: .venv-paibox/.ready
 
+# Torch and the four frameworks, whose requirements exclude each other, in an environment of theirs.
+frameworks: .venv-torch/.ready
+
 bench: $(VENV)/.dev peers
 	$(BIN)/snnc bench compile --peer .venv-paibox/bin/python
 
 .venv-paibox/.ready:
 	$(PYTHON) -m venv .venv-paibox
 	.venv-paibox/bin/python -m pip install --quiet paibox==1.3.0 paicorelib==1.5.1
+	touch $@
+
+# Norse is built from source, which asks git for its version where none is told.
+.venv-torch/.ready: $(TORCH_TESTS)/environment.txt $(TORCH_TESTS)/frameworks.txt
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet -r $(TORCH_TESTS)/environment.txt --editable .
+	SETUPTOOLS_SCM_PRETEND_VERSION_FOR_NORSE=1.1.0 \
+	.venv-torch/bin/python -m pip install --quiet --no-deps -r $(TORCH_TESTS)/frameworks.txt
 	touch $@
 
 $(BIN)/python:
@@ -45,4 +59,4 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	touch $(VENV)/.product $@
 
 clean:
-	rm -rf $(VENV) .venv-paibox build *.egg-info
+	rm -rf $(VENV) .venv-paibox .venv-torch build *.egg-info
