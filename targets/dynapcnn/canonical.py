@@ -17,6 +17,7 @@ from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.forms import Part
 from snnc.targets.dynapcnn.network import Layer, Network
 from snnc.targets.dynapcnn.records import Shape
+from snnc.targets.dynapcnn.views import WHOLE, View
 
 
 def write_network(network: Network, layers: Sequence[Layer], level: str) -> Module:
@@ -140,11 +141,28 @@ class _Writer:
             value = self._cached("reshape", [value], {"shape": shape})
         if part.pool > 1:
             value = self._cached("sum_pool2d", [value], {"kernel": (part.pool, part.pool)})
-        for axis, bounds in enumerate(part.crop or (), 1):
-            if bounds != (0, value.type.shape[axis]):
-                cut = {"axis": axis, "start": bounds[0], "stop": bounds[1]}
-                value = self._cached("slice", [value], cut)
-        return self._cached("permute", [value], {"order": (0, 2, 1)}) if part.swap else value
+        return self._viewed(value, part.view)
+
+    def _viewed(self, value: Value, view: View) -> Value:
+        """Return what the pixel block makes of a host's train."""
+        if view.merge:
+            value = self._cached("add", self._slices(value, 0), {})
+        if view.pool != (1, 1):
+            value = self._cached("sum_pool2d", [value], {"kernel": view.pool})
+        for axis, (start, stop) in enumerate(view.crop or (), 1):
+            if (start, stop) != (0, value.type.shape[axis]):
+                value = self._slice(value, axis, start, stop)
+        for axis, backwards in enumerate(view.mirror, 1):
+            if backwards:
+                value = self._cached("concat", self._slices(value, axis)[::-1], {"axis": axis})
+        return self._cached("permute", [value], {"order": (0, 2, 1)}) if view.swap else value
+
+    def _slices(self, value: Value, axis: int) -> list[Value]:
+        """Return the rows (or features, or columns) of a value, one by one."""
+        return [self._slice(value, axis, n, n + 1) for n in range(value.type.shape[axis])]
+
+    def _slice(self, value: Value, axis: int, start: int, stop: int) -> Value:
+        return self._cached("slice", [value], {"axis": axis, "start": start, "stop": stop})
 
     def _shaped(self, value: Value, shape: Shape, name: str) -> Value:
         if value.type.shape == shape:
@@ -155,7 +173,7 @@ class _Writer:
         if value == part.source:
             return self.now[value]
         self.build.loc = value.loc
-        shaped = self._part(part) if part.pool > 1 else self.now[part.source]
+        shaped = self._part(part) if part.pool > 1 or part.view != WHOLE else self.now[part.source]
         if shaped.type.shape != value.type.shape:
             return self._shaped(shaped, value.type.shape, value.name)
         return self.build.emit(

@@ -3,8 +3,8 @@
 A form is what a core can receive: a map of events made of parts. Each part is a source (neurons, or
 a train that the host sends), pooled on its way, added to the map from a feature on. Sums overlay
 parts, concatenation shifts them, flattening is only a view. Averages are sums with a factor, which
-the weights of the reader take over. On a train of the host, pooling, a crop and a swap of the axes
-are the pixel block's.
+the weights of the reader take over. On a train of the host, all that moves pixels is the pixel
+block's (`views`); a mirrored map is written as its rows, or columns, joined backwards.
 """
 
 from attrs import evolve, frozen
@@ -13,22 +13,21 @@ from snnc.diagnostics import SnncError, fail
 from snnc.ir.analysis import makers
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.levels.shapes import Shape
+from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.records import pooled
-
-Crop = tuple[tuple[int, int], tuple[int, int]]
+from snnc.targets.dynapcnn.views import WHOLE, View
 
 
 @frozen
 class Part:
-    """One source in a form; `crop` bounds the pooled rows and columns of a host's train."""
+    """One source in a form: `pool` is that of neurons, `view` that of a host's train."""
 
     source: Value
     pool: int = 1
     factor: float = 1.0
     shift: int = 0
     features: int = 1
-    crop: Crop | None = None
-    swap: bool = False
+    view: View = WHOLE
 
 
 @frozen
@@ -64,12 +63,14 @@ class Forms:
 
     def _find(self, value: Value) -> Form:
         if self.is_train(value):
-            shape = value.type.shape
-            whole = shape if len(shape) == 3 else (value.type.size, 1, 1)
-            return Form((Part(value, features=whole[0]),), whole, shape)
+            whole = map_of(value.type.shape)
+            return Form((Part(value, features=whole[0]),), whole, value.type.shape)
         op = self.makers[value]
         if op.kind not in _MOVES:
             raise _refuse(op, _REASONS.get(op.kind, f"no core does {op.name}"))
+        known = self._merged(op) or self._mirrored(op)
+        if known is not None:
+            return known
         forms = [self.of(v) for v in op.values]
         if op.kind in ("sum_pool2d", "avg_pool2d"):
             return self._pool(op, forms[0])
@@ -79,43 +80,90 @@ class Forms:
             return _add(op, forms)
         if op.kind == "concat":
             return _concat(op, forms)
-        return self._view(op, forms[0])
+        return self._cut(op, forms[0])
+
+    def _host(self, form: Form) -> Part | None:
+        """Return the one train of the host that a form is, with its map as it is, if it is that."""
+        part = form.parts[0]
+        alone = len(form.parts) == 1 and form.shape == form.map and part.shift == 0
+        op = self.makers.get(part.source)
+        return part if alone and (op is None or op.kind != "neuron") else None
 
     def _pool(self, op: Op, form: Form) -> Form:
         kernel = tuple(op["kernel"])
         stride = tuple(op["stride"]) or kernel
-        if len(set(kernel)) > 1:
-            raise _refuse(op, f"the window {list(kernel)} is not square")
         if stride != kernel:
             raise _refuse(op, f"the stride {list(stride)} is not the window {list(kernel)}")
         if any(op["padding"]) or any(d != 1 for d in op["dilation"]):
             raise _refuse(op, "pooling on the way to a core has no padding and no dilation")
-        if form.shape != form.map or any(p.crop or p.swap for p in form.parts):
-            raise _refuse(op, "pooling comes before a crop, a swap and a flattening")
+        if form.shape != form.map:
+            raise _refuse(op, "pooling comes before a flattening")
+        factor = 1.0 / (kernel[0] * kernel[1]) if op.kind == "avg_pool2d" else 1.0
+        host = self._host(form)
+        if host is not None:
+            view = host.view.pooled((kernel[0], kernel[1]), map_of(host.source.type.shape)[1:])
+            if view is None:
+                raise _refuse(op, f"its windows {list(kernel)} straddle those of the pixel block")
+            return _seen(evolve(host, factor=host.factor * factor), view)
+        if len(set(kernel)) > 1:
+            raise _refuse(op, f"the window {list(kernel)} is not square")
+        if any(p.view != WHOLE for p in form.parts):
+            raise _refuse(op, "what the pixel block prepares is pooled before it joins others")
         size = kernel[0]
-        factor = 1.0 / (size * size) if op.kind == "avg_pool2d" else 1.0
         parts = tuple(evolve(p, pool=p.pool * size, factor=p.factor * factor) for p in form.parts)
         shape = pooled(form.map, size)
         return Form(parts, shape, shape)
 
-    def _view(self, op: Op, form: Form) -> Form:
+    def _cut(self, op: Op, form: Form) -> Form:
         """Return the form behind a crop or a swap of axes, which only the pixel block does."""
-        part = form.parts[0]
-        if len(form.parts) > 1 or self.makers.get(part.source, op).kind == "neuron":
+        host = self._host(form)
+        if host is None:
             raise _refuse(op, "only the pixel block at the input crops maps and swaps their axes")
         if op.kind == "permute":
-            if tuple(op["order"]) != (0, 2, 1) or part.swap:
+            if tuple(op["order"]) != (0, 2, 1):
                 raise _refuse(op, f"the order {list(op['order'])} is no swap of y and x")
-            turned = (form.map[0], form.map[2], form.map[1])
-            return Form((evolve(part, swap=True),), turned, turned)
+            return _seen(host, host.view.swapped())
         axis, start, stop = op["axis"], op["start"], op["stop"]
-        if axis == 0 or part.swap or form.shape != form.map:
-            raise _refuse(op, "the pixel block crops rows and columns, before it swaps axes")
-        bounds = list(part.crop or ((0, form.map[1]), (0, form.map[2])))
-        low = bounds[axis - 1][0]
-        bounds[axis - 1] = (low + start, low + stop)
-        shape = tuple(stop - start if a == axis else n for a, n in enumerate(form.map))
-        return Form((evolve(part, crop=(bounds[0], bounds[1])),), shape, shape)
+        if axis == 0 and (start, stop) != (0, form.map[0]):
+            raise _refuse(op, "features can't be left out on the way; the pixel block adds both up")
+        if axis == 0:
+            return form
+        size = map_of(host.source.type.shape)[1:]
+        return _seen(host, host.view.cropped(axis - 1, start, stop, size))
+
+    def _slices(self, op: Op, axis: int) -> Value | None:
+        """Return the value whose slices of length 1 along an axis are the op's operands, if so."""
+        makers = [self.makers.get(value) for value in op.values]
+        found = {m.values[0] for m in makers if m is not None and m.kind == "slice"}
+        places = [m["start"] for m in makers if m is not None and m.kind == "slice"]
+        width = {m["stop"] - m["start"] for m in makers if m is not None and m.kind == "slice"}
+        axes = {m["axis"] for m in makers if m is not None and m.kind == "slice"}
+        if len(places) != len(makers) or len(found) > 1 or width != {1} or axes != {axis}:
+            return None
+        value = found.pop()
+        backwards = list(range(value.type.shape[axis]))[::-1]
+        return value if (sorted(places)[::-1] if axis == 0 else places) == backwards else None
+
+    def _merged(self, op: Op) -> Form | None:
+        """Return the form of a sum of an input's two polarities, if the op is that."""
+        value = self._slices(op, 0) if op.kind == "add" else None
+        host = None if value is None else self._host(self.of(value))
+        if host is None or host.view.merge or host.features != 2:
+            return None
+        return _seen(host, evolve(host.view, merge=True))
+
+    def _mirrored(self, op: Op) -> Form | None:
+        """Return the form of an input's rows or columns joined backwards, if the op is that."""
+        axis = op["axis"] if op.kind == "concat" else 0
+        value = self._slices(op, axis) if axis in (1, 2) and len(op.values) > 1 else None
+        host = None if value is None else self._host(self.of(value))
+        return None if host is None else _seen(host, host.view.mirrored(axis - 1))
+
+
+def _seen(part: Part, view: View) -> Form:
+    """Return the form of a host's train behind the pixel block."""
+    shape = view.map(map_of(part.source.type.shape))
+    return Form((evolve(part, view=view, features=shape[0]),), shape, shape)
 
 
 def _reshape(op: Op, form: Form) -> Form:

@@ -1,17 +1,17 @@
 """When the pixel block stands between an input and the cores, and how it is set.
 
-It does where the program pools, crops or swaps the axes of an input, returns an input, or where
-the user connects the sensor. A chip has one; all its readers see the same map.
+It does where the program merges, pools, crops, mirrors or swaps the axes of an input, returns an
+input, or where the user connects the sensor. A chip has one; all its readers see the same map.
 """
 
 from collections.abc import Mapping
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Value
-from snnc.targets.dynapcnn.forms import Part
 from snnc.targets.dynapcnn.network import Network
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.records import Destination, Pixels
+from snnc.targets.dynapcnn.views import WHOLE, View
 
 
 def pixel_block(network: Network, sensor: bool, numbers: Mapping[int, int]) -> Pixels | None:
@@ -28,7 +28,7 @@ def pixel_block(network: Network, sensor: bool, numbers: Mapping[int, int]) -> P
     ]
     taps = [tap.part for tap in network.outputs if tap.part.source in network.trains]
     parts = [part for _, part in found] + taps
-    needing = [p.source for p in parts if p.pool > 1 or p.crop or p.swap]
+    needing = [p.source for p in parts if p.view != WHOLE]
     needing += [p.source for p in taps] + ([p.source for p in parts] if sensor else [])
     if not needing:
         return None
@@ -36,27 +36,28 @@ def pixel_block(network: Network, sensor: bool, numbers: Mapping[int, int]) -> P
         names = ", ".join(sorted({f"%{v.name}" for v in needing}))
         raise _refuse(needing[0], f"{names} are pooled or cropped, and a chip has one pixel block")
     value = needing[0]
-    views = {(p.pool, p.crop, p.swap) for p in parts if p.source is value}
+    views = {p.view for p in parts if p.source is value}
     if len(views) > 1:
         raise _refuse(value, f"its readers pool, crop or turn %{value.name} differently")
+    view = views.pop()
     sent = tuple(Destination(numbers[n], 1, p.shift) for n, p in found if p.source is value)
     if any(to.shift for to in sent):
         raise _refuse(value, "its features can't be shifted to join others")
-    part = next(p for p in parts if p.source is value)
-    return _settings(value, part, sensor, sent)
+    return _settings(value, view, sensor, sent)
 
 
-def _settings(value: Value, part: Part, sensor: bool, sent: tuple[Destination, ...]) -> Pixels:
-    features, height, width = map_of(value.type.shape)
-    rows, columns = part.crop or ((0, height // part.pool), (0, width // part.pool))
+def _settings(value: Value, view: View, sensor: bool, sent: tuple[Destination, ...]) -> Pixels:
+    features, *size = map_of(value.type.shape)
+    bounds = view.bounds(tuple(size))
     return Pixels(
         value.name,
-        features == 1,
-        (part.pool, part.pool),
-        (rows[0], columns[0]),
-        (rows[1] - 1, columns[1] - 1),
-        swap=part.swap,
-        sensor=sensor,
+        view.merge or features == 1,
+        view.pool,
+        tuple(start for start, _ in bounds),
+        tuple(stop - 1 for _, stop in bounds),
+        view.mirror,
+        view.swap,
+        sensor,
         destinations=sent,
     )
 
