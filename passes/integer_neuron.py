@@ -3,7 +3,13 @@
 With v = unit * n, n the integer potential, `v >= threshold` holds exactly where
 `n >= ceil(threshold / unit)`, and `v > threshold` where `n >= floor(threshold / unit) + 1`. A soft
 reset subtracts what it compares with, so there both round half to even, together; a strict compare
-of a threshold that is no whole number of units can't be told from the other one after rounding.
+of a potential that was rounded, or of a threshold that is no whole number of units, can't be told
+from the other one.
+
+A soft reset by another amount than the threshold is one by the threshold, seen from elsewhere:
+n' = n - (threshold - amount) fires at `n' >= amount` and loses the amount. Where nobody sees the
+potential the amount becomes the threshold, and initial potential and floor move by the difference.
+So `v > T` with `v -= T`, T whole, is `n' >= T` with `n' -= T`, beginning one unit lower.
 """
 
 from typing import Any
@@ -116,11 +122,17 @@ def largest_potential(module: Module, op: Op) -> Reals:
 
 
 def integer_params(
-    module: Module, op: Op, unit: Reals, shift: NDArray[np.int64] | None = None
+    module: Module,
+    op: Op,
+    unit: Reals,
+    shift: NDArray[np.int64] | None = None,
+    whole: NDArray[np.bool_] | None = None,
 ) -> IntegerParams:
     """Return the parameters in units of the input `unit` (neurons' shape, before the gain).
 
-    `shift` is added to the threshold, and to a soft reset that subtracts the threshold.
+    `shift` is added to the threshold, and to a soft reset that subtracts the threshold. `whole`
+    tells the neurons whose input is whole units by itself, for all of them if it is not given: a
+    potential that is equal to a threshold means something for them only.
     """
     step = unit * _real(module, op, "gain")
     given = {n: _real(module, op, n) / step for n in PLAIN if op[n] is not None}
@@ -128,29 +140,45 @@ def integer_params(
         given.pop("reset_to", None)
     values = {n: np.rint(snapped(x)).astype(np.int64) for n, x in given.items()}
     exact = all((snapped(x) == values[n]).all() for n, x in given.items())
-    threshold = _real(module, op, "threshold")
-    wanted = snapped(threshold / step)
+    wanted = snapped(_real(module, op, "threshold") / step)
     by = snapped(_real(module, op, "reset_by") / step) if op["reset_by"] is not None else wanted
-    whole = np.rint(wanted)
-    strict = op["compare"] == "gt"
-    compared = np.floor(wanted) + 1 if strict else np.ceil(wanted)
-    if op["spike"] == "count" or (op["reset"] == "soft" and (by == wanted).all()):
-        compared = np.where(strict & (whole == wanted), whole + 1, whole)
-        exact = exact and bool((whole == wanted).all())
-    # A threshold however far below a unit must not become 0, at which a silent neuron would fire.
-    compared = np.where(threshold > 0, np.maximum(compared, 1), compared)
+    told = np.ones(wanted.shape, np.bool_) if whole is None else whole
+    compared, rounded = _compared(op, wanted, by, told)
     moved = np.zeros(compared.shape, np.int64) if shift is None else shift
-    exact = exact and not moved.any()
-    compared = compared + moved
+    exact = exact and not rounded and not moved.any()
+    # A threshold however far below a unit must not become 0, at which a silent neuron would fire.
+    positive = _real(module, op, "threshold") > 0
+    compared = np.where(positive, np.maximum(compared, 1), compared) + moved
     values["threshold"] = compared.astype(np.int64)
     if op["reset"] == "soft":
         exact = exact and bool((np.rint(by) == by).all())
-        amount = np.where((by == wanted) & (threshold > 0), np.maximum(whole, 1), np.rint(by))
+        amount = np.where((by == wanted) & positive, np.maximum(np.rint(by), 1), np.rint(by))
         amount = amount + np.where(by == wanted, moved, 0)
-        if (amount != compared).any():
-            values["reset_by"] = amount.astype(np.int64)
+        values |= _by_threshold(op, values, amount.astype(np.int64))
     errors = np.abs(compared - wanted) / np.maximum(np.abs(wanted), 1)
     return IntegerParams(values, exact, float(errors.max(initial=0.0)))
+
+
+def _compared(op: Op, wanted: Reals, by: Reals, told: NDArray[np.bool_]) -> tuple[Reals, bool]:
+    """Return the least integers that fire, and whether one stands for another threshold."""
+    whole, strict = np.rint(wanted), op["compare"] == "gt"
+    if op["spike"] == "count" or (op["reset"] == "soft" and (by == wanted).all()):
+        tie = told & (whole == wanted)
+        return np.where(strict & tie, whole + 1, whole), bool((whole != wanted).any())
+    return (np.floor(wanted) + 1 if strict else np.ceil(wanted)), False
+
+
+def _by_threshold(
+    op: Op, values: dict[str, NDArray[np.int64]], amount: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]]:
+    """Return what changes where a soft reset takes `amount`; see the top of this file."""
+    lower = values["threshold"] - amount
+    if not lower.any():
+        return {}
+    if op["spike"] != "single" or op["potential"]:
+        return {"reset_by": amount}
+    changed = {"threshold": amount, "initial": values.get("initial", 0) - lower}
+    return changed | ({"floor": values["floor"] - lower} if "floor" in values else {})
 
 
 def kept_attrs(op: Op) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from snnc.ir.synapses import WEIGHTED
 from snnc.ir.types import I2, I4, I8, I32, U1
 from snnc.ir.weights import Array
 from snnc.passes.buses import SUMS, bias_of, scale_weights
-from snnc.passes.integer_neuron import integer_params, kept_attrs
+from snnc.passes.integer_neuron import kept_attrs
 from snnc.passes.parameters import as_param
 from snnc.passes.rounding import Reals, round_weights, snapped
 from snnc.passes.scales import Scales
@@ -125,14 +125,13 @@ class Lowering:
         return build.emit(kind, operands, op.attrs, loc=op.loc, names=[op.result.name]).results
 
     def _neuron(self, op: Op, build: Rebuild) -> Sequence[Value]:
-        unit = self.scales.unit(op)
-        params = integer_params(self.module, op, unit, self.choices.shifts.get(op))
+        params = self.scales.params(op, self.choices.shifts.get(op))
         attrs = kept_attrs(op) | {"width": self.scales.width}
         name = op.result.name
         for key, array in params.values.items():
             attrs[key] = as_param(build, f"{name}.{key}", array, op[key])
         self.neurons[name] = {
-            "unit": _span(unit),
+            "unit": _span(self.scales.unit(op)),
             "exact": params.exact and self.scales.by_neuron[op].exact,
             "threshold_error": params.threshold_error,
             "threshold_shift": _range(self.choices.shifts.get(op)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Module, Op, Value
@@ -23,7 +24,7 @@ from snnc.passes.buses import (
     spread,
     weights_of,
 )
-from snnc.passes.integer_neuron import integer_params, largest_potential
+from snnc.passes.integer_neuron import IntegerParams, integer_params, largest_potential
 from snnc.passes.parameters import by_neuron
 from snnc.passes.rounding import Reals, choose_steps, snapped, top_weight
 
@@ -32,13 +33,14 @@ from snnc.passes.rounding import Reals, choose_steps, snapped, top_weight
 class Scaled:
     """A bus with its scale, one value per block, and the bits of its weights.
 
-    `exact`: nothing that it scales is rounded.
+    `exact`: nothing that it scales is rounded. `whole`, per block: nothing of its currents is.
     """
 
     bus: Bus
     scale: Reals
     exact: bool
     bits: int
+    whole: NDArray[np.bool_]
 
     def of(self, value: Value) -> Reals:
         """Return what one integer step of a current of this bus stands for, per block."""
@@ -115,7 +117,7 @@ class Scales:
         weights = [weights_of(self.module, op, blocks).astype(np.float64) for op in bus.makers]
         as_is = min(makers + entries, default=1.0)
         if self._integral(bus, bits, as_is, [*zip(weights, makers, strict=True)], entries):
-            return Scaled(bus, np.full(blocks, as_is), True, bits)
+            return Scaled(bus, np.full(blocks, as_is), True, bits, np.ones(blocks, np.bool_))
         rows = zip(bus.makers, weights, makers, strict=True)
         parts = [per_output(op, w) * unit for op, w, unit in rows]
         parts += [np.full((blocks, 1), unit) for unit in entries]
@@ -129,7 +131,21 @@ class Scales:
                 help="use bits=2 or more, or train with weights that are not negative",
             )
         steps = choose_steps(matrix, bits, self.method, self.percentile)
-        return Scaled(bus, self._roomy(bus, steps, blocks), False, bits)
+        steps = self._roomy(bus, steps, blocks)
+        return Scaled(bus, steps, False, bits, self._stay_whole(bus, matrix, steps, bits))
+
+    def _stay_whole(self, bus: Bus, matrix: Reals, steps: Reals, bits: int) -> NDArray[np.bool_]:
+        """Return the blocks whose weights and biases are integers in their steps, and fit."""
+        codes = snapped(matrix / steps[:, None])
+        found = (codes == np.rint(codes)) & (np.abs(codes) <= top_weight(bits))
+        whole = np.asarray(found.all(axis=1))
+        for op in bus.makers:
+            bias = bias_of(self.module, op)
+            if bias is not None:
+                apart = np.repeat(steps, bias.size // len(steps)) * float(bus.ratios[op.result])
+                parts = snapped(bias.ravel() / apart).reshape(len(steps), -1)
+                whole &= (parts == np.rint(parts)).all(axis=1)
+        return whole
 
     def _roomy(self, bus: Bus, steps: Reals, blocks: int) -> Reals:
         """Return steps wide enough that biases and thresholds fit; blocks of zeros get one too."""
@@ -184,6 +200,11 @@ class Scales:
         """Return what one integer step of a neuron's input stands for, in the neurons' shape."""
         x = op.values[0]
         return by_neuron(self.by_neuron[op].of(x), x.type.shape)
+
+    def params(self, op: Op, shift: NDArray[np.int64] | None = None) -> IntegerParams:
+        """Return the integer parameters of a neuron op; `shift` as in `integer_params`."""
+        whole = by_neuron(self.by_neuron[op].whole, op.values[0].type.shape)
+        return integer_params(self.module, op, self.unit(op), shift, whole)
 
 
 def _potentials_seen(module: Module) -> dict[Op, None]:

@@ -15,7 +15,7 @@ from snnc.ir.graph import Module, Op
 from snnc.ir.types import I32
 from snnc.ir.weights import Array
 from snnc.passes.calibration import Calibration
-from snnc.passes.integer_neuron import integer_params, kept_attrs
+from snnc.passes.integer_neuron import kept_attrs
 from snnc.passes.parameters import by_neuron
 from snnc.passes.scales import Scales
 
@@ -29,7 +29,7 @@ def matched_shift(scales: Scales, op: Op, program: Module, real: Array, data: Ca
     `program` is the network at level int as far as it is known, with all that `op` hears; `real`
     holds the spike counts `(samples, *shape)` of the real neurons.
     """
-    threshold = integer_params(scales.module, op, scales.unit(op)).values["threshold"]
+    threshold = scales.params(op).values["threshold"]
     blocks = len(scales.by_neuron[op].scale)
     best = np.zeros(blocks, dtype=np.int64)
     for offsets in (COARSE, FINE):
@@ -72,7 +72,7 @@ def _layer(scales: Scales, op: Op, program: Module, shift: Array) -> Module:
     (lowered,) = (o for o in program.ops("neuron") if o.result.name == op.result.name)
     x = build.input("x", lowered.values[0].type)
     attrs = kept_attrs(op) | {"width": scales.width}
-    params = integer_params(scales.module, op, scales.unit(op), shift).values
+    params = scales.params(op, shift).values
     attrs |= {name: build.weight(name, array, I32) for name, array in params.items()}
     dropped = ("potential", "place")
     given = {name: value for name, value in attrs.items() if name not in dropped}

@@ -17,6 +17,7 @@ PLUGIN = Plugin(
         # snn -> int
         "quantize": "snnc.passes.quantize:Quantize",
         # int
+        "initial-pulse": "snnc.passes.initial_pulse:InitialPulse",
         "shrink-weights": "snnc.passes.shrink_weights:ShrinkWeights",
     },
     targets={

@@ -66,7 +66,7 @@ class Paicore:
 
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `int` down to frames."""
-        return f"legalise,shrink-weights,schedule,group{{for={options.group}}},place"
+        return f"initial-pulse,legalise,shrink-weights,schedule,group{{for={options.group}}},place"
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
         """Write frames, the vendor's JSON and `layout.json`; see `emit.emit`."""

@@ -169,7 +169,7 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
     if op["overflow"] not in ("error", "wrap-paibox"):
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
     if _any(module, op, "initial", lambda v: v != 0):
-        refuse("initial", "every potential starts at 0", "shift thresholds and resets instead")
+        refuse("initial", "every potential starts at 0", "put initial-pulse before legalise")
     if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
         refuse(
             "reset_by",

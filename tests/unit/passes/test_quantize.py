@@ -141,8 +141,30 @@ def test_a_compare_of_integers_is_exact(compare, threshold, expected):
 def test_a_strict_soft_reset_subtracts_what_it_did():
     module = layer([[1, 2, -3]], threshold=2.0, compare="gt")
     lowered = quantize(module)
-    assert (neuron(lowered)["threshold"], neuron(lowered)["reset_by"]) == (3, 2)
+    assert (neuron(lowered)["threshold"], neuron(lowered)["initial"]) == (2, -1)
     same_spikes(module, lowered)
+
+
+def test_a_strict_soft_reset_stays_apart_where_the_potential_is_seen():
+    b = Builder("net", "snn")
+    x = b.input("x", "u1[2]~")
+    w = b.weight("w", np.array([[1, 2]], np.float32))
+    b.op("neuron", b.op("linear", x, w), threshold=2.0, compare="gt", potential=True)
+    lowered = quantize(b.finish(*b.ops[-1].results))
+    assert (neuron(lowered)["threshold"], neuron(lowered)["reset_by"]) == (3, 2)
+    same_spikes(b.finish(*b.ops[-1].results), lowered)
+
+
+def test_rounded_potentials_know_no_ties():
+    lowered = quantize(layer([[0.5, 0.30217]], threshold=0.5, compare="gt"), scale="max")
+    assert (neuron(lowered)["threshold"], neuron(lowered)["initial"]) == (127, 0)
+
+
+def test_channels_of_integers_keep_their_ties_beside_rounded_ones():
+    module = layer([[0.5, 0.30217], [3, 7]], threshold=2.0, compare="gt")
+    lowered = quantize(module, bits=4, scale="max")
+    np.testing.assert_array_equal(integers(lowered)[1], [3, 7])
+    np.testing.assert_array_equal(lowered.tensor(neuron(lowered)["initial"]), [0, -1])
 
 
 @pytest.mark.parametrize("kind", ["soft", "none"])

@@ -50,7 +50,10 @@ def test_every_pass_can_be_imported():
 
 def test_options_reach_the_pipeline():
     options = TARGET.Options(group="cores")
-    assert "legalise,shrink-weights,schedule,group{for=cores},place" == TARGET.pipeline(options)
+    assert (
+        "initial-pulse,legalise,shrink-weights,schedule,group{for=cores},place"
+        == TARGET.pipeline(options)
+    )
 
 
 def test_options_are_read_as_the_command_line_gives_them():
