@@ -9,21 +9,17 @@ holds nothing but a build of ours.
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
-from snnc.diagnostics import Location, SnncError, fail
+from snnc.diagnostics import SnncError, fail
 from snnc.driver.sources import MODEL
-from snnc.ir.files import write_atomically
+from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
-from snnc.ir.rewrite import rebuild
-from snnc.ir.weights import save_tensors
+from snnc.ir.weights import packed_tensors
 from snnc.ir.write import write
 
 SCHEMA = 1
@@ -76,37 +72,18 @@ def module_digest(module: Module) -> str:
 
 def save_model(module: Module, folder: Path) -> None:
     """Write `model.snn` and its weights; locations keep the name of a file, not its folder."""
-    text = write(_without_folders(module))
+    text = write(module, folders=False)
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if apart:
-        save_tensors(folder / WEIGHTS, apart)
-    write_atomically(folder / MODEL, text.encode())
-
-
-def _without_folders(module: Module) -> Module:
-    @cache
-    def short(loc: Location) -> Location:
-        return evolve(
-            loc, file=PurePath(loc.file).name, fused=tuple(short(part) for part in loc.fused)
-        )
-
-    made = rebuild(module, lambda op, build: None, inputs=lambda v: evolve(v, loc=short(v.loc)))
-    ops = tuple(evolve(op, loc=short(op.loc)) for op in made.graph.ops)
-    graph = evolve(made.graph, ops=ops, loc=short(module.graph.loc))
-    weights = {name: evolve(w, loc=short(w.loc)) for name, w in made.weights.items()}
-    return evolve(made, graph=graph, weights=weights, loc=short(module.loc))
+        write_composed(folder / WEIGHTS, packed_tensors(apart))
+    write_composed(folder / MODEL, text.encode())
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Write and return the manifest, `files` filled in from what lies in the folder."""
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != MANIFEST
-    )
-    full = {**manifest, "schema": SCHEMA, "files": {n: digest(folder / n) for n in names}}
+    full = {**manifest, "schema": SCHEMA, "files": {n: digest(folder / n) for n in _names(folder)}}
     text = to_json(full)
-    write_atomically(folder / MANIFEST, text.encode())
+    write_composed(folder / MANIFEST, text.encode())
     read: dict[str, Any] = json.loads(text)
     return read
 
@@ -167,6 +144,12 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             )
 
 
+def _names(folder: Path) -> list[str]:
+    """Return the files of a folder and of those within, by their sorted names from it."""
+    found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
 def publish(source: Path, folder: Path, link: bool = False) -> bool:
     """Copy a composed folder beside `folder`, then rename it into place.
 
@@ -180,16 +163,13 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
     """
     folder = folder.resolve()
     _check_ours(folder)
-    leftovers: tuple[Path, ...] = ()
+    made = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
+    old = made.with_name(f"{made.name}.old")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        old = made.with_name(f"{made.name}.old")
-        leftovers = (made, old)
         shared = link and _link(source, made)
         if not shared:
-            shutil.copytree(source, made, dirs_exist_ok=True)
-        _open_up(made)
+            shutil.copytree(source, made)
         if folder.exists():
             folder.rename(old)
         try:
@@ -207,7 +187,7 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
             help="choose another folder, or free space",
         ) from error
     finally:
-        for path in leftovers:
+        for path in (made, old):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -216,24 +196,21 @@ def _link(source: Path, made: Path) -> bool:
 
     What people may write into is copied.
     """
-
-    def link(old: str, new: str) -> None:
-        (shutil.copyfile if Path(old).name in (MANIFEST, README) else os.link)(old, new)
-
     try:
-        shutil.copytree(source, made, copy_function=link, dirs_exist_ok=True)
+        made.mkdir()
+        for name in _names(source):
+            beside = made / name
+            if name in (MANIFEST, README):
+                shutil.copyfile(source / name, beside)
+                continue
+            if beside.parent != made:
+                beside.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source / name, beside)
     except OSError:
         # Another file system, or one without links; what else is wrong, copying tells.
         shutil.rmtree(made, ignore_errors=True)
         return False
     return True
-
-
-def _open_up(folder: Path) -> None:
-    """Give a folder the rights that a plain mkdir gives; temporary ones are private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
 
 
 def _written(folder: Path) -> set[str]:
@@ -253,7 +230,7 @@ def _check_ours(folder: Path) -> None:
             f"{folder} is a file",
             help="give the name of a folder",
         )
-    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+    found = _names(folder)
     if not found:
         return
     known = _written(folder)

@@ -30,7 +30,7 @@ from snnc.driver.verification import Verification, verify_files
 from snnc.extend.engine import Program, Result
 from snnc.extend.options import declared
 from snnc.extend.registry import Registry
-from snnc.ir.files import write_atomically
+from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
 from snnc.ir.html import table
 from snnc.ir.read import load as load_text
@@ -57,12 +57,12 @@ class Build:
         self,
         registry: Registry,
         chosen: Chosen,
+        manifest: dict[str, Any],
         files: Path,
-        folder: Path | None = None,
-        keep: object = None,
+        keep: "tempfile.TemporaryDirectory[str] | None" = None,
     ) -> None:
-        self.folder = folder
-        self.manifest = read_manifest(files)
+        self.folder = None if keep else files
+        self.manifest = manifest
         self.target = chosen.target
         self._registry = registry
         self._place = files
@@ -91,7 +91,7 @@ class Build:
         manifest = read_manifest(path)
         check_files(path, manifest)
         name = manifest["target"] + (f":{manifest['variant']}" if manifest["variant"] else "")
-        return cls(registry, choose(registry, name, manifest["options"]), path, path)
+        return cls(registry, choose(registry, name, manifest["options"]), manifest, path)
 
     @cached_property
     def module(self) -> Module:
@@ -253,7 +253,9 @@ def compose(
     source, module, placed = modules
     told = dict(report)
     keep = tempfile.TemporaryDirectory(prefix="snnc-")
-    folder = Path(keep.name)
+    # One deeper than the private folder, so that copies have the rights that a plain mkdir gives.
+    folder = Path(keep.name, "build")
+    folder.mkdir()
     emitted = chosen.target.emit(placed, folder, chosen.options)
     bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
     if 0 in bounds:
@@ -285,9 +287,8 @@ def compose(
         "layout": dict(emitted.layout),
         "report": told,
     }
-    write_atomically(folder / README, readme(manifest, emitted.files).encode())
-    write_manifest(folder, manifest)
-    return Build(registry, chosen, folder, keep=keep)
+    write_composed(folder / README, readme(manifest, emitted.files).encode())
+    return Build(registry, chosen, write_manifest(folder, manifest), folder, keep)
 
 
 def _fields(options: Any) -> dict[str, Any]:

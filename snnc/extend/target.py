@@ -59,7 +59,10 @@ class Target(Protocol):
         """Return the passes that lower an `int` (or `snn`) module to this target, as text."""
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
-        """Write the placed module's files into an existing folder."""
+        """Write the placed module's files into an empty folder.
+
+        The driver made it and renames it when all is written, so files need no temporary names.
+        """
 
     def load(self, folder: Path) -> Module:
         """Return the placed module that the files of a build say (disassembly)."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import SnncError, fail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,20 +46,35 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with _created(temporary) as stream:
-            for chunk in [data] if isinstance(data, bytes) else data:
-                stream.write(chunk)
+            stream.writelines([data] if isinstance(data, bytes) else data)
         os.replace(temporary, path)
     except OSError as error:
         _discard(temporary)
-        reason = error.strerror or str(error)
-        raise fail(
-            "output-unwritable",
-            f"cannot write {path}: {reason}",
-            help="choose another folder, or free space",
-        ) from error
+        raise _unwritable(path, error) from error
     except BaseException:
         _discard(temporary)
         raise
+
+
+def write_composed(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write bytes (or chunks) into a folder that its maker renames, or removes, as a whole.
+
+    Raises:
+        SnncError: `output-unwritable` when the folder cannot be written or the disk is full.
+    """
+    try:
+        with path.open("wb") as stream:
+            stream.writelines([data] if isinstance(data, bytes) else data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> SnncError:
+    return fail(
+        "output-unwritable",
+        f"cannot write {path}: {error.strerror or error}",
+        help="choose another folder, or free space",
+    )
 
 
 def _discard(path: Path) -> None:

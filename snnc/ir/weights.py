@@ -135,14 +135,20 @@ def check_values(array: Array, element: Element, loc: Location, name: str) -> No
         )
 
 
-def save_tensors(path: Path, tensors: Iterable[Tensor]) -> None:
-    """Write tensors into one .safetensors file, each once, keyed by digest, in order of digest."""
+def packed_tensors(tensors: Iterable[Tensor]) -> bytes:
+    """Return a .safetensors file of tensors, each once, keyed by digest, in order of digest."""
     from safetensors.numpy import save
 
+    table = {t.digest: t.array() for t in tensors}
+    packed: bytes = save({key: np.asarray(table[key]) for key in sorted(table)})
+    return packed
+
+
+def save_tensors(path: Path, tensors: Iterable[Tensor]) -> None:
+    """Write a .safetensors file of tensors atomically, as `packed_tensors` packs them."""
     from snnc.ir.files import write_atomically
 
-    table = {t.digest: t.array() for t in tensors}
-    write_atomically(path, save({key: np.asarray(table[key]) for key in sorted(table)}))
+    write_atomically(path, packed_tensors(tensors))
 
 
 def load_safetensors(path: Path, loc: Location = UNKNOWN) -> Mapping[str, Array]:

@@ -7,11 +7,13 @@ decimals that read back; small tensors stand in the text, others by digest.
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from snnc.diagnostics import Location, fail, fuse
 from snnc.ir.build import symbol_type
@@ -25,9 +27,14 @@ from snnc.ir.weights import Array, Tensor, save_tensors
 _BARE = re.compile(r"[A-Za-z0-9_.]+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
+Say = Callable[[Location], str]
+"""What a line says of where it comes from."""
 
-def write(module: Module, *, locs: bool = True) -> str:
+
+def write(module: Module, *, locs: bool = True, folders: bool = True) -> str:
     """Return the text of a module; without `locs`, no line says where it comes from.
+
+    Without `folders`, locations keep the name of a file, not its folder.
 
     Raises:
         SnncError: `unwritable-value` for an attribute or inline weight that the text cannot hold;
@@ -36,10 +43,11 @@ def write(module: Module, *, locs: bool = True) -> str:
     head = f"module {_name('@', module.name)} level {module.level} version {VERSION}"
     if module.attrs:
         head += f" with {_attr(module.attrs)}"
-    lines = [f"{head}{_loc(module.loc, locs)} {{"]
-    lines += [_weight(weight, locs) for weight in module.weights.values()]
+    say = partial(_loc, folders=folders) if locs else _nowhere
+    lines = [f"{head}{say(module.loc)} {{"]
+    lines += [_weight(weight, say) for weight in module.weights.values()]
     lines += [""] if module.weights else []
-    lines += _graph(module, module.graph, locs)
+    lines += _graph(module, module.graph, say)
     return "\n".join([*lines, "}", ""])
 
 
@@ -63,18 +71,17 @@ def arrays_by_digest(module: Module) -> dict[str, Array]:
     return {tensor.digest: tensor.array() for tensor in tensors if not tensor.inline}
 
 
-def _weight(weight: Weight, locs: bool) -> str:
+def _weight(weight: Weight, say: Say) -> str:
     source = _values(weight.tensor) if weight.tensor.inline else f'"sha256:{weight.tensor.digest}"'
-    return f"  weight {_name('@', weight.name)} : {weight.type} = {source}{_loc(weight.loc, locs)}"
+    return f"  weight {_name('@', weight.name)} : {weight.type} = {source}{say(weight.loc)}"
 
 
-def _graph(module: Module, graph: Graph, locs: bool) -> Iterable[str]:
-    params = ", ".join(f"{_value(v)}: {v.type}{_loc(v.loc, locs)}" for v in graph.inputs)
+def _graph(module: Module, graph: Graph, say: Say) -> Iterable[str]:
+    params = ", ".join(f"{_value(v)}: {v.type}{say(v.loc)}" for v in graph.inputs)
     gives = ", ".join(str(v.type) for v in graph.outputs)
-    place = _loc(graph.loc, locs)
-    yield f"  graph {_name('@', graph.name)}({params}) -> ({gives}){place} {{"
+    yield f"  graph {_name('@', graph.name)}({params}) -> ({gives}){say(graph.loc)} {{"
     for op in graph.ops:
-        yield f"    {_op(module, op)}{_loc(op.loc, locs)}"
+        yield f"    {_op(module, op)}{say(op.loc)}"
     outputs = ", ".join(_value(v) for v in graph.outputs)
     yield f"    return {outputs}".rstrip()
     yield "  }"
@@ -118,8 +125,18 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def _loc(loc: Location, locs: bool) -> str:
-    return f" loc({_place(loc)})" if locs else ""
+def _nowhere(loc: Location) -> str:
+    return ""
+
+
+def _loc(loc: Location, folders: bool) -> str:
+    return f" loc({_place(loc if folders else _without_folder(loc))})"
+
+
+@lru_cache(maxsize=65536)
+def _without_folder(loc: Location) -> Location:
+    fused = tuple(_without_folder(part) for part in loc.fused)
+    return evolve(loc, file=PurePath(loc.file).name, fused=fused)
 
 
 def _place(loc: Location) -> str:

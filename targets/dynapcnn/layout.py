@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snnc.diagnostics import Location, SnncError, fail
-from snnc.ir.files import write_atomically
+from snnc.ir.files import write_composed
 from snnc.ir.types import parse_type
 from snnc.targets.dynapcnn.config import read_core, read_pixels, tree
 from snnc.targets.dynapcnn.limits import chip
@@ -24,7 +24,7 @@ def write_files(placed: Placed, folder: Path) -> tuple[str, ...]:
     contents = {CONFIG: tree(placed, chip(placed.device)), LAYOUT: _layout(placed)}
     for name, content in contents.items():
         text = json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n"
-        write_atomically(folder / name, text.encode())
+        write_composed(folder / name, text.encode())
     return tuple(contents)
 
 

@@ -2,7 +2,7 @@
 
 What the manifest says of a build is found here too: what it takes of the chips, its latency, and
 the properties of the silicon that it relies on. The contract: `load` gives the same module back
-from these files, and every file is written under a temporary name first.
+from these files.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 
 from snnc.diagnostics import fail
 from snnc.extend.target import Emitted
-from snnc.ir.files import write_atomically
+from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
 from snnc.targets.paicore import side
 from snnc.targets.paicore.core import Coordinate
@@ -26,7 +26,7 @@ from snnc.targets.paicore.writer import Part, parts, write_config
 
 
 def emit(module: Module, folder: Path, options: Options) -> Emitted:
-    """Write the files of a placed module into an existing folder.
+    """Write the files of a placed module into an empty folder.
 
     Raises:
         SnncError: `chip-list` for cores on a chip that the options do not name, `placed-malformed`,
@@ -62,9 +62,9 @@ def _write_side(
     if options.neuron_places:
         contents[side.PLACES] = side.neuron_places(placed)
     for name, content in contents.items():
-        write_atomically(folder / name, side.text(content).encode())
+        write_composed(folder / name, side.text(content).encode())
     lines = json.dumps(describe(placed.module), separators=(",", ":"))
-    write_atomically(folder / LAYOUT, lines.encode())
+    write_composed(folder / LAYOUT, lines.encode())
     return [*contents, LAYOUT]
 
 

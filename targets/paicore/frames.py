@@ -185,7 +185,7 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
             help="give exactly the fields of the layout in frames.py",
         )
     values = {f.name: _checked(layout, f, fields[f.name]) for f in layout.fields}
-    lengths = {value.shape for value in values.values()} - {(1,)}
+    lengths = {value.shape for value in values.values()} - {(), (1,)}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise fail(
             "frame-fields",
@@ -220,7 +220,10 @@ def extract(layout: Layout, name: str, words: Words) -> Words:
 
 def _checked(layout: Layout, f: Field, given: ArrayLike) -> Words:
     low, high = f.range
-    value = np.atleast_1d(np.asarray(given))
+    value = np.asarray(given)
+    if not value.ndim and value.dtype.kind in "iu" and low <= (number := int(value)) <= high:
+        return np.array(number if number >= 0 else number + (1 << 64), dtype=np.uint64)
+    value = np.atleast_1d(value)
     whole = value.dtype.kind in "iub"
     if not whole or (value.size and (value.min() < low or value.max() > high)):
         bad = np.flatnonzero((value < low) | (value > high)) if whole else [0]

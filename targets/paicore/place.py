@@ -5,6 +5,7 @@ cores, chip after chip. Weights stay symbolic: a core's tensor is made when it i
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import address, allocate, coordinates
 
 WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
+
+KEPT_BYTES = 1 << 23
+"""Weights of all cores up to this size are made once and kept; larger ones each time anew."""
 
 
 @frozen
@@ -78,6 +82,7 @@ class Placer:
         for op, group in self.group_of.items():
             self.members.setdefault(group, []).append(op)
         self.cores = {g: self._cores_of(ops) for g, ops in self.members.items()}
+        self.kept = self._weight_bytes() <= KEPT_BYTES
         self.regions = allocate(
             [(g, len(self.cores[g]), self._pin(ops)) for g, ops in self.members.items()], chips
         )
@@ -278,9 +283,10 @@ class Placer:
             if to.output >= 0
             else self.hints[self.members[to.group][0]]["extension"]
         )
+        made_late = partial(self._weights, group, pieces, wide)
         weights = Tensor(
             Type(ELEMENTS[WEIGHTS[bits]], (count, LIMITS.axons * wide)),
-            make=lambda: self._weights(group, pieces, wide),
+            make=cache(made_late) if self.kept else made_late,
         )
         name = f"{address(*region.chip)}.{core}"
         attrs = {
@@ -302,6 +308,15 @@ class Placer:
             names=[f"c{name}"],
         )
         return made.result
+
+    def _weight_bytes(self) -> int:
+        """Return the size of the dense weights of all cores."""
+        return LIMITS.axons * sum(
+            self.hints[piece.op]["extension"] * (piece.last - piece.first)
+            for cores in self.cores.values()
+            for pieces in cores
+            for piece in pieces
+        )
 
     def _weights(self, group: int, pieces: Sequence[Piece], wide: int) -> Array:
         """Return the dense weights of one core: (neurons, 1152 L), column = slot 1152 + axon."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import asdict, frozen
 
-from snnc.ir.files import write_atomically
+from snnc.ir.files import write_composed
 from snnc.targets.paicore import frames, side
 from snnc.targets.paicore.core import CoreImage, Register
 from snnc.targets.paicore.frames import Kind, Words, linear
@@ -156,7 +156,7 @@ def write_config(
     for stem, members in _files(cores, split).items():
         for suffix in dict.fromkeys(formats):
             name = f"{stem}.{suffix}"
-            write_atomically(folder / name, _chunks(placed, suffix, members))
+            write_composed(folder / name, _chunks(placed, suffix, members))
             names.append(name)
     return names
 

@@ -346,6 +346,12 @@ def test_target_of_a_plugin_that_raises_is_named_with_its_line(module, toy, spik
     assert "plugin-failed" == refused(build.run, spikes).code
 
 
+def test_nothing_half_written_stays_behind_a_target_that_fails(module, toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    refused(snnc.compile, module, "toy", plugin=[toy], fault="raise")
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_report_that_no_manifest_holds_is_refused(module, toy):
     found = refused(snnc.compile, module, "toy", plugin=[toy], fault="report")
     assert "report-not-plain" == found.code

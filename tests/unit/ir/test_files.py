@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.ir.files import read_npz, write_atomically
+from snnc.ir.files import read_npz, write_atomically, write_composed
 
 
 def test_a_file_appears_whole_and_alone(tmp_path):
@@ -29,10 +29,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_a_file_is_refused(tmp_path):
+@pytest.mark.parametrize("write", [write_atomically, write_composed])
+def test_a_folder_that_is_a_file_is_refused(tmp_path, write):
     (tmp_path / "file").write_text("")
     with pytest.raises(SnncError) as caught:
-        write_atomically(tmp_path / "file" / "a.bin", b"x")
+        write(tmp_path / "file" / "a.bin", b"x")
     assert caught.value.code == "output-unwritable"
 
 
