@@ -250,12 +250,28 @@ def compose(
 
     Of what passes report, `relies_on` and `max_ticks` go to the manifest beside the target's own.
     """
+    keep = tempfile.TemporaryDirectory(prefix="snnc-")
+    try:
+        # One deeper than the private folder, so that copies have the rights of a plain mkdir.
+        folder = Path(keep.name, "build")
+        folder.mkdir()
+        manifest = _write(chosen, modules, pipeline, report, folder)
+    except BaseException:
+        keep.cleanup()
+        raise
+    return Build(registry, chosen, manifest, folder, keep)
+
+
+def _write(
+    chosen: Chosen,
+    modules: tuple[Module, Module, Module],
+    pipeline: str,
+    report: Mapping[str, Any],
+    folder: Path,
+) -> dict[str, Any]:
+    """Write all files of a build into a folder; return the manifest."""
     source, module, placed = modules
     told = dict(report)
-    keep = tempfile.TemporaryDirectory(prefix="snnc-")
-    # One deeper than the private folder, so that copies have the rights that a plain mkdir gives.
-    folder = Path(keep.name, "build")
-    folder.mkdir()
     emitted = chosen.target.emit(placed, folder, chosen.options)
     bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
     if 0 in bounds:
@@ -288,7 +304,7 @@ def compose(
         "report": told,
     }
     write_composed(folder / README, readme(manifest, emitted.files).encode())
-    return Build(registry, chosen, write_manifest(folder, manifest), folder, keep)
+    return write_manifest(folder, manifest)
 
 
 def _fields(options: Any) -> dict[str, Any]:
