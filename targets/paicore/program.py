@@ -7,7 +7,7 @@ goes on where the inputs stopped.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.diagnostics import fail, nearest
+from snnc.diagnostics import SnncError, fail, nearest
 from snnc.extend.engine import Result
 from snnc.ir.types import Type
 from snnc.targets.paicore.emulate import Machine, Semantics, Trace
@@ -68,7 +68,7 @@ class Program:
             SnncError: `bad-state`, `unknown-probe`, `copies-differ`; those of `check_inputs`; what
                 the emulator refuses.
         """
-        wanted = _probes(self.system, probe)
+        wanted = wanted_layers(self.system, probe)
         before = self._checked(state, bool(wanted))
         given = before.machine.samples if before else None
         trains, samples, count = check_inputs(self.system, inputs, ticks, given)
@@ -90,24 +90,18 @@ class Program:
             name: array[:, origin:].reshape(samples, count, *self.system.outputs[name].shape)
             for name, array in outputs.items()
         }
-        trace = _trace(self.system, machine.trace(), wanted, (samples, done, count))
+        traces, span = machine.trace(), (samples, done, count)
+        trace = layer_traces(self.system, wanted, lambda layer: _shown(layer, traces, span))
         return Result(shown, State(self, kept, done + count, traced), trace)
 
     def _checked(self, state: Any, traced: bool) -> State | None:
         if state is None:
             return None
-        problem = ""
         if not isinstance(state, State) or state.owner is not self:
-            problem = "it comes from another program"
-        elif traced and not state.traced:
-            problem = "the run that made it traced nothing, so a trace can't go on"
-        if problem:
-            raise fail(
-                "bad-state",
-                f"this state can't be continued: {problem}",
-                help="give the state of a run of this program, probed from its first tick",
-            )
-        return state if isinstance(state, State) else None
+            raise bad_state("it comes from another program")
+        if traced and not state.traced:
+            raise bad_state("the run that made it traced nothing, so a trace can't go on")
+        return state
 
     def _origin(self, done: int) -> int:
         """Return the tick, in arrays handed to the ports, that stands for tick `done`.
@@ -144,12 +138,21 @@ class Program:
         return max(1, min(self.system.wiring.burst_steps, fitting))
 
 
+def bad_state(problem: str) -> SnncError:
+    """Return the error for a state that a program cannot go on from."""
+    return fail(
+        "bad-state",
+        f"this state can't be continued: {problem}",
+        help="give the state of a run of this program, probed from its first tick",
+    )
+
+
 def _fork(machine: Machine) -> Machine:
     """Return an independent copy of the chips; the configuration is shared, it never changes."""
     return copy.deepcopy(machine, {id(machine.image): machine.image})
 
 
-def _probes(system: System, probe: Iterable[str]) -> list[str]:
+def wanted_layers(system: System, probe: Iterable[str]) -> list[str]:
     """Return the wanted layers and potentials by name, `all` spelled out."""
     known = [name for layer in system.layers for name in (layer, f"{layer}.v")]
     wanted = list(dict.fromkeys(probe))
@@ -212,7 +215,7 @@ def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Bytes:
             f"{', '.join(map(str, kind.shape))})",
             help="axis 0 counts samples, axis 1 ticks",
         )
-    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+    if array.dtype.kind not in "biuf" or not _binary(array):
         raise fail(
             "input-range",
             f"{name} ({array.dtype}) holds values that are no spikes",
@@ -221,32 +224,46 @@ def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Bytes:
     return array.astype(np.uint8).reshape(*array.shape[:2], kind.size)
 
 
-def _trace(
-    system: System, traces: Mapping[Place, Trace], wanted: list[str], run: tuple[int, int, int]
-) -> dict[str, Array]:
-    """Return the wanted spikes and potentials `(samples, ticks, *shape)` of a run.
+def _binary(array: Array) -> bool:
+    """Whether all numbers are 0 or 1."""
+    if array.dtype.kind == "f":
+        return bool(np.isin(array, (0, 1)).all())
+    return bool(array.max(initial=0) <= 1 and array.min(initial=0) >= 0)
 
-    `run` is its samples, first tick and number of ticks.
+
+def layer_traces(
+    system: System, wanted: list[str], show: Callable[[Layer], tuple[Array, Array]]
+) -> dict[str, Array]:
+    """Return the wanted spikes and potentials `(samples, ticks, *shape)`.
+
+    `show` gives spikes and int32 potentials `(samples, ticks, neurons)` of one copy of a layer.
+
+    Raises:
+        SnncError: `copies-differ` where the copies of a layer do different things.
     """
     layers = {name.removesuffix(".v") if name not in system.layers else name for name in wanted}
     found: dict[str, Array] = {}
     for name in (layer for layer in system.layers if layer in layers):
-        spikes, potentials = _layer_trace(system.layers[name][0], traces, run)
-        for other in system.layers[name][1:]:
-            again = _layer_trace(other, traces, run)
+        first, *others = system.layers[name]
+        spikes, potentials = show(first)
+        for other in others:
+            again = show(other)
             if not (np.array_equal(spikes, again[0]) and np.array_equal(potentials, again[1])):
                 raise fail(
                     "copies-differ",
                     f"copy {other.copy} of %{name} does not do what copy 0 does",
                     help="compile the network anew; please report it if that does not help",
                 )
-        found |= {name: spikes, f"{name}.v": potentials}
+        shape = (*spikes.shape[:2], *first.shape)
+        unit = first.unit.reshape(-1, *[1] * (len(first.shape) - 1)).astype(np.int32)
+        found |= {name: spikes.reshape(shape), f"{name}.v": potentials.reshape(shape) * unit}
     return {name: found[name] for name in wanted}
 
 
-def _layer_trace(
+def _shown(
     layer: Layer, traces: Mapping[Place, Trace], run: tuple[int, int, int]
 ) -> tuple[Array, Array]:
+    """Return spikes and potentials of a layer in a run: its samples, first tick and ticks."""
     samples, done, count = run
     spikes = np.zeros((samples, count, layer.size), dtype=np.uint8)
     potentials = np.zeros((samples, count, layer.size), dtype=np.int32)
@@ -264,6 +281,4 @@ def _layer_trace(
         spikes[:, works[:, None], elements] = trace.outputs[:, steps[works], first:last]
         last_done = np.minimum(steps[begun], held - 1)
         potentials[:, begun[:, None], elements] = trace.potentials[:, last_done, first:last]
-    shape = (samples, count, *layer.shape)
-    unit = layer.unit.reshape(-1, *[1] * (len(layer.shape) - 1)).astype(np.int32)
-    return spikes.reshape(shape), potentials.reshape(shape) * unit
+    return spikes, potentials

@@ -111,7 +111,7 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     for layer in placed.layers:
         for core, first, last in layer.pieces:
             rows = slice(core.row + first, core.row + last)
-            for (chip, base, mask), mine in _destinations(placed, rows):
+            for (chip, base, mask), mine in destinations(placed, rows):
                 if chip in targets:
                     where = router.region(chip, base, mask)
                     axon, slot = (placed.tables[n][rows][mine] for n in ("axon", "slot"))
@@ -127,7 +127,7 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     return {core.place: _check_arrivals(router, core) for core in placed.cores}
 
 
-def _destinations(
+def destinations(
     placed: Placed, rows: slice
 ) -> Iterator[tuple[tuple[Coordinate, Coordinate, Coordinate], Any]]:
     """Yield the destinations (chip, core, mask) of some records, each with an index of its own."""

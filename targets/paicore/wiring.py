@@ -33,7 +33,7 @@ class System:
 
     `inputs` and `outputs` are the types of their values by name, `layers` the physical copies of
     each layer, `begin` the latest start of a core in ticks after the inputs, `ticks` the length of
-    a run that the program states.
+    a run that the program states, `placed` the tables that the frames say.
     """
 
     image: ChipImage
@@ -43,6 +43,7 @@ class System:
     layers: dict[str, list[Layer]]
     begin: int
     ticks: int | None
+    placed: Placed
 
     @property
     def chips(self) -> tuple[Coordinate, ...]:
@@ -71,6 +72,7 @@ def read_system(folder: Path) -> System:
         placed.copies,
         max((core.begin for core in placed.cores if core["start"]), default=0),
         stated if isinstance(stated, int) else None,
+        placed,
     )
 
 
