@@ -22,6 +22,7 @@ from snnc.driver.artifact import (
     save_model,
     write_manifest,
 )
+from snnc.driver.emulation import emulation
 from snnc.driver.host import Host, encoders
 from snnc.driver.pipeline import Chosen, choose, pick_engine
 from snnc.driver.readme import readme
@@ -67,6 +68,7 @@ class Build:
         self._registry = registry
         self._place = files
         self._keep = keep
+        self._programs: dict[str, Program] = {}
         self._shared = False
 
     @property
@@ -113,9 +115,12 @@ class Build:
         """The placed module that the files say."""
         return self.target.load(self._files)
 
-    @cached_property
-    def _program(self) -> Program:
-        return self.target.emulate(self._files)
+    def _program(self, engine: str) -> Program:
+        """Return the program that runs the files, `auto` or `emulator`, made once."""
+        if engine not in self._programs:
+            made = emulation(self._registry, self.target, self._files, engine)
+            self._programs[engine] = made
+        return self._programs[engine]
 
     @cached_property
     def _host(self) -> Host:
@@ -140,8 +145,11 @@ class Build:
         ticks: int | None = None,
         state: Any = None,
         probe: Iterable[str] = (),
+        engine: str = "auto",
     ) -> Result:
-        """Run the emulator of the files; encoders run on the host before it.
+        """Run the files; encoders run on the host before them.
+
+        `engine` is `auto`, or `emulator` for the target's emulator itself, which gives the same.
 
         Raises:
             SnncError: `run-too-long` beyond the ticks for which the build is exact; what the
@@ -157,7 +165,8 @@ class Build:
                 f"the run has {done} ticks, and the build is exact for {longest}",
                 help="run fewer ticks, or compile with a wider potential",
             )
-        ran = self._program.run(spikes, ticks=ticks, state=before.chip, probe=probe)
+        program = self._program(engine)
+        ran = program.run(spikes, ticks=ticks, state=before.chip, probe=probe)
         return Result(ran.outputs, State(host, ran.state, done), ran.trace)
 
     def verify(

@@ -27,15 +27,16 @@ def run(
 ) -> Result:
     """Return what a network or a build gives for a batch of inputs.
 
-    A build, or a build folder, runs on the emulator of its files (`auto`, `emulator`); with another
-    engine its program runs. A network runs on numpy at level `int`, else on the reference.
+    Of a build, or a build folder, the files run: on the fastest engine (`auto`), or on the
+    emulator of the target itself (`emulator`); with another engine its program runs. `auto` is the
+    fastest engine for a network too.
     """
     if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
         source = Build.open(source, plugin)
     if isinstance(source, Build):
         if engine in ("auto", "emulator"):
             given = named(source.module, inputs)
-            return source.run(given, ticks=ticks, state=state, probe=probe)
+            return source.run(given, ticks=ticks, state=state, probe=probe, engine=engine)
         source = source.module
     registry = open_registry(plugin)
     module = read_source(registry, source, {})

@@ -222,6 +222,10 @@ class Registry:
             ) from None
 
 
+_PREPARE = ("prepare", "emulate", "emulate_on")
+"""Methods that return a program."""
+
+
 class Watched:
     """An object of a plugin whose methods raise `plugin-failed` in place of their own exceptions.
 
@@ -239,7 +243,7 @@ class Watched:
         def call(*arguments: Any, **options: Any) -> Any:
             with guarded_plugin(self._entry):
                 made = found(*arguments, **options)
-            return Watched(made, self._entry) if name in ("prepare", "emulate") else made
+            return Watched(made, self._entry) if name in _PREPARE else made
 
         return call
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from snnc.diagnostics import Diagnostics
-from snnc.extend.engine import Program
+from snnc.extend.engine import Engine, Program
 from snnc.ir.graph import Module
 
 
@@ -88,3 +88,14 @@ class Board(Protocol):
 
     def decode(self, folder: Path, frames: Any, ticks: int) -> Mapping[str, Any]:
         """Return outputs `(1, ticks, *shape)` by name from what a board sent back."""
+
+
+class Fast(Protocol):
+    """What a target may have beside: the files of a build on an engine, for whole data sets."""
+
+    def emulate_on(self, folder: Path, engine: Engine) -> Program:
+        """Return a program equal to the emulator's on every output, trace and in every error.
+
+        The engine runs the levels of the IR; a build that it could not run exactly is given the
+        emulator. States go on in the program that made them.
+        """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from snnc.diagnostics import Diagnostics, fail
-from snnc.extend.engine import Program
+from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
 from snnc.targets.paicore.options import Options
@@ -91,6 +91,12 @@ class Paicore:
         from snnc.targets.paicore.program import Program as Emulated
 
         return Emulated(folder)
+
+    def emulate_on(self, folder: Path, engine: Engine) -> Program:
+        """Return a program that runs what the frames of a build mean; see `fast.emulate_on`."""
+        from snnc.targets.paicore.fast import emulate_on
+
+        return emulate_on(folder, engine)
 
     def frames(self, folder: Path) -> "Words":
         """Return the configuration words of a build, in the order of its files."""
