@@ -3,7 +3,7 @@
 In a step, every core sums the weights of all events that arrive and its bias, then its neurons
 fire as often as the threshold goes into the potential (32 bits, saturating; at most as often as
 the layout says, a bound that no usual run meets), then the lower bound holds. Spikes reach
-the next core in the same step. The chip itself has no steps; see `events` for its own semantics.
+the next core in the same step. The chip itself has no steps; see `eventwise` for its own semantics.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,16 @@ from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.engine import Result
-from snnc.ir.types import I32, parse_type
+from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
+from snnc.targets.dynapcnn import native, numpy_steps
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
-from snnc.targets.dynapcnn.convolve import convolve, pool_sums, see
+from snnc.targets.dynapcnn.convolve import see
 from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.ops import map_of
-from snnc.targets.dynapcnn.outputs import gathered
-from snnc.targets.dynapcnn.records import Core, Destination
+from snnc.targets.dynapcnn.played import Activity, Played, Wanted, joined, named
+from snnc.targets.dynapcnn.records import Core
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
 _BYTES = 1 << 28
@@ -30,24 +31,29 @@ _BYTES = 1 << 28
 
 @frozen(eq=False)
 class State:
-    """Potentials (samples, out, y, x) by core, and the program that they belong to."""
+    """Potentials (samples, out, y, x) by core, the program that they belong to, and its activity.
+
+    `activity` counts what the run that gave this state did, not those before it.
+    """
 
     owner: "Timestep"
     potentials: Mapping[int, Array]
+    activity: Activity
 
 
 class Timestep:
-    """The program of a build's files in time steps.
+    """The program of a build's files in time steps, as machine code where llvmlite is installed.
 
     Raises:
         SnncError: `config-missing`, `config-malformed`; what `check` finds; `core-order` where a
             core sends to one that was served before it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, machine_code: bool = True) -> None:
         self.placed = read_files(folder)
         check(to_module(self.placed)).check()
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
+        self._compiled = machine_code and native.installed()
         served: set[int] = set()
         for core in self.placed.cores:
             served.add(core.core)
@@ -73,7 +79,8 @@ class Timestep:
             SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`,
                 `sample-count`, `tick-count`, `unknown-probe`, `bad-state`.
         """
-        wanted = probed(self.placed, probe)
+        probes = probed(self.placed, probe)
+        wanted = Wanted.of(self.placed, probes)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
         potentials = self._start(state, samples)
         largest = max((self._size(core) for core in self.placed.cores), default=1)
@@ -81,11 +88,10 @@ class Timestep:
         parts = []
         for first in range(0, max(count, 1), step):
             chunk = {name: train[:, first : first + step] for name, train in trains.items()}
-            parts.append(self._steps(chunk, samples, min(step, count - first), potentials, wanted))
-        joined = {n: np.concatenate([p[n] for p in parts], axis=1) for n in parts[0]}
-        outputs = {o.name: joined[f"out {o.name}"] for o in self.placed.outputs}
-        trace = {name: joined[name] for name in wanted}
-        return Result(outputs, State(self, potentials), trace)
+            parts.append(self._play(chunk, samples, min(step, count - first), potentials, wanted))
+        played = joined(parts, 1)
+        outputs, traces = named(self.placed, played, probes)
+        return Result(outputs, State(self, potentials, played.activity), traces)
 
     def _size(self, core: Core) -> int:
         return int(np.prod(core.input) + 2 * np.prod(core.output))
@@ -100,69 +106,52 @@ class Timestep:
             raise bad_state()
         return {core: v.copy() for core, v in state.potentials.items()}
 
-    def _steps(
+    def _play(
         self,
         trains: Mapping[str, Array],
         samples: int,
         count: int,
         potentials: dict[int, Array],
-        wanted: list[str],
-    ) -> dict[str, Array]:
-        """Return outputs (`out NAME`) and traces of some steps; `potentials` move on."""
-        made: dict[str, Array] = {}
-        spikes: dict[int, Array] = {}
-        arriving = {
-            c.core: np.zeros((samples * count, *c.input), dtype=np.int64) for c in self.placed.cores
-        }
+        wanted: Wanted,
+    ) -> Played:
+        """Return what some steps give; `potentials` move on."""
+        given: dict[int, Array] = {}
         for one in self.placed.inputs:
             maps = trains[one.name].reshape(-1, *map_of(self.inputs[one.name].shape))
-            _send(maps, one.destinations, arriving)
-        if self.placed.pixels is not None:
-            name = self.placed.pixels.input
-            maps = trains[name].reshape(-1, *map_of(self.inputs[name].shape))
-            spikes[-1] = see(self.placed.pixels, maps)
-            _send(spikes[-1], self.placed.pixels.destinations, arriving)
-        for core in self.placed.cores:
-            sums = convolve(core, arriving.pop(core.core))
-            run = _fire(core, sums.reshape(samples, count, *core.output), potentials)
-            spikes[core.core] = run[0].reshape(-1, *core.output)
-            _send(spikes[core.core], core.destinations, arriving)
-            for name, array in ((core.name, run[0]), (f"{core.name}.v", run[1])):
-                if name in wanted:
-                    made[name] = array.reshape(samples, count, *core.shape)
-        for o in self.placed.outputs:
-            seen = gathered(o, spikes)
-            made[f"out {o.name}"] = seen.reshape(samples, count, *o.shape)
-        return made
+            for to in one.destinations:
+                self._give(given, to.core, to.shift, maps, (samples, count))
+        pixels, seen = self.placed.pixels, None
+        if pixels is not None:
+            maps = trains[pixels.input].reshape(-1, *map_of(self.inputs[pixels.input].shape))
+            seen = see(pixels, maps)
+            for to in pixels.destinations:
+                self._give(given, to.core, 0, seen, (samples, count))
+        played = None
+        if self._compiled and samples:
+            from snnc.targets.dynapcnn.native import step_chip
+
+            played = step_chip.play(self.placed, given, samples, count, potentials, wanted)
+        if played is None:
+            played = numpy_steps.play(self.placed, given, samples, count, potentials, wanted)
+        if seen is None:
+            return played
+        counts = {**played.counts, -1: seen.reshape(samples, count, *seen.shape[1:])}
+        return Played(counts, played.potentials, played.activity)
+
+    def _give(
+        self,
+        given: dict[int, Array],
+        core: int,
+        shift: int,
+        maps: Array,
+        lengths: tuple[int, int],
+    ) -> None:
+        """Add counts (samples and steps, f, y, x) to what an input sends to a core."""
+        shape = (*lengths, *self.placed.by_number[core].input)
+        whole = given.setdefault(core, np.zeros(shape, dtype=np.int64))
+        whole[:, :, shift : shift + maps.shape[1]] += maps.reshape(*lengths, *maps.shape[1:])
 
 
 def _initial(core: Core, samples: int) -> Array:
     start = np.zeros(core.output, dtype=np.int64) if core.initial is None else core.initial
     return np.repeat(start[None].astype(np.int64), samples, axis=0)
-
-
-def _send(
-    maps: Array, destinations: tuple[Destination, ...], arriving: Mapping[int, Array]
-) -> None:
-    """Add events (maps, f, y, x) to what arrives at their destinations."""
-    for to in destinations:
-        sums = pool_sums(maps, (to.pool, to.pool))
-        arriving[to.core][:, to.shift : to.shift + sums.shape[1]] += sums
-
-
-def _fire(core: Core, sums: Array, potentials: dict[int, Array]) -> tuple[Array, Array]:
-    """Return spikes and potentials (samples, steps, out, y, x) of a core's neurons."""
-    v = potentials[core.core]
-    drive = 0 if core.bias is None else core.bias.astype(np.int64)[:, None, None]
-    single = core.spike == "single"
-    most = 1 if single else core.most
-    spikes = np.zeros(sums.shape, dtype=np.uint8 if single else np.uint16)
-    traced = np.zeros(sums.shape, dtype=np.int32)
-    for step in range(sums.shape[1]):
-        v = np.clip(v + sums[:, step] + drive, I32.low, I32.high)
-        count = np.where(v >= core.high, np.minimum(v // core.high, most), 0)
-        v = np.where(count > 0, 0, v) if core.return_to_zero else v - count * core.high
-        v = np.maximum(v, core.low)
-        spikes[:, step], traced[:, step] = count, v
-    potentials[core.core] = v
-    return spikes, traced

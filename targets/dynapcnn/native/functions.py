@@ -1,0 +1,18 @@
+"""The compiled functions of the two emulators, made once per process and kept on disk."""
+
+from functools import cache
+
+from snnc.machine import store
+from snnc.machine.compiler import Compiler, Function
+from snnc.machine.paths import choose
+from snnc.targets.dynapcnn.native import step_code
+
+
+@cache
+def _compiler() -> Compiler:
+    return Compiler(choose(), store.cache_folder())
+
+
+def steps() -> Function:
+    """Return `steps(table, cores, count)`; see `step_code`."""
+    return _compiler().function(step_code.NAME, (), step_code.emit)

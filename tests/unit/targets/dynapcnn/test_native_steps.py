@@ -1,0 +1,67 @@
+"""Time steps by machine code are those of numpy: spikes, potentials, activity, kept state."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+pytest.importorskip("llvmlite")
+
+from snnc.diagnostics import SnncError
+from snnc.extend.engine import Result
+from snnc.ir import Module
+from snnc.targets.dynapcnn.timestep import Timestep
+from tests.laws.effort import examples
+from tests.unit.targets.dynapcnn.networks import compiled, networks, one_layer, saved, small
+from tests.unit.targets.dynapcnn.test_laws import REFUSALS, RELAXED
+
+
+def same(first: Result, second: Result) -> None:
+    for one, other in ((first.outputs, second.outputs), (first.trace, second.trace)):
+        assert set(one) == set(other)
+        for name, array in one.items():
+            assert array.dtype == other[name].dtype
+            assert np.array_equal(array, other[name]), name
+    assert first.state.activity == second.state.activity
+
+
+@settings(RELAXED, max_examples=examples(25))
+@given(networks())
+def test_machine_code_gives_what_numpy_gives(module: Module) -> None:
+    try:
+        build = compiled(module)
+    except SnncError as error:
+        if error.code not in REFUSALS:
+            raise
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = build.save(Path(folder) / "build")
+        programs = [Timestep(files, machine_code) for machine_code in (True, False)]
+        high = 2 if module.graph.inputs[0].type.element.bits == 1 else 40
+        shape = (2, 7, *module.graph.inputs[0].type.shape)
+        x = np.random.Generator(np.random.PCG64(3)).integers(0, high, shape)
+        first = [program.run({"x": x[:, :3]}, probe=("all",)) for program in programs]
+        same(*first)
+        rest = [
+            program.run({"x": x[:, 3:]}, probe=("all",), state=before.state)
+            for program, before in zip(programs, first, strict=True)
+        ]
+        same(*rest)
+
+
+def test_sums_that_may_leave_32_bits_run_in_numpy(tmp_path: Path) -> None:
+    folder = saved(one_layer("u8[1, 3, 3]~", 2, 3), tmp_path)
+    layout = folder / "layout.json"
+    layout.write_text(layout.read_text().replace("u8[1, 3, 3]", "i32[1, 3, 3]"))
+    x = np.full((1, 2, 1, 3, 3), 1 << 27)
+    x[:, 1] = 3
+    same(*(Timestep(folder, code).run({"x": x}, probe=("all",)) for code in (True, False)))
+
+
+def test_no_samples_and_no_ticks_are_empty_results(tmp_path: Path) -> None:
+    folder = saved(small(), tmp_path)
+    for shape in ((0, 3, 2, 10, 10), (2, 0, 2, 10, 10)):
+        x = np.zeros(shape, np.uint8)
+        same(*(Timestep(folder, code).run({"x": x}, probe=("all",)) for code in (True, False)))
