@@ -12,7 +12,12 @@ from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
 from snnc.targets.dynapcnn.options import Options
 
-_PASSES = ("legalise", "discretize", "place")
+_PASSES = {
+    "ann-to-snn": "spiking:AnnToSnn",
+    "legalise": "legalise:Legalise",
+    "discretize": "discretize:Discretize",
+    "place": "place:Place",
+}
 
 
 @frozen
@@ -60,17 +65,19 @@ class Dynapcnn:
             "map": list(options.map),
             "monitor": list(options.monitor),
             "sensor": options.sensor,
+            "pixels": options.pixels or options.sensor,
         }
 
     def passes(self) -> Mapping[str, str]:
         """Return the target's own passes."""
-        return {name: f"snnc.targets.dynapcnn.{name}:{name.capitalize()}" for name in _PASSES}
+        return {name: f"snnc.targets.dynapcnn.{where}" for name, where in _PASSES.items()}
 
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `snn` down to a configuration."""
         scale, strategy = options.scale, options.strategy
         lowered = f"discretize{{scale={scale}}},place{{strategy={strategy}}}"
-        return f"clean,fold-norm,legalise,{lowered}"
+        converted = "ann-to-snn," if options.ann_to_snn else ""
+        return f"clean,fold-norm,{converted}legalise,{lowered}"
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
         """Write `config.json` and `layout.json`; see `emit.emit`."""

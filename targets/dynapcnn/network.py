@@ -80,8 +80,8 @@ def read_network(module: Module) -> Network:
     """Return the layers of a module at level snn or int.
 
     Raises:
-        SnncError: `not-for-cores`, `neuron-not-for-cores`, `loop-without-delay`; for loops through
-            a delay `not-for-cores` too.
+        SnncError: `not-for-cores`, `neuron-not-for-cores`, `input-not-events`,
+            `loop-without-delay`; for loops through a delay `not-for-cores` too.
     """
     graph = evolve(module.graph, ops=live_ops(module.graph))
     ops = run_order(graph)
@@ -92,9 +92,24 @@ def read_network(module: Module) -> Network:
     used = {p.source for layer in layers for p in layer.parts}
     outputs = tuple(_tap(v, forms) for v in graph.outputs)
     used |= {tap.part.source for tap in outputs}
+    for value in trains:
+        if value in used:
+            _check_events(value)
     kept = tuple(v for v in trains if v in used or (v in graph.inputs and v.type.timed))
     number = {layer.result: n for n, layer in enumerate(layers)}
     return Network(module, tuple(layers), kept, outputs, number)
+
+
+def _check_events(value: Value) -> None:
+    """Refuse a train of the host that holds no counts of events."""
+    if value.type.element.is_float or not value.type.timed:
+        raise fail(
+            "input-not-events",
+            f"the input %{value.name} is {value.type}, and a chip takes events",
+            value.loc,
+            help="declare counts of events per tick (u1, u8 or u16, timed with ~) and encode real "
+            "values on the host; --ann-to-snn does so for a plain ReLU network",
+        )
 
 
 def _queue(layers: list[Layer]) -> list[Layer]:

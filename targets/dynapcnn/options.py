@@ -21,6 +21,12 @@ class Options:
         ("-1",), help="layers that report events: -1 (the outputs), all, dvs, numbers or names"
     )
     sensor: bool = option(False, help="let the pixels of the chip send events to the input")
+    pixels: bool = option(
+        False, help="send the input through the pixel block, also where nothing needs it"
+    )
+    ann_to_snn: bool = option(
+        False, help="turn a plain ReLU network into a spiking one, as sinabs' from_model does"
+    )
     scale: str = option(
         "vendor",
         help="vendor: factors as sinabs; fine: 16-bit biases, no limit from unlimited bounds",

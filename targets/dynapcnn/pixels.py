@@ -1,7 +1,8 @@
 """When the pixel block stands between an input and the cores, and how it is set.
 
 It does where the program merges, pools, crops, mirrors or swaps the axes of an input, returns an
-input, or where the user connects the sensor. A chip has one; all its readers see the same map.
+input, or where the user connects the sensor or wants the block. A chip has one; all its readers
+see the same map.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,10 @@ from snnc.targets.dynapcnn.records import Destination, Pixels
 from snnc.targets.dynapcnn.views import WHOLE, View
 
 
-def pixel_block(network: Network, sensor: bool, numbers: Mapping[int, int]) -> Pixels | None:
-    """Return the settings of the pixel block, None where it is not needed.
+def pixel_block(
+    network: Network, always: bool, sensor: bool, numbers: Mapping[int, int]
+) -> Pixels | None:
+    """Return the settings of the pixel block, None where it is not needed, unless `always`.
 
     Raises:
         SnncError: `pixel-block` where it can't do what the program wants of the input.
@@ -29,7 +32,7 @@ def pixel_block(network: Network, sensor: bool, numbers: Mapping[int, int]) -> P
     taps = [tap.part for tap in network.outputs if tap.part.source in network.trains]
     parts = [part for _, part in found] + taps
     needing = [p.source for p in parts if p.view != WHOLE]
-    needing += [p.source for p in taps] + ([p.source for p in parts] if sensor else [])
+    needing += [p.source for p in taps] + ([p.source for p in parts] if always else [])
     if not needing:
         return None
     if len(set(needing)) > 1:

@@ -60,6 +60,7 @@ class _Placer:
     def __init__(self, network: Network, device: Chip, hardware: Mapping[str, object]) -> None:
         self.network, self.device = network, device
         self.sensor = bool(hardware.get("sensor", False))
+        self.through_pixels = bool(hardware.get("pixels", False))
         self.wanted_map = tuple(str(e) for e in hardware.get("map", ()))  # type: ignore[attr-defined]
         self.monitor = tuple(str(e) for e in hardware.get("monitor", ()))  # type: ignore[attr-defined]
         self.device_name = str(hardware.get("device", device.name))
@@ -69,7 +70,7 @@ class _Placer:
         drafts = [self._draft(layer) for layer in layers]
         self._check(drafts)
         self.numbers = self._numbers(drafts, strategy)
-        pixels = pixel_block(self.network, self.sensor, self.numbers)
+        pixels = pixel_block(self.network, self.through_pixels, self.sensor, self.numbers)
         problems = Diagnostics()
         if pixels is not None:
             train = next(v for v in self.network.trains if v.name == pixels.input)
@@ -186,7 +187,8 @@ class _Placer:
         for layer, core in sorted(found.items()):
             if core not in fits[layer]:
                 table = layer_table(self.device, drafts)
-                raise _bad_map(f"%{drafts[layer].name} does not fit core {core}", "", table)
+                reason = f"%{drafts[layer].name} does not fit core {core}"
+                raise _bad_map(reason, "choose a core that fits, or give no map", table)
         return found
 
     def _sent(self, source: Value) -> tuple[Destination, ...]:

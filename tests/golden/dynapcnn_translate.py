@@ -17,11 +17,20 @@ COMMITTED = Path(__file__).with_name("dynapcnn")
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "golden" / "dynapcnn"
 
 
-def case_folder(name: str) -> Path | None:
-    """Return the folder of a case: from the environment, beside the repository, or committed."""
+def _folders() -> list[Path]:
     stated = os.environ.get("SNNC_GOLDEN_DYNAPCNN")
-    folders = [Path(stated)] if stated else [BESIDE, COMMITTED]
-    return next((f / name for f in folders if (f / name / "model.json").is_file()), None)
+    return [Path(stated)] if stated else [BESIDE, COMMITTED]
+
+
+def case_names() -> list[str]:
+    """Return the names of all cases: of the folder in the environment, or else of ours."""
+    found = {p.parent.name for folder in _folders() for p in folder.glob("*/model.json")}
+    return sorted(found)
+
+
+def case_folder(name: str) -> Path:
+    """Return the folder of a case: from the environment, beside the repository, or committed."""
+    return next(f / name for f in _folders() if (f / name / "model.json").is_file())
 
 
 class Case(NamedTuple):
@@ -42,12 +51,36 @@ def read_case(folder: Path) -> Case:
     if (folder / "weights.npz").is_file():
         with np.load(folder / "weights.npz", allow_pickle=False) as stored:
             weights = {name: stored[name] for name in stored.files}
-    options: dict[str, Any] = {"sensor": bool(model.get("dvs_input"))}
+    return Case(model, _Reader(model, weights).module(), _options(model), expected, folder)
+
+
+def has_pixels(model: dict[str, Any]) -> bool:
+    """Whether the vendor puts the pixel block before the network, and counts it as layer 0."""
+    return bool(model.get("dvs_input")) or any(n["op"] == "dvs" for n in model["nodes"])
+
+
+def _options(model: dict[str, Any]) -> dict[str, Any]:
+    """Return what the case asks of the target; layers are counted from 0 on without the pixels."""
+    blocks = [n["args"] for n in model["nodes"] if n["op"] == "dvs"]
+    layers_on = any(not args.get("disable_pixel_array", True) for args in blocks)
+    wanted = model.get("dvs_input")
+    first = 1 if has_pixels(model) else 0
+    options: dict[str, Any] = {"sensor": layers_on if wanted is None else bool(wanted)}
+    if has_pixels(model):
+        options["pixels"] = True
     if "monitor" in model:
-        options["monitor"] = tuple(str(word) for word in model["monitor"])
+        given = model["monitor"]
+        words = given if isinstance(given, list) else [given]
+        options["monitor"] = tuple(_layer_word(word, first) for word in words)
     if "map" in model:
-        options["map"] = tuple(f"{layer}:{core}" for layer, core in model["map"].items())
-    return Case(model, _Reader(model, weights).module(), options, expected, folder)
+        options["map"] = tuple(
+            f"{int(layer) - first}:{core}" for layer, core in model["map"].items()
+        )
+    return options
+
+
+def _layer_word(word: Any, first: int) -> str:
+    return str(word - first) if isinstance(word, int) and word >= first else str(word)
 
 
 class _Reader:
@@ -57,20 +90,35 @@ class _Reader:
         self.spiking = model.get("from_model")
 
     def module(self) -> Module:
-        x = self.build.input("input", f"u8[{', '.join(map(str, self.model['input_shape']))}]~")
+        x = self.build.input("input", f"u8[{', '.join(map(str, self._input_shape()))}]~")
         made = {"input": x}
         used = {source for node in self.model["nodes"] for source in node["in"]}
         for node in self.model["nodes"]:
+            if any(source not in made for source in node["in"]):
+                raise fail("golden-loop", f"{node['name']} reads what comes after it")
             sources = [made[source] for source in node["in"]]
             made[node["name"]] = self._node(node, sources)
         outputs = [made[n["name"]] for n in self.model["nodes"] if n["name"] not in used]
-        if self.spiking and self.spiking.get("add_spiking_output"):
+        last = self.model["nodes"][-1]["op"]
+        if self.spiking and self.spiking.get("add_spiking_output") and last != "relu":
             outputs = [self._iaf("spike_output", outputs[0], {})]
         return self.build.finish(*outputs)
 
+    def _input_shape(self) -> list[int]:
+        """Return the shape that the case states; a flag without one leaves nothing to state."""
+        stated = list(self.model["input_shape"])
+        if self.model.get("no_shape") and not has_pixels(self.model):
+            return []
+        return stated
+
     def _node(self, node: dict[str, Any], sources: list[Value]) -> Value:
         name, args, x = node["name"], node["args"], sources[0]
-        kind = "iaf" if node["op"] == "relu" and self.spiking is not None else node["op"]
+        relu = node["op"] == "relu" and self.spiking is not None
+        kind = "iaf" if relu else node["op"]
+        if len(sources) > 1 and kind != "merge":
+            raise fail("golden-node", f"{name}: {kind} of {len(sources)} values")
+        if relu:
+            args = {k: v for k, v in self.spiking.items() if k not in _OF_THE_NETWORK}
         if kind in ("identity", "dropout"):
             return x
         if kind == "iaf5d":
@@ -97,8 +145,9 @@ class _Reader:
 
     def _pool(self, name: str, kind: str, x: Value, args: dict[str, Any]) -> Value:
         kernel = _pair(args["kernel_size"])
-        stride = _pair(args.get("stride", kernel))
+        stride = _pair(kernel if args.get("stride") is None else args["stride"])
         ops = {"sumpool": "sum_pool2d", "avgpool": "avg_pool2d", "maxpool": "max_pool2d"}
+        _known(args, ("kernel_size", "stride"), ("padding", "ceil_mode", "count_include_pad"))
         return self.build.op(ops[kind], x, name=name, kernel=kernel, stride=stride)
 
     def _norm(self, name: str, x: Value) -> Value:
@@ -108,36 +157,66 @@ class _Reader:
         return self.build.op("batch_norm", x, *symbols, name=name, epsilon=0.0)
 
     def _dvs(self, x: Value, args: dict[str, Any]) -> Value:
-        odd = set(args) - {"input_shape", "pool", "crop", "swap_xy"}
-        if odd:
-            raise fail("golden-node", f"the pixel block has {sorted(odd)}")
-        if list(args["input_shape"]) != list(x.type.shape[1:]):
+        _known(args, ("input_shape", "pool", "crop", "merge_polarities", "flip_x", "flip_y"), _DVS)
+        if list(args["input_shape"])[-2:] != list(x.type.shape[1:]):
             raise fail("golden-shape", f"{args['input_shape']} is not the input {x.type}")
+        if args.get("merge_polarities") and x.type.shape[0] == 2:
+            x = self.build.op("add", *self._rows(x, 0))
         pool = _pair(args.get("pool", 1))
         if pool != (1, 1):
             x = self.build.op("sum_pool2d", x, kernel=pool)
         for axis, bounds in enumerate(args.get("crop") or (), 1):
             x = self.build.op("slice", x, axis=axis, start=bounds[0], stop=bounds[1])
+        for axis, flag in ((1, "flip_y"), (2, "flip_x")):
+            if args.get(flag):
+                x = self.build.op("concat", *self._rows(x, axis)[::-1], axis=axis)
         return self.build.op("permute", x, order=(0, 2, 1)) if args.get("swap_xy") else x
 
+    def _rows(self, x: Value, axis: int) -> list[Value]:
+        places = range(x.type.shape[axis])
+        return [self.build.op("slice", x, axis=axis, start=n, stop=n + 1) for n in places]
+
     def _iaf(self, name: str, x: Value, args: dict[str, Any]) -> Value:
+        """Return neurons; names of the reset and the spike function vary, their words do not."""
+        _known(args, ("spike_threshold", "min_v_mem", *_RESETS, *_SPIKES), _IGNORED)
         low = args.get("min_v_mem", -1.0)
+        reset = _word(args, _RESETS, "subtract")
+        spike = _word(args, _SPIKES, "multi")
+        initial = self.weights.get(f"{name}.v_mem")
+        attrs: dict[str, Any] = {}
+        if initial is not None:
+            shaped = np.broadcast_to(initial, x.type.shape) if initial.ndim else initial
+            attrs["initial"] = self.build.weight(f"{name}.v_mem", shaped.reshape(x.type.shape))
+        elif self.model.get("warm"):
+            raise fail("golden-node", f"{name}: its potential after {self.model['warm']} steps")
+        if "max" in spike:
+            raise fail("golden-node", f"{name}: {spike} bounds spikes by a number that is not told")
         return self.build.op(
             "neuron",
             x,
             name=name,
-            spike="count",
-            threshold=float(args.get("spike_threshold", 1.0)),
-            floor=None if low is None else float(low),
-            reset="soft",
+            spike="single" if "single" in spike else "count",
+            threshold=self._parameter(f"{name}.threshold", args.get("spike_threshold", 1.0)),
+            floor=None if low is None else self._parameter(f"{name}.floor", low),
+            reset="soft" if "sub" in reset else "hard",
+            **attrs,
         )
+
+    def _parameter(self, name: str, value: Any) -> Any:
+        if isinstance(value, (int, float)):
+            return float(value)
+        return self.build.weight(name, np.asarray(value, dtype=np.float32))
 
     def _weighted(self, name: str, kind: str, x: Value, args: dict[str, Any]) -> Value:
         symbols = [self.build.weight(f"{name}.weight", self._weights(name, kind, args))]
         if args.get("bias", True):
-            symbols.append(self.build.weight(f"{name}.bias", self.weights[f"{name}.bias"]))
+            rescaled = np.float32((self.spiking or {}).get("bias_rescaling", 1.0))
+            bias = self.weights[f"{name}.bias"] / rescaled
+            symbols.append(self.build.weight(f"{name}.bias", bias))
         if kind == "linear":
             return self.build.op("linear", x, *symbols, name=name)
+        if args.get("padding_mode", "zeros") != "zeros" or isinstance(args.get("padding"), str):
+            raise fail("golden-node", f"{name}: padding {args['padding']} {args['padding_mode']}")
         return self.build.op(
             "conv2d",
             x,
@@ -163,3 +242,21 @@ class _Reader:
 
 def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
+
+
+_OF_THE_NETWORK = ("add_spiking_output", "bias_rescaling", "batch_size", "num_timesteps", "synops")
+_RESETS = ("reset", "reset_fn", "reset_mechanism")
+_SPIKES = ("spike", "spike_fn", "spike_function")
+_DVS = ("swap_xy", "disable_pixel_array")
+_IGNORED = ("batch_size", "num_timesteps", "surrogate_grad_fn", "input_shape", *_OF_THE_NETWORK)
+
+
+def _known(args: dict[str, Any], names: tuple[str, ...], more: tuple[str, ...]) -> None:
+    odd = sorted(set(args) - {*names, *more})
+    if odd:
+        raise fail("golden-node", f"no one knows what {', '.join(odd)} means")
+
+
+def _word(args: dict[str, Any], names: tuple[str, ...], default: str) -> str:
+    given = next((args[name] for name in names if name in args), default)
+    return str(given).lower()

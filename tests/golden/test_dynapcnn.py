@@ -1,8 +1,11 @@
-"""Recorded cases of sinabs 3.1.3: configurations, integers and spikes are the same."""
+"""Recorded cases of sinabs 3.1.3: configurations, integers and spikes are the same.
+
+All cases of a folder are tried, which SNNC_GOLDEN_DYNAPCNN may name: numbered ones pass with the
+vendor's builder; `f` ones it refuses, `g` ones it gets wrong without a word.
+"""
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -13,23 +16,18 @@ import snnc
 from snnc.diagnostics import SnncError
 from snnc.driver import Build
 from snnc.ir.write import write
-from tests.golden.dynapcnn_translate import Case, case_folder, read_case
-
-PASSING = (
-    "01_mnist_seed",
-    "02_bias",
-    "04_padding",
-    "06_pools",
-    "07_split_merge",
-    "08_residual",
-    "10_two_outputs",
-    "11_dvs_pool",
-    "14_dvs_flag_pool",
-    "15_batchnorm",
-    "17_min_v_mem_none",
-    "19_nine_cores",
-    "21_linear_first",
+from tests.golden.dynapcnn_compare import Pairs, differences, leaves, pairings, renamed
+from tests.golden.dynapcnn_translate import (
+    Case,
+    case_folder,
+    case_names,
+    has_pixels,
+    read_case,
 )
+
+NAMES = case_names()
+PASSING = [name for name in NAMES if re.match(r"\d", name)]
+OTHER = [name for name in NAMES if name not in PASSING]
 REFUSED = {
     "f01_too_many_outputs": "feature-count",
     "f02_ten_layers": "too-few-cores",
@@ -45,12 +43,13 @@ REFUSED = {
     "f17_maxpool": "not-for-cores",
     "f19_merge_mismatch": "type-mismatch",
     "f20_dvs_3ch": "pixel-map",
+    "f22_no_input_shape": "type-mismatch",
     "f23_shape_conflict": "golden-shape",
     "f26_spiking_first": "not-for-cores",
     "f27_conv_pool": "not-for-cores",
     "g04_manual_map_overflow": "bad-map",
 }
-BETTER = (
+WORKING = (
     "f07_iaf_not_squeeze",
     "f24_dynapcnndevkit",
     "f28_same_dest_twice",
@@ -61,93 +60,175 @@ BETTER = (
 )
 """What the chip can do, and the vendor's software can't, or does wrong."""
 
+DEFECTS = ("pass-broke-module", "pass-not-exact", "build-differs")
+
 
 @cache
 def case(name: str) -> Case:
-    folder = case_folder(name)
-    if folder is None:
-        pytest.skip(f"{name} is neither committed nor beside the repository")
-    return read_case(folder)
+    return read_case(case_folder(name))
+
+
+def device_of(name: str) -> str:
+    return case(name).model.get("devices", ["speck2fmodule"])[0]
 
 
 @cache
-def build(name: str, device: str = "speck2fmodule") -> Build:
-    return snnc.compile(case(name).module, f"dynapcnn:{device}", **case(name).options)
+def build(name: str, device: str | None = None) -> Build:
+    target = f"dynapcnn:{device or device_of(name)}"
+    return snnc.compile(case(name).module, target, **case(name).options)
 
 
-def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from leaves(value, f"{path}.{key}" if path else key)
-    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
-        for number, value in enumerate(tree):
-            yield from leaves(value, f"{path}[{number}]")
-    else:
-        yield path, tree
+@cache
+def recorded(name: str, device: str = "speck2fmodule") -> Any:
+    return json.loads((case(name).folder / f"config.{device}.json").read_text())
 
 
 def first_layer(name: str) -> int:
     """The vendor counts the pixel block as a layer."""
-    return 1 if case(name).options["sensor"] else 0
+    return 1 if has_pixels(case(name).model) else 0
 
 
-@pytest.mark.parametrize("name", PASSING)
-def test_every_field_that_sinabs_writes_is_the_same(name: str) -> None:
-    expected = json.loads((case(name).folder / "config.speck2fmodule.json").read_text())
+def one_entry(name: str) -> bool:
+    """Whether the vendor's numbering is the same for every hash seed."""
+    return len(case(name).expected["entry_points"]) == 1
+
+
+def cores(name: str) -> list[int]:
+    return [op["core"] for op in build(name).placed.ops("core")]
+
+
+def recorded_cores(name: str) -> list[int]:
+    found = case(name).expected["devices"]["speck2fmodule"]["layer2core_map"]
+    return [found[str(n)] for n in range(first_layer(name), first_layer(name) + len(found))]
+
+
+def compared(name: str, device: str) -> tuple[list[str], Pairs]:
+    """Return the written fields that differ for the best pairing of layers, and the pairing."""
+    actual, expected = build(name, device).config, recorded(name, device)
     written = set(case(name).expected["fields_written_by_sinabs"])
-    wanted = {k: v for k, v in leaves(expected) if re.sub(r"\[\d+\]", "[]", k) in written}
-    actual = dict(leaves(build(name).config))
-    assert len(wanted) > 200
-    assert wanted == {key: actual[key] for key in wanted}
+    tried = []
+    for pairs in pairings(expected, actual, cores(name), recorded_cores(name)):
+        moved = renamed(expected, pairs)
+        tried.append((differences(moved, actual, written, one_entry(name)), pairs))
+        if one_entry(name) or not tried[-1][0]:
+            break
+    return min(tried, key=lambda found: len(found[0]))
+
+
+@cache
+def layer_names(name: str) -> dict[int, str]:
+    """Return the name of our layer for each of the vendor's."""
+    _, pairs = compared(name, "speck2fmodule")
+    ours = {op["core"]: op.result.name for op in build(name).placed.ops("core")}
+    return {n: ours[pairs[c]] for n, c in enumerate(recorded_cores(name), first_layer(name))}
+
+
+DEVICES = ("speck2fmodule", "speck2fdevkit", "speck2edevkit")
+RECORDED = [
+    (name, device)
+    for name in PASSING
+    for device in DEVICES
+    if (case_folder(name) / f"config.{device}.json").is_file()
+]
+
+
+@pytest.mark.parametrize(("name", "device"), RECORDED)
+def test_every_field_that_sinabs_writes_is_the_same(name: str, device: str) -> None:
+    assert [] == compared(name, device)[0]
 
 
 @pytest.mark.parametrize("name", PASSING)
 def test_layers_stand_on_the_cores_that_sinabs_chooses(name: str) -> None:
-    expected = case(name).expected["devices"]["speck2fmodule"]["layer2core_map"]
-    cores = [op["core"] for op in build(name).placed.ops("core")]
-    assert expected == {str(n): core for n, core in enumerate(cores, first_layer(name))}
+    assert [] == build(name).target.check(build(name).placed).errors
+    if one_entry(name):
+        assert recorded_cores(name) == cores(name)
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_integers_are_those_of_sinabs(name: str) -> None:
+    config = build(name).config["cnn_layers"]
+    found = {op.result.name: config[op["core"]] for op in build(name).placed.ops("core")}
+    stored = case(name).folder / "discrete.npz"
+    for number, layer in layer_names(name).items():
+        facts, actual = case(name).expected["layers"][str(number)], found[layer]
+        assert facts["threshold_high"] == actual["threshold_high"]
+        assert facts["threshold_low"] == actual["threshold_low"]
+        weights = np.array(actual["weights"]).swapaxes(2, 3)
+        assert facts["weight_minmax"] == [weights.min(), weights.max()]
+        if stored.is_file():
+            discrete = np.load(stored)
+            assert np.array_equal(discrete[f"{number}.weight"], weights)
+            if f"{number}.bias" in discrete:
+                assert discrete[f"{number}.bias"].tolist() == actual["biases"]
 
 
 @pytest.mark.parametrize("name", PASSING)
 def test_time_steps_give_the_spikes_and_potentials_of_sinabs(name: str) -> None:
     raster = np.load(case(name).folder / "input.npz")["raster"]
+    if raster.shape[1:] != build(name).module.graph.inputs[0].type.shape:
+        raster = raster.sum(axis=1, keepdims=True)
     ran = build(name).run({"input": raster[None]}, probe=("all",))
-    recorded = np.load(case(name).folder / "output.npz")
-    layers = [op.result.name for op in build(name).placed.ops("core")]
-    for number, layer in enumerate(layers, first_layer(name)):
+    stored = np.load(case(name).folder / "output.npz")
+    for number, layer in layer_names(name).items():
         spikes, potential = ran.trace[layer][0], ran.trace[f"{layer}.v"][0, -1]
         expected = case(name).expected["layers"][str(number)]["spikes_total"]
         assert expected == int(spikes.sum(dtype=np.int64))
-        if f"neuron_spikes.{number}" in recorded:
-            assert (recorded[f"neuron_spikes.{number}"].reshape(spikes.shape) == spikes).all()
-        final = recorded[f"v_mem_final.{number}"].reshape(potential.shape)
+        if f"neuron_spikes.{number}" in stored:
+            assert (stored[f"neuron_spikes.{number}"].reshape(spikes.shape) == spikes).all()
+        final = stored[f"v_mem_final.{number}"].reshape(potential.shape)
         assert np.array_equal(final, potential)
+    outputs = [stored[key] for key in stored.files if key == "out" or key.startswith("out.")]
+    ours = [array[0] for array in ran.outputs.values()]
+    assert len(outputs) == len(ours)
+    for expected in outputs:
+        assert any(_same(expected, array) for array in ours)
 
 
-@pytest.mark.parametrize("name", [n for n in PASSING if n != "19_nine_cores"])
+def _same(a: Any, b: Any) -> bool:
+    return a.size == b.size and np.array_equal(a, b.reshape(a.shape))
+
+
+@pytest.mark.parametrize("name", PASSING)
 def test_the_files_equal_the_program_and_load_back(name: str) -> None:
-    assert build(name).verify()
-    target = build(name).target
-    placed = build(name).placed
-    assert [] == target.check(placed).errors
+    raster = np.load(case(name).folder / "input.npz")["raster"][None, :4]
+    large = build(name).manifest["resources"]["neurons"] > 50_000
+    assert build(name).verify(raster if large else None)
+    target, placed = build(name).target, build(name).placed
     assert write(placed, locs=False) == write(target.load(build(name)._files), locs=False)
 
 
-def test_the_first_chip_gets_kill_bits() -> None:
-    expected = json.loads((case("02_bias").folder / "config.dynapcnndevkit.json").read_text())
-    actual = dict(leaves(build("02_bias", "dynapcnndevkit").config))
-    names = [k for k, v in leaves(expected) if "kill_bit" in k and v]
-    assert len(names) == 9
-    assert {k: v for k, v in leaves(expected) if k in names} == {k: actual[k] for k in names}
+KILL_BITS = [n for n in PASSING if (case_folder(n) / "config.dynapcnndevkit.json").is_file()]
 
 
-@pytest.mark.parametrize(("name", "code"), REFUSED.items())
-def test_what_no_chip_can_do_is_refused_for_its_reason(name: str, code: str) -> None:
-    with pytest.raises(SnncError) as refused:
-        build(name)
-    assert code == refused.value.code
+@pytest.mark.parametrize("name", KILL_BITS)
+def test_the_first_chip_gets_kill_bits(name: str) -> None:
+    if not one_entry(name):
+        pytest.skip("the vendor's order of layers depends on a hash seed")
+    expected = recorded(name, "dynapcnndevkit")
+    actual = dict(leaves(build(name, "dynapcnndevkit").config))
+    wanted = {k: v for k, v in leaves(expected) if "kill_bit" in k and v}
+    assert len(wanted) == 3 * len(cores(name))
+    assert wanted == {key: actual[key] for key in wanted}
 
 
-@pytest.mark.parametrize("name", BETTER)
-def test_what_the_chip_can_do_is_compiled(name: str) -> None:
-    assert build(name).verify()
+@pytest.mark.parametrize("name", OTHER)
+def test_what_the_vendor_refuses_is_compiled_or_refused_for_its_reason(name: str) -> None:
+    try:
+        made = build(name)
+    except SnncError as refused:
+        assert REFUSED.get(name, refused.code) == refused.code
+        assert name not in WORKING
+        assert refused.code not in DEFECTS
+        assert refused.diagnostics[0].message
+        if refused.code not in ("type-mismatch", "golden-node", "golden-shape", "golden-loop"):
+            assert refused.diagnostics[0].help
+    else:
+        assert name not in REFUSED
+        assert made.verify()
+
+
+def test_a_relu_network_is_converted_on_request() -> None:
+    if "f05_relu" not in NAMES:
+        pytest.skip("the folder has no such case")
+    module = case("f05_relu").module
+    assert snnc.compile(module, "dynapcnn", ann_to_snn=True).verify()

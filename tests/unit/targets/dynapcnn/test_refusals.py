@@ -230,3 +230,22 @@ def test_the_manifest_tells_memory_per_core() -> None:
     assert {"cores": 2, "neurons": 261, "kernel_words": 640}.items() <= manifest[
         "resources"
     ].items()
+
+
+@pytest.mark.parametrize("type", ["f32[1, 6, 6]~", "f32[1, 6, 6]"])
+def test_inputs_that_are_no_events(type: str) -> None:
+    b = Builder("real", "snn")
+    made = b.op("conv2d", b.input("x", type), b.weight("w", weights(0, 1, 1, 3, 3)))
+    timed = "~" in type
+    module = b.finish(neuron(b, made, "y")) if timed else b.finish(b.op("relu", made, name="y"))
+    assert ("input-not-events" if timed else "not-for-cores") == refusal(module).code
+    found = Diagnostics()
+    if not timed:
+        build = compiled(module, ann_to_snn=True, diagnostics=found)
+        assert ["input-as-events"] == [d.code for d in found]
+        assert "u8[1, 6, 6]~" == build.manifest["inputs"]["x"]["type"]
+        assert build.verify()
+
+
+def test_a_network_without_relus_is_not_converted() -> None:
+    assert "conversion-network" == refusal(small(), ann_to_snn=True).code
