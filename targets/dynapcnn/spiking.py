@@ -5,6 +5,8 @@ away, and no potential below -1. Outputs that are sums get neurons too (`add_spi
 chip reports spikes only. What were real inputs become counts of events per tick.
 """
 
+from typing import Any
+
 from attrs import evolve, frozen
 
 from snnc.diagnostics import Diagnostics, fail
@@ -14,7 +16,7 @@ from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.types import U8
 
 _SUMS = ("conv2d", "linear")
-_NEURON = {"threshold": 1.0, "floor": -1.0, "spike": "count", "reset": "soft"}
+_NEURON: dict[str, Any] = {"threshold": 1.0, "floor": -1.0, "spike": "count", "reset": "soft"}
 
 
 @frozen
