@@ -6,8 +6,13 @@ from typing import Any
 
 from attrs import frozen
 
-from snnc.diagnostics import fail
+from snnc.extend.options import build
 from snnc.ir.graph import Module
+
+
+@frozen
+class Options:
+    """Nothing: a text says all by itself."""
 
 
 @frozen
@@ -16,6 +21,7 @@ class Text:
 
     name: str = "text"
     suffixes: tuple[str, ...] = (".snn",)
+    Options: type[Options] = Options
 
     def accepts(self, source: Any) -> bool:
         """No object is text: the driver passes modules on by itself."""
@@ -29,10 +35,5 @@ class Text:
         """
         from snnc.ir.read import load
 
-        if options:
-            raise fail(
-                "unknown-option",
-                f"a .snn file takes no options, but {', '.join(options)} was given",
-                help="leave them out",
-            )
+        build(Options, options, owner="front end text")
         return load(Path(source))

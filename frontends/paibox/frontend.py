@@ -3,10 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import frozen
+
 from snnc.diagnostics import fail, nearest
+from snnc.extend.options import declared
+from snnc.extend.passes import option
 from snnc.ir.graph import Module
 
-OPTIONS = ("steps", "encode")
+
+@frozen
+class Options:
+    """What a user may say about a network of PAIBox."""
+
+    steps: int = option(
+        0, help="show what PAIBox's simulation of so many steps shows; 0: what the chip does"
+    )
+    encode: bool = option(False, help="make encoders of inputs part of the module")
 
 
 class Paibox:
@@ -19,6 +31,7 @@ class Paibox:
 
     name = "paibox"
     suffixes: tuple[str, ...] = ()
+    Options = Options
 
     def accepts(self, source: Any) -> bool:
         """Whether an object is a PAIBox network, by its class path."""
@@ -36,12 +49,13 @@ class Paibox:
         from snnc.frontends.paibox.objects import network_of
         from snnc.frontends.paibox.translate import translate
 
+        known = [one.name for one in declared(Options)]
         for name in options:
-            if name not in OPTIONS:
+            if name not in known:
                 raise fail(
                     "unknown-option",
                     f"a PAIBox network takes no option {name!r}",
-                    help=nearest(name, OPTIONS),
+                    help=nearest(name, known),
                 )
         asked = options.get("steps", 0)
         text = isinstance(asked, str) and asked.isdigit()

@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Reference": {
         "passes": ("catalog:passes", "List the passes, or explain one."),
         "targets": ("catalog:targets", "List the targets, or explain one."),
+        "frontends": ("catalog:frontends", "List the front ends, or explain one."),
         "ops": ("catalog:ops", "List the ops, or explain one."),
         "explain": ("explain:command", "Explain an error code."),
     },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define, field, frozen
 
-from snnc.cli.session import Session, check_length
+from snnc.cli.session import Session, check_length, refuse_options
 from snnc.diagnostics import fail, nearest
 
 if TYPE_CHECKING:
@@ -73,19 +73,22 @@ class Evaluator:
     """Runs batches and tallies predictions."""
 
     def __init__(self, work: Work, session: Session) -> None:
+        from snnc.driver.emulation import emulation
         from snnc.driver.pipeline import pick_engine
         from snnc.ir.analysis import makers
 
         self.work = work
         if work.emulated:
+            refuse_options(f"{work.source} is a build, which", work.given)
             build = session.open(work.source)
             self.manifest: Mapping[str, Any] = build.manifest
             self.module: Module = build.module
-            reference = session.registry.get_engine("reference")
+            numpy = session.registry.get_engine("numpy")
             taken = list(build.manifest["takes"])
-            self._host: Any = reference.prepare(before_chip(self.module, taken))
-            self._program: Any = build.target.emulate(Path(work.source))
-            self.engine = "emulator"
+            self._host: Any = numpy.prepare(before_chip(self.module, taken))
+            chip = emulation(session.registry, build.target, Path(work.source), work.engine)
+            self._program: Any = chip
+            self.engine = getattr(chip, "engine", "emulator")
         else:
             if work.engine == "emulator":
                 raise fail(

@@ -1,6 +1,7 @@
 """What commands have in common: defaults from settings, names of the registry, target options."""
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import click
@@ -239,15 +240,46 @@ def network(f: F) -> F:
 
 
 def front_end(f: F) -> F:
-    """Add `--set`, which arrives as `given`, a dictionary."""
-    return click.option(
+    """Add `--sample` and `--set`, which arrive together as `given`, a dictionary."""
+
+    @wraps(f)
+    def joined(*args: Any, given: dict[str, str], example: str | None, **rest: Any) -> Any:
+        return f(*args, given=given if example is None else {**given, "sample": example}, **rest)
+
+    sample = click.option(
+        "--sample",
+        "example",
+        metavar="X.npy",
+        help="Example input, for a network of PyTorch: the input of one call.",
+    )
+    pairs = click.option(
         "--set",
         "given",
         multiple=True,
         metavar="NAME=VALUE",
         callback=_pairs,
-        help="Option of the front end, or parameter of a .snnl network; may be repeated.",
-    )(f)
+        help="Option of the front end (see snnc frontends), or parameter of a .snnl network; may "
+        "be repeated.",
+    )
+    return sample(pairs(joined))
+
+
+def quantizing(f: F) -> F:
+    """Add the options that passes which approximate take."""
+    for add in (
+        click.option("--no-shrink", is_flag=True, help="Keep weights as wide as they are given."),
+        click.option(
+            "--calibrate", metavar="X.npz", help="Inputs from which quantize takes statistics."
+        ),
+        click.option(
+            "--per",
+            type=click.Choice(["layer", "channel"]),
+            help="One scale per layer or per output channel, for quantize.",
+        ),
+        click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize."),
+    ):
+        f = add(f)
+    return f
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -256,6 +288,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> 
         name, mark, rest = text.partition("=")
         if not mark or not name:
             raise click.BadParameter(f"{text!r} is not NAME=VALUE", ctx, param)
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", ctx, param)
         found[name] = rest
     return found
 
@@ -301,7 +335,7 @@ engine = click.option(
     type=Named("engines", "auto", "emulator"),
     metavar="NAME",
     default="auto",
-    help="reference, numpy, or emulator for a build.  [default: the emulator for a build, the "
-    "fastest exact engine for a network]",
+    help="reference, numpy, native, or emulator for a build.  [default: the emulator for a build, "
+    "the fastest exact engine for a network]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

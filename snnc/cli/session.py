@@ -40,11 +40,12 @@ class Session:
 
     def load(self, source: str, options: Mapping[str, Any] | None = None) -> "Module":
         """Return the module of a network; `-` is IR text from stdin."""
-        from snnc.driver import load
+        from snnc.driver.sources import read_source
 
         if source == STDIN:
+            refuse_options("IR text on stdin", options)
             return read_stdin()
-        module = load(source, plugin=self.plugins, **dict(options or {}))
+        module = read_source(self.registry, source, dict(options or {}))
         self.note(f"read {source}: {module!r}")
         for line in _assumed(module):
             click.echo(f"note: {line}", err=True)
@@ -57,6 +58,16 @@ class Session:
         build = Build.open(folder, self.plugins)
         self.note(f"opened {folder}: {build!r}")
         return build
+
+
+def refuse_options(what: str, options: Mapping[str, Any] | None) -> None:
+    """Raise `unknown-option` where options of a front end are given to what has none."""
+    if options:
+        raise fail(
+            "unknown-option",
+            f"{what} takes no options of a front end, but {', '.join(options)} was given",
+            help="leave out --sample and --set",
+        )
 
 
 def _assumed(module: "Module") -> tuple[str, ...]:

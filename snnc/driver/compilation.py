@@ -4,137 +4,161 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
-from snnc.diagnostics import Diagnostics, fail
+from snnc.diagnostics import Diagnostics, fail, nearest
 from snnc.driver.build import Build, compose, named
 from snnc.driver.cost import cost_of
 from snnc.driver.pipeline import (
-    Chosen,
-    Stage,
     Watch,
     canonical,
-    check_levels,
     choose,
     last_approximation,
-    plan,
     run_stages,
     runner,
-    stages,
 )
-from snnc.driver.sources import read_source
-from snnc.extend.options import Step
+from snnc.driver.planning import Wanted, planned
+from snnc.driver.progress import Progress, Steps, silent
+from snnc.driver.sources import Source, find_source, read_found, with_sample
+from snnc.extend.options import declared
 from snnc.extend.passes import Context
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
 from snnc.passes.width import max_ticks
 
+DEFAULT_TARGET = "paicore"
+
 
 def compile(
     source: Any,
-    target: str = "paicore",
-    *,
+    *given: Any,
+    target: str | None = None,
+    sample: Any = None,
     pipeline: str | None = None,
     bits: int | None = None,
+    per: str | None = None,
+    shrink: bool = True,
     calibrate: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
     check: bool = False,
     dump: str | Path | None = None,
     plugin: Iterable[str | Path] = (),
     diagnostics: Diagnostics | None = None,
+    progress: Progress = silent,
     **options: Any,
 ) -> Build:
     """Return a network compiled for a target.
 
+        compile(network, "paicore")
+        compile(network, sample, target="paicore")
+
     Args:
         source: what `load` takes.
-        target: `name` or `name:variant`.
+        given: the target (a text) and the sample (anything else) may stand here, in any order.
+        target: `name` or `name:variant`; paicore if not given.
+        sample: example input of a network of PyTorch: an array, a tensor, or a file of one.
         pipeline: passes in place of the target's own ones.
-        bits: weight bits for `quantize`.
+        bits: weight bits for each `quantize` of the pipeline that does not say them.
+        per: `layer` or `channel`, for each such `quantize`.
+        shrink: whether `shrink-weights` may run.
         calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file.
         check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
         plugin: files of plugins.
         diagnostics: collects warnings.
-        options: the target's options.
+        progress: is told what is being done; see `snnc.driver.progress`.
+        options: the target's options; names that it does not have go to the front end.
 
     Raises:
         SnncError: what the source, a pass or the target refuses.
     """
+    target, sample = _arguments(given, target, sample)
     registry = open_registry(plugin)
-    chosen = choose(registry, target, options)
-    module = read_source(registry, source, {})
-    found = _with_bits(registry, chosen, _stages(registry, chosen, pipeline, module.level), bits)
-    left = check_levels(found, module.level)
+    named_source = find_source(registry, source)
+    theirs = _target_options(registry, target)
+    mine = {k: v for k, v in options.items() if k.replace("-", "_") in theirs}
+    rest = with_sample({k: v for k, v in options.items() if k not in mine}, sample)
+    _check_names(target, list(theirs), named_source, rest)
+    chosen = choose(registry, target, mine)
+    module = read_found(registry, named_source, rest)
+    found = planned(registry, chosen, module.level, Wanted(pipeline, bits, per, shrink))
     if calibrate is not None and not last_approximation(found):
         raise fail(
             "unused-option",
             "calibrate has no use: no pass of the pipeline approximates",
             help="leave it out: the network has integers already",
         )
-    if left != chosen.target.level:
-        raise fail(
-            "pipeline-incomplete",
-            f"the pipeline leaves level {left}, target {chosen.name} takes {chosen.target.level}",
-            help=f"end it with the passes of the target: {chosen.target.pipeline(chosen.options)}",
-        )
+    steps = Steps(progress, len(found) + 1 + check)
     context = Context(
         hardware=chosen.hardware(),
         calibration=None if calibrate is None else named(module, calibrate),
-        run=runner(registry),
+        run=runner(registry, steps),
         cost=cost_of(registry, chosen, found),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
     )
-    watch = Watch(check, Path(dump) if dump else None)
+    watch = Watch(check, Path(dump) if dump else None, steps)
     modules = run_stages(module, found, context, registry.get_engine("reference"), watch)
     program, placed = modules[last_approximation(found)], modules[-1]
+    steps.begin("writing files")
     chosen.target.check(placed).check(exit_status=4)
     facts = {**context.report, "max_ticks": _exact_for([module, *modules])}
     build = compose(registry, chosen, (module, program, placed), canonical(found), facts)
-    if check and not (verified := build.verify()):
+    if check:
+        steps.begin("verifying")
+        _verified(build)
+    return build
+
+
+def _arguments(given: Sequence[Any], target: str | None, sample: Any) -> tuple[str, Any]:
+    """Return target and sample, from keywords or by position."""
+    texts = [one for one in given if isinstance(one, str)]
+    others = [one for one in given if not isinstance(one, str)]
+    if len(texts) + (target is not None) > 1 or len(others) + (sample is not None) > 1:
+        raise fail(
+            "bad-call",
+            "compile takes a network, one target and one sample",
+            help="compile(network, sample, target='paicore', ...); further options by name",
+        )
+    return (
+        next(iter(texts), target) or DEFAULT_TARGET,
+        others[0] if others else sample,
+    )
+
+
+def _target_options(registry: Registry, target: str) -> tuple[str, ...]:
+    kind = registry.get_target(target.partition(":")[0]).Options
+    return tuple(option.name for option in declared(kind))
+
+
+def _check_names(target: str, theirs: list[str], source: Source, rest: Mapping[str, Any]) -> None:
+    """Raise `unknown-option` for what neither the target nor the front end has."""
+    if source.options is None:
+        return  # This front end knows its names only once it has read the source.
+    known = [*theirs, *source.options]
+    for name in rest:
+        if name.replace("-", "_") in source.options:
+            continue
+        reader = f" nor front end {source.frontend.name}" if source.frontend else ""
+        has = f"neither target {target}{reader} has" if reader else f"target {target} has no"
+        raise fail(
+            "unknown-option",
+            f"{has} an option {name!r}" if reader else f"{has} option {name!r}",
+            help=nearest(name, known),
+        )
+
+
+def _verified(build: Build) -> None:
+    verified = build.verify()
+    if not verified:
         raise fail(
             "build-differs",
             f"the emulated files are not the program: {verified}",
             help="this is a defect of the target; report it with the network",
             exit_status=3,
         )
-    return build
 
 
 def _exact_for(modules: Sequence[Module]) -> int | None:
     """Return for how many ticks the integers that were placed provably fit; None: for ever."""
     integers = [module for module in modules if module.level == "int"]
     return max_ticks(integers[-1]) if integers else None
-
-
-def _stages(
-    registry: Registry, chosen: Chosen, pipeline: str | None, level: str
-) -> tuple[Stage, ...]:
-    """Return the stages of the user's pipeline, or the target's, after `@int` if that is needed."""
-    if pipeline is not None:
-        return plan(registry, pipeline, chosen)
-    own = plan(registry, f"@{chosen.name}", chosen)
-    reads = next((s.instance.level for s in own if s.instance.level != "any"), level)
-    lowered = (level, reads) == ("snn", "int")
-    return plan(registry, f"@int,@{chosen.name}", chosen) if lowered else own
-
-
-def _with_bits(
-    registry: Registry, chosen: Chosen, found: Sequence[Stage], bits: int | None
-) -> tuple[Stage, ...]:
-    """Return stages with `bits` given to each quantize that the pipeline does not give it to."""
-    if bits is None:
-        return tuple(found)
-    wanting = [s for s in found if s.step.name == "quantize" and "bits" not in s.step.options]
-    if not wanting:
-        raise fail(
-            "unused-option",
-            f"bits = {bits} has no use: no quantize of the pipeline waits for it",
-            help="leave bits out; the network has integers already, or the pipeline says its bits",
-        )
-    steps: list[Step] = [
-        evolve(s.step, options={**s.step.options, "bits": bits}) if s in wanting else s.step
-        for s in found
-    ]
-    return stages(registry, steps, chosen.name)

@@ -10,12 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import SnncError, fail, nearest
 from snnc.driver.dump import Dump
 from snnc.driver.exactness import check_exactness
+from snnc.driver.progress import Steps
 from snnc.extend.engine import Engine, Result
 from snnc.extend.options import Step, build, expand, labels, parse, write
 from snnc.extend.passes import Context, Exactness, Pass
@@ -126,10 +127,11 @@ def check_levels(found: Sequence[Stage], level: str) -> str:
 
 @frozen
 class Watch:
-    """What is done beside running: execute declared exactness, dump modules into a folder."""
+    """What is done beside running: execute declared exactness, dump modules, tell of progress."""
 
     check: bool = False
     dump: Path | None = None
+    steps: Steps = field(factory=Steps)
 
 
 def run_stages(
@@ -151,6 +153,7 @@ def run_stages(
         if dump:
             dump.add("input", module)
         for stage in found:
+            watch.steps.begin(stage.label)
             module = _run_stage(stage, module, context)
             if dump:
                 dump.add(stage.label, module)
@@ -254,13 +257,16 @@ def _fastest(module: Module) -> str:
     return "native" if find_spec("llvmlite") else "numpy"
 
 
-def runner(registry: Registry) -> Any:
+def runner(registry: Registry, steps: Steps | None = None) -> Any:
     """Return the `run` of a `Context`: run(module, inputs, ticks=, state=, probe=) -> Result.
 
     Passes run few samples of many networks, for which machine code would not be worth making.
+    `steps` is told of each run.
     """
 
     def run(module: Module, inputs: Mapping[str, Any], **options: Any) -> Result:
+        if steps is not None:
+            steps.ran()
         engine = "numpy" if module.level == "int" else "auto"
         return pick_engine(registry, engine, module).prepare(module).run(inputs, **options)
 

@@ -137,7 +137,9 @@ def _typed(found: Source, options: Mapping[str, Any]) -> dict[str, Any]:
             raise fail(
                 "unknown-option",
                 f"front end {found.frontend.name} has no option {given!r}",
-                help=nearest(given.replace("_", "-"), spelled),
+                help=nearest(given.replace("_", "-"), spelled)
+                if spelled
+                else "it takes no options",
             )
         text = isinstance(value, str) and option is not None and option.kind != "str"
         made[name] = from_text(option, value) if text and option else value

@@ -1,4 +1,4 @@
-"""`snnc passes`, `targets`, `ops`: what is known by name, told from the registry itself."""
+"""`snnc passes`, `targets`, `frontends`, `ops`: what is known by name, told from the registry."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +159,53 @@ def _plain(value: Any) -> str:
     import json
 
     return value if isinstance(value, str) else json.dumps(value)
+
+
+@click.command(cls=Command, name="frontends", example="snnc frontends\nsnnc frontends pytorch")
+@click.argument("name", required=False, metavar="[NAME]", type=Named("frontends"))
+@as_json
+@click.pass_obj
+def frontends(session: Session, name: str | None, as_json: bool) -> None:
+    """List the front ends, or explain one: what it reads, the options that --set gives it."""
+    rows = [_front_end(session, one) for one in session.registry.names("frontends")]
+    if name:
+        rows = [row for row in rows if row["name"] == name]
+    if as_json:
+        shown = [
+            {
+                **row,
+                "options": [_option_data(o) for o in row["options"]] if row["declares"] else None,
+            }
+            for row in rows
+        ]
+        for row in shown:
+            del row["declares"]
+        show_json(shown[0] if name else shown)
+    elif name:
+        (row,) = rows
+        click.secho(row["name"], bold=True)
+        click.echo(f"  {row['doc']}")
+        if row["data"]:
+            click.echo(f"  takes arrays, or files of them: {', '.join(row['data'])}")
+        judges = "  it takes none" if row["declares"] else "  names that depend on the network"
+        _show_options(row["options"], judges)
+    else:
+        cells = [(r["name"], ", ".join(r["suffixes"]) or "objects", r["doc"]) for r in rows]
+        show_table(("front end", "files", "what it reads"), cells)
+
+
+def _front_end(session: Session, name: str) -> dict[str, Any]:
+    found = session.registry.get_frontend(name)
+    options = getattr(found, "Options", None)
+    return {
+        "name": name,
+        "suffixes": list(found.suffixes),
+        "doc": first_line(found.__doc__),
+        "origin": session.registry.entry("frontends", name).origin.name,
+        "data": list(getattr(found, "data", ())),
+        "options": () if options is None else declared(options),
+        "declares": options is not None,
+    }
 
 
 @click.command(cls=Command, name="ops", example="snnc ops\nsnnc ops int.neuron")

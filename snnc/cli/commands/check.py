@@ -1,14 +1,16 @@
 """`snnc check`: does a network fit, on which targets, and why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import field, frozen
 
 from snnc.cli.failures import UNFIT, show_all
-from snnc.cli.parameters import Named, TargetCommand, as_json, chosen_options, network
+from snnc.cli.parameters import Named, TargetCommand, as_json, chosen_options, network, quantizing
 from snnc.cli.printing import counted, show_json, show_table
+from snnc.cli.progress import shown
 from snnc.cli.session import Session
 from snnc.diagnostics import Diagnostic, SnncError
 
@@ -55,16 +57,18 @@ class Verdict:
     metavar="NAME[:VARIANT]",
     help="A target to ask; may be repeated.  [default: all]",
 )
-@click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize.")
+@quantizing
 @as_json
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     network: str,
     given: Mapping[str, str],
     target: tuple[str, ...],
-    bits: int | None,
+    no_shrink: bool,
     as_json: bool,
+    **wanted: Any,
 ) -> int:
     """Say whether a network fits each target, and why not.
 
@@ -74,20 +78,11 @@ def command(
     session = ctx.find_object(Session)
     assert session is not None
     module = session.load(network, given)
-    asked = target or session.registry.names("targets")
-    verdicts, unused = [], []
-    for name in asked:
-        options = chosen_options(ctx, name)
-        try:
-            verdicts.append(_ask(session, module, name, bits, options))
-        except SnncError as error:
-            # Among all targets, some may have no use for bits that others need.
-            if target or bits is None or error.code != "unused-option":
-                raise
-            unused.append(error)
-            verdicts.append(_ask(session, module, name, None, options))
-    if len(unused) == len(asked):
-        raise unused[0]
+    given_passes = {k: v for k, v in {**wanted, "shrink": not no_shrink}.items() if v is not None}
+    with shown(as_json) as progress:
+        verdicts = _verdicts(
+            Asking(session, module, progress), target, given_passes, partial(chosen_options, ctx)
+        )
     if as_json:
         show_json([_data(verdict) for verdict in verdicts])
     else:
@@ -99,24 +94,54 @@ def command(
     return UNFIT if (any(bad) if target else all(bad)) else 0
 
 
-def _ask(
-    session: Session, module: "Module", target: str, bits: int | None, options: Mapping[str, Any]
-) -> Verdict:
-    from snnc.driver import compile as compile_network
+@frozen
+class Asking:
+    """Asks targets about one network."""
 
-    try:
-        build = compile_network(
-            module,
-            target,
-            bits=bits,
-            plugin=session.plugins,
-            **options,
-        )
-    except SnncError as error:
-        if error.code in OURS:
-            raise
-        return Verdict(target, error.diagnostics)
-    return Verdict(target, (), build.manifest["resources"], build.manifest["latency"])
+    session: Session
+    module: "Module"
+    progress: Any
+
+    def verdict(self, target: str, passes: Mapping[str, Any], own: Mapping[str, Any]) -> Verdict:
+        """Return what a target says; `passes` are options of the pipeline, `own` of the target."""
+        from snnc.driver import compile as compile_network
+
+        options = {**passes, **own, "plugin": self.session.plugins, "progress": self.progress}
+        try:
+            build = compile_network(self.module, target, **options)
+        except SnncError as error:
+            if error.code in OURS:
+                raise
+            return Verdict(target, error.diagnostics)
+        return Verdict(target, (), build.manifest["resources"], build.manifest["latency"])
+
+
+def _verdicts(
+    asking: Asking,
+    targets: tuple[str, ...],
+    passes: Mapping[str, Any],
+    own: Callable[[str], Mapping[str, Any]],
+) -> list[Verdict]:
+    """Return what each target says, or each there is.
+
+    Raises:
+        SnncError: `unused-option` where a target that is named has no use for an option, or, where
+            none is named, no target has.
+    """
+    found, unused, used = [], [], False
+    for name in targets or asking.session.registry.names("targets"):
+        try:
+            found.append(asking.verdict(name, passes, own(name)))
+            used |= [d.code for d in found[-1].problems] != ["target-level"]
+        except SnncError as error:
+            # Among all targets, some may have no use for bits that others need.
+            if targets or error.code != "unused-option":
+                raise
+            unused.append(error)
+            found.append(asking.verdict(name, {}, own(name)))
+    if unused and not used:
+        raise unused[0]
+    return found
 
 
 def _data(verdict: Verdict) -> dict[str, Any]:

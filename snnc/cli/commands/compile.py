@@ -13,13 +13,14 @@ from snnc.cli.parameters import (
     as_json,
     chosen_options,
     network,
+    quantizing,
 )
 from snnc.cli.printing import counted, show_json, show_pairs
+from snnc.cli.progress import shown
 from snnc.cli.session import Session
 
 if TYPE_CHECKING:
     from snnc.driver import Build
-    from snnc.ir.graph import Module
 
 EXAMPLE = """snnc compile net.snnl -t paicore -o build
 snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
@@ -40,14 +41,7 @@ snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
 @click.option(
     "-p", "--pipeline", metavar="TEXT", help="Passes in place of the target's: 'a{x=1},b,@preset'."
 )
-@click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize.")
-@click.option(
-    "--per",
-    type=click.Choice(["layer", "channel"]),
-    help="One scale per layer or per output channel, for quantize.",
-)
-@click.option("--calibrate", metavar="X.npz", help="Inputs from which quantize takes statistics.")
-@click.option("--no-shrink", is_flag=True, help="Keep weights as wide as they are given.")
+@quantizing
 @click.option("--dump", metavar="DIR", help="Write the network after each pass to a folder.")
 @click.option(
     "--check", is_flag=True, help="Execute what each pass promises, and verify the build."
@@ -63,11 +57,7 @@ def command(
     target: str,
     output: str,
     report: bool,
-    pipeline: str | None,
-    bits: int | None,
-    per: str | None,
     no_shrink: bool,
-    check: bool,
     as_json: bool,
     **rest: Any,
 ) -> None:
@@ -83,72 +73,27 @@ def command(
     assert session is not None
     module = session.load(network, given)
     chosen = chosen_options(ctx, target)
-    if per or no_shrink:
-        pipeline = changed_pipeline(session, module, target, chosen, pipeline, per, not no_shrink)
-        session.note(f"pipeline {pipeline}")
     found = Diagnostics()
-    build = compile_network(
-        module,
-        target,
-        pipeline=pipeline,
-        bits=bits,
-        check=check,
-        plugin=session.plugins,
-        diagnostics=found,
-        **rest,
-        **chosen,
-    )
+    with shown(as_json) as progress:
+        build = compile_network(
+            module,
+            target,
+            shrink=not no_shrink,
+            plugin=session.plugins,
+            diagnostics=found,
+            progress=progress,
+            **rest,
+            **chosen,
+        )
     show_all(found.items)
     session.note(f"ran {build.manifest['pipeline']}")
     build.save(output)
     if as_json:
         show_json({"folder": output, **_said(build.manifest, report)})
     else:
-        _show(build, output, check)
+        _show(build, output, rest["check"])
         if report:
             _show_report(build.manifest["report"])
-
-
-def changed_pipeline(
-    session: Session,
-    module: "Module",
-    target: str,
-    options: Mapping[str, Any],
-    pipeline: str | None,
-    per: str | None,
-    shrink: bool,
-) -> str:
-    """Return the pipeline that would run, as text, with `per` in each quantize, without shrinking.
-
-    Raises:
-        SnncError: `unused-option` where there is nothing to change.
-    """
-    from attrs import evolve
-
-    from snnc.diagnostics import fail
-    from snnc.driver.pipeline import choose, plan
-    from snnc.extend.options import write
-
-    chosen = choose(session.registry, target, options)
-    own = plan(session.registry, pipeline or f"@{chosen.name}", chosen)
-    first = next((s.instance.level for s in own if s.instance.level != "any"), module.level)
-    if pipeline is None and (module.level, first) == ("snn", "int"):
-        own = plan(session.registry, f"@int,@{chosen.name}", chosen)
-    steps = [stage.step for stage in own]
-    for name, used in (("quantize", per is None), ("shrink-weights", shrink)):
-        if not used and not any(step.name == name for step in steps):
-            option = "--per" if name == "quantize" else "--no-shrink"
-            raise fail(
-                "unused-option",
-                f"{option} has no use: the pipeline {write(steps)} has no {name}",
-                help=f"leave {option} out",
-            )
-    if per is not None:
-        steps = [
-            evolve(s, options={**s.options, "per": per}) if s.name == "quantize" else s
-            for s in steps
-        ]
-    return write([s for s in steps if shrink or s.name != "shrink-weights"])
 
 
 def _said(manifest: Mapping[str, Any], report: bool) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import click
 from snnc.cli.commands.run import execute
 from snnc.cli.commands.verify import difference_data, show_difference
 from snnc.cli.failures import DIFFERENT
-from snnc.cli.parameters import Command, as_json, inputs, ticks
+from snnc.cli.parameters import Command, as_json, front_end, inputs, ticks
 from snnc.cli.printing import counted, show_json
-from snnc.cli.session import STDIN, Session, is_build
+from snnc.cli.session import STDIN, Session, is_build, refuse_options
 from snnc.diagnostics import fail
 
 EXAMPLE = """snnc diff net.snn build -i x.npz
@@ -22,6 +22,7 @@ snnc diff y1.npz y2.npz"""
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
 @inputs(required=False)
+@front_end
 @ticks
 @click.option(
     "--only",
@@ -36,6 +37,7 @@ def command(
     left: str,
     right: str,
     inputs: str | None,
+    given: Mapping[str, str],
     ticks: int | None,
     only: str,
     as_json: bool,
@@ -44,11 +46,18 @@ def command(
 
     A and B are networks, build folders, or files of values (.npz). Values are compared by name. By
     default these are outputs and spikes: potentials and currents may differ where weights were
-    rescaled. Exit status 3: they differ; the earliest tick, layer, sample and neuron are shown.
+    rescaled. --sample and --set go to both networks, except to .snn files. Exit status 3: they
+    differ; the earliest tick, layer, sample and neuron are shown.
     """
     from snnc.runtime.compare import first_difference
 
-    sides = [_values(session, source, inputs, ticks, only) for source in (left, right)]
+    taking = [source for source in (left, right) if _takes_options(source)]
+    if not taking:
+        refuse_options(f"neither {left} nor {right}", given)
+    sides = [
+        _values(session, source, inputs, ticks, only, given if source in taking else {})
+        for source in (left, right)
+    ]
     names = _chosen(only, *sides)
     found = first_difference(
         {n: sides[0].arrays[n] for n in names if n in sides[0].arrays},
@@ -82,8 +91,18 @@ class Side:
         self.arrays, self.outputs, self.spikes, self.order = arrays, outputs, spikes, order
 
 
+def _takes_options(source: str) -> bool:
+    """Whether a side has a front end with options: a build, a file of values or IR has none."""
+    return not (is_build(source) or source.endswith((".npz", ".snn")))
+
+
 def _values(
-    session: Session, source: str, inputs: str | None, ticks: int | None, only: str
+    session: Session,
+    source: str,
+    inputs: str | None,
+    ticks: int | None,
+    only: str,
+    given: Mapping[str, str],
 ) -> Side:
     from snnc.runtime.compare import graph_order
     from snnc.runtime.values import read_arrays
@@ -104,8 +123,8 @@ def _values(
             help="write the text to a file first",
         )
     probe = () if only == "outputs" else ("all",)
-    result = execute(session, source, inputs, "auto", ticks, probe)
-    module = session.open(source).module if is_build(source) else session.load(source)
+    result = execute(session, source, inputs, "auto", ticks, probe, given)
+    module = session.open(source).module if is_build(source) else session.load(source, given)
     values = [v for op in module.graph.ops for v in op.results]
     spikes = [v.name for v in values if v.type.timed and v.type.element.name == "u1"]
     arrays = {**result.trace, **result.outputs}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from snnc.cli.failures import show_all
-from snnc.cli.parameters import Command, Named, network
-from snnc.cli.session import STDIN, Session, read_stdin
+from snnc.cli.parameters import Command, Named, front_end, network
+from snnc.cli.session import STDIN, Session, read_stdin, refuse_options
 from snnc.diagnostics import fail, nearest
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ output = click.option(
 
 @click.command(cls=Command, name="opt", example=OPT_EXAMPLE)
 @click.argument("file", metavar="FILE.snn")
+@front_end
 @click.option("-p", "--pipeline", metavar="TEXT", default="", help="Passes: 'a{x=1},b,@preset'.")
 @target
 @output
@@ -55,6 +56,7 @@ output = click.option(
 def opt(
     session: Session,
     file: str,
+    given: Mapping[str, str],
     pipeline: str,
     target: str | None,
     output: str,
@@ -73,7 +75,11 @@ def opt(
 
     if weights and STDIN not in (file, output):
         raise click.UsageError("--weights is for stdin and stdout; files have theirs beside them")
-    module = read_stdin(Path(weights) if weights else None) if file == STDIN else session.load(file)
+    if file == STDIN:
+        refuse_options("IR text on stdin", given)
+        module = read_stdin(Path(weights) if weights else None)
+    else:
+        module = session.load(file, given)
     context = _context(session, module, target, calibrate)
     module = run_pipeline(
         module, pipeline, target, context=context, check=check, dump=dump, plugin=session.plugins
@@ -171,17 +177,17 @@ def _lowered(
 ) -> "Module":
     """Return the module after the passes that lead to a level, or to a pass."""
     from snnc.driver.pipeline import check_levels, choose, plan, run_stages
+    from snnc.driver.planning import planned
 
     registry = session.registry
     if target is None:
         levels = {registry.get_target(name).level: name for name in registry.names("targets")}
         target = levels.get(level or "")
     chosen = choose(registry, target) if target else None
-    text = f"@{chosen.name}" if chosen else "clean"
-    stages = plan(registry, text, chosen)
-    reads = next((s.instance.level for s in stages if s.instance.level != "any"), "int")
-    if (module.level, reads) == ("snn", "int"):
-        stages = plan(registry, f"@int,{text}" if chosen else "@int", chosen)
+    if chosen:
+        stages = planned(registry, chosen, module.level)
+    else:
+        stages = plan(registry, "@int" if module.level == "snn" else "clean")
     wanted = len(stages)
     if after:
         names = [stage.label for stage in stages]

@@ -15,7 +15,7 @@ from snnc.cli.parameters import (
     values_out,
 )
 from snnc.cli.printing import show_json, show_table
-from snnc.cli.session import Session, is_build
+from snnc.cli.session import Session, is_build, refuse_options
 from snnc.diagnostics import fail
 
 EXAMPLE = """snnc run net.snnl -i x.npz -o y.npz
@@ -93,6 +93,7 @@ def execute(
     from snnc.driver import run
 
     if is_build(source):
+        refuse_options(f"{source} is a build, which", given)
         what: Any = session.open(source)
     elif engine == "emulator":
         raise fail(

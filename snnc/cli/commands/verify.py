@@ -7,7 +7,7 @@ import click
 from snnc.cli.failures import DIFFERENT
 from snnc.cli.parameters import Command, as_json, front_end, inputs
 from snnc.cli.printing import counted, show_json, show_pairs
-from snnc.cli.session import Session
+from snnc.cli.session import Session, refuse_options
 
 if TYPE_CHECKING:
     from snnc.runtime.compare import Difference
@@ -40,6 +40,8 @@ def command(
     """
     from snnc.driver.build import named
 
+    if not against:
+        refuse_options("model.snn", given)
     build = session.open(folder)
     module = session.load(against, given) if against else None
     values = None if inputs is None else named(module or build.module, inputs)

@@ -142,7 +142,7 @@ def test_an_unexpected_exception_is_status_70_one_line_and_a_reproducer(
     def broken(*args, **extra):
         raise KeyError("lost")
 
-    monkeypatch.setattr("snnc.driver.load", broken)
+    monkeypatch.setattr("snnc.driver.sources.read_source", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = snnc("dump", "net.snn")
     assert result.exit_code == failures.DEFECT
@@ -171,7 +171,7 @@ def test_a_defect_ends_a_true_process_without_a_traceback(folder):
     code = (
         "import sys, tempfile, snnc.driver\n"
         "tempfile.tempdir = '.'\n"
-        "snnc.driver.load = None\n"
+        "snnc.driver.sources.read_source = None\n"
         "sys.argv = ['snnc', 'dump', 'net.snn']\n"
         "from snnc.cli import main; main()\n"
     )
@@ -200,7 +200,7 @@ def test_an_interrupt_is_quiet(snnc, monkeypatch):
     def interrupted(*args, **extra):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("snnc.driver.load", interrupted)
+    monkeypatch.setattr("snnc.driver.sources.read_source", interrupted)
     result = snnc("dump", "net.snn")
     assert result.exit_code == failures.INTERRUPTED
     assert result.stderr.strip() == ""

@@ -1,0 +1,122 @@
+"""`--sample` and `--set` on every command that takes a network; `snnc frontends`."""
+
+import numpy as np
+import pytest
+
+from snnc.cli import failures
+
+PLUGIN = '''
+import numpy as np
+from attrs import frozen
+from snnc.extend.passes import option
+from snnc.extend.plugin import Plugin
+from snnc.ir import Builder
+
+@frozen
+class Options:
+    """Options."""
+    threshold: int = option(1, help="threshold of the neurons")
+
+class Wide:
+    """Reads `.wide`."""
+    name, suffixes, Options, data = "wide", (".wide",), Options, ("sample",)
+
+    def accepts(self, source):
+        return source == "wide"
+
+    def read(self, source, options):
+        sample = np.load(options["sample"])
+        build = Builder("wide", "int", {"ticks": 8})
+        x = build.input("x", f"u1[{sample.size}]~")
+        w = build.weight("w", np.ones((2, sample.size), np.int8))
+        y = build.op("linear", x, w)
+        return build.finish(
+            build.op("neuron", y, threshold=options.get("threshold", 1), name="y")
+        )
+
+plugin = Plugin(frontends={"wide": "wide:Wide"})
+'''
+
+
+@pytest.fixture
+def wide(folder, snnc):
+    """Call a command with the plugin; net.wide and s.npy lie in the folder."""
+    (folder / "wide.py").write_text(PLUGIN)
+    (folder / "net.wide").write_text("")
+    np.save(folder / "s.npy", np.zeros(6))
+    return lambda *args: snnc("--plugin", "wide.py", *args)
+
+
+READING = {
+    "compile": ("compile", "net.wide", "-o", "build"),
+    "check": ("check", "net.wide", "-t", "paicore"),
+    "run": ("run", "net.wide", "-i", "x.npz", "-o", "y.npz"),
+    "eval": ("eval", "net.wide", "--data", "data.npz"),
+    "dump": ("dump", "net.wide"),
+    "opt": ("opt", "net.wide", "-p", "clean"),
+    "diff": ("diff", "net.wide", "net.wide", "-i", "x.npz"),
+}
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_gives_sample_and_options_to_the_front_end(wide, name):
+    result = wide(*READING[name], "--sample", "s.npy", "--set", "threshold=2")
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_refuses_an_option_that_the_front_end_does_not_have(wide, name):
+    result = wide(*READING[name], "--sample", "s.npy", "--set", "treshold=2")
+    assert result.exit_code == failures.REFUSED
+    assert "error[unknown-option]: front end wide has no option 'treshold'" in result.stderr
+    assert "did you mean 'threshold'?" in result.stderr
+
+
+def test_verify_against_a_network_takes_them_too(wide):
+    wide(*READING["compile"], "--sample", "s.npy")
+    right = ("verify", "build", "--against", "net.wide", "--sample", "s.npy")
+    assert wide(*right).exit_code == 0
+    assert wide(*right, "--set", "threshold=2").exit_code == failures.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("verify", "build"),
+        ("run", "build", "-i", "x.npz", "-o", "y.npz"),
+        ("eval", "build", "--data", "data.npz"),
+        ("diff", "build", "net.snn", "-i", "x.npz"),
+        ("compile", "net.snn", "-o", "other"),
+    ],
+)
+def test_what_has_no_front_end_with_options_refuses_them(build, snnc, args):
+    result = snnc(*args, "--sample", "s.npy")
+    assert result.exit_code == failures.REFUSED
+    assert "error[unknown-option]" in result.stderr
+
+
+def test_a_text_on_stdin_takes_no_options(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    result = snnc("dump", "-", "--set", "a=1", input=text)
+    assert "error[unknown-option]: IR text on stdin takes no options" in result.stderr
+
+
+def test_an_option_given_twice_is_usage(wide):
+    result = wide("dump", "net.wide", "--set", "threshold=1", "--set", "threshold=2")
+    assert result.exit_code == failures.USAGE
+
+
+def test_a_value_of_the_wrong_kind_is_refused(wide):
+    result = wide("dump", "net.wide", "--sample", "s.npy", "--set", "threshold=high")
+    assert "error[bad-option]" in result.stderr
+
+
+def test_front_ends_are_listed_with_their_options(wide):
+    assert ".snnl" in wide("frontends").stdout
+    assert "threshold of the neurons" in wide("frontends", "wide").stdout
+    told = wide("frontends", "wide", "--json").json()
+    assert ["threshold"] == [option["name"] for option in told["options"]]
+    assert ["sample"] == told["data"]
+    assert wide("frontends", "dsl", "--json").json()["options"] is None
+    assert "depend on the network" in wide("frontends", "dsl").stdout
+    assert "did you mean 'nir'?" in wide("frontends", "nri").stderr
