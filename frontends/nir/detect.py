@@ -118,11 +118,11 @@ def _spikingjelly(look: Look) -> Evidence | None:
 def _sinabs(look: Look) -> Evidence | None:
     if not _WEAK["sinabs"](look):
         return None
-    slow = [n for n in look.neurons if "tau" in n.fields]
-    if slow:
-        return Evidence("sinabs", "r = 1, no v_reset, and time constants of a tick or more")
     if "SumPool2d" in look.types:
-        return Evidence("sinabs", "r = 1, no v_reset, and SumPool2d, which no other tool exports")
+        return Evidence("sinabs", "r = 1 and SumPool2d, which no other tool exports")
+    # nir from 1.0.6 on adds v_reset = 0 of itself; then the file could be Norse's as well.
+    if _old(look) and any("tau" in n.fields for n in look.neurons):
+        return Evidence("sinabs", "r = 1, no v_reset, and time constants of a tick or more")
     return None
 
 
@@ -164,8 +164,8 @@ _WEAK: Mapping[str, Callable[[Look], bool]] = {
         look.all_in("IF", "LIF", "LI")
         and look.each("r", _one)
         and look.each("v_leak", _zero)
+        and look.each("v_reset", _zero)
         and look.each("tau", lambda a: bool((a >= 1).all()))
-        and _old(look)
     ),
     "norse": lambda look: (
         look.all_in("IF", "LIF", "CubaLIF", "LI")

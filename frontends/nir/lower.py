@@ -12,7 +12,14 @@ import networkx as nx
 import numpy as np
 
 from snnc.diagnostics import Location, fail
-from snnc.frontends.nir.layers import Site, check_port, delay_ticks, lower_layer, misleads
+from snnc.frontends.nir.layers import (
+    Site,
+    check_port,
+    delay_ticks,
+    lower_layer,
+    misleads,
+    port_shape,
+)
 from snnc.frontends.nir.neurons import Convention, neuron, rounded
 from snnc.frontends.nir.nodes import INPUT, INTEGRATING, OUTPUT, SPIKING, Node
 from snnc.frontends.nir.wiring import Edge, Flat, Loops, find_loops
@@ -119,10 +126,7 @@ class _Lowering:
 
     def _input_shape(self, node: Node) -> tuple[int, ...]:
         if "shape" in node.fields:
-            shape = node.ints("shape")
-            if self.site.convention.profile.batched and len(shape) > 2:
-                self.site.notes[f"{node.path}: of {list(shape)}, batch and time first"] = None
-                shape = shape[2:]
+            shape = port_shape(self.site, node)
             if min(shape) < 1:
                 raise fail("nir-shape", f"{node.path} has the shape {list(shape)}", node.loc)
             return shape

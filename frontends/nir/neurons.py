@@ -49,8 +49,10 @@ def neuron(node: Node, shape: tuple[int, ...], convention: Convention) -> dict[s
         return {"decay": np.array(0.0), **fires, "reset": "none"}
     attrs = made.charge()
     if node.type in INTEGRATING:
-        return {**attrs, "reset": "none", "potential": True}
-    return {**attrs, **made.fire()}
+        attrs |= {"reset": "none", "potential": True}
+    else:
+        attrs |= made.fire()
+    return {**attrs, **made.begin(attrs)}
 
 
 class _Neuron:
@@ -96,6 +98,13 @@ class _Neuron:
         if attrs["reset"] == "hard" and "v_reset" in self.node.fields:
             attrs["reset_to"] = self.real("v_reset")
         return attrs
+
+    def begin(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the potential before the first tick, where it is not 0."""
+        rule = self.profile.initial
+        hard = rule == "reset" and attrs["reset"] == "hard"
+        value = attrs.get("reset_to" if hard else "leak_to") if hard or rule == "leak" else None
+        return {} if value is None or not np.any(value) else {"initial": value}
 
     def _reset(self) -> str:
         given, rule = "v_reset" in self.node.fields, self.profile.reset

@@ -20,6 +20,7 @@ WORDS = {
     "reset": ("hard", "soft"),
     "reset_time": ("now", "after"),
     "filter": ("before", "after", "whole"),
+    "initial": ("zero", "leak", "reset"),
 }
 
 
@@ -62,8 +63,10 @@ class Profile:
         reset: `hard` to v_reset, `soft` by the threshold, `version`: soft up to NIR 1.0.4 where
             v_reset is absent, else hard.
         reset_time: `now`, or `after` the next charge.
+        initial: the potential before the first tick: `zero`, `leak` (v_leak) or `reset` (v_reset,
+            where the reset is hard).
         padded: whether padding counts in the mean of AvgPool2d; None: not known.
-        batched: whether an Input states the axes of batch and time before those of a sample.
+        batched: whether ports state axes of batch and time before the one axis of a sample.
         lost: what the producer's layers have and its files do not say, and the value taken.
     """
 
@@ -82,6 +85,7 @@ class Profile:
     max_count: int = 1
     reset: str = "hard"
     reset_time: str = "now"
+    initial: str = "zero"
     padded: bool | None = None
     batched: bool = False
     lost: tuple[Lost, ...] = ()
@@ -109,6 +113,7 @@ PROFILES: Mapping[str, Profile] = {
             "spikingjelly",
             1e-4,
             compare="ge",
+            initial="reset",
             padded=True,
             lost=(Lost("dt: 1e-4, the default of the export", STEPPED, "dt"),),
         ),
@@ -119,6 +124,7 @@ PROFILES: Mapping[str, Profile] = {
             integral="one",
             filter="after",
             synapse="jump",
+            initial="leak",
             lost=(
                 Lost("dt: 1e-3, the default of the export", STEPPED, "dt"),
                 Lost("v_reset: 0 and reset_method: reset_value", FIRING, "reset"),
@@ -183,6 +189,7 @@ class Options:
     spike: str | None = _option("one spike a tick, or a count", WORDS["spike"])
     reset: str | None = _option("what a spike does to v", WORDS["reset"])
     reset_time: str | None = _option("when it does so", WORDS["reset_time"])
+    initial: str | None = _option("potential before the first tick", WORDS["initial"])
     padded: bool | None = _option("whether padding counts in the mean of AvgPool2d")
 
 

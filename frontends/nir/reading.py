@@ -4,6 +4,7 @@ A file that snnc wrote carries the module itself, and is read back as that.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read_source(source: Path | Any, options: Mapping[str, Any]) -> Module:
     """Return the module of a path or of a graph object; see `Nir.read`."""
     given: Options = build(Options, options, "front end nir")
     if not isinstance(source, (str, Path)):
-        return read_graph(parse(tree_of(source.to_dict())), given, "main", (1, 0, 8))
+        return read_graph(parse(tree_of(source.to_dict())), given, "main", _package(source))
     path = Path(source)
     graph, version = load_graph(path)
     stem = re.sub(r"\W", "_", path.stem) or "main"
@@ -66,7 +67,17 @@ def _version(tree: Tree) -> tuple[int, ...]:
     given = tree.get("version")
     if not isinstance(given, Leaf) or given.kind != "text":
         return ()
-    match = re.match(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", given.text())
+    return _numbers(given.text())
+
+
+def _package(graph: Any) -> tuple[int, ...]:
+    """Return the version of the package that a graph object comes from."""
+    package = sys.modules.get(type(graph).__module__.partition(".")[0])
+    return _numbers(str(getattr(package, "version", "")))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", version)
     return tuple(int(part or 0) for part in match.groups()) if match else ()
 
 

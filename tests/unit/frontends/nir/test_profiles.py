@@ -24,7 +24,7 @@ UNCLEAR = {
     "spikingjelly_lif_1.0.8": ("norse", "spikingjelly", "spec"),
     "norse_lifbox_1.0.8": ("norse", "spec"),
     "norse_lifcell_1.0.8": ("norse", "spec"),
-    "norse_iaf_1.0.8": ("norse", "spec"),
+    "norse_iaf_1.0.8": ("sinabs", "norse", "spec"),
     "norse_li_1.0.8": ("norse", "spec"),
     "spec_if_0.2.0": ("spec",),
     "spec_if_1.0.8": ("spec",),
