@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Operand, Value
@@ -131,7 +132,9 @@ class _Writer:
     def _cached(self, kind: str, values: list[Value], attrs: Mapping[str, Any]) -> Value:
         key = (kind, *values, *attrs.items())
         if key not in self.known:
-            self.known[key] = self.build.emit(kind, values, attrs).result
+            # A name that outputs do not have: theirs are the interface.
+            made = self.build.emit(kind, values, attrs, names=[f"{kind}.by"])
+            self.known[key] = made.result
         return self.known[key]
 
     def _part(self, part: Part) -> Value:
@@ -173,12 +176,22 @@ class _Writer:
         if value == part.source:
             return self.now[value]
         self.build.loc = value.loc
-        shaped = self._part(part) if part.pool > 1 or part.view != WHOLE else self.now[part.source]
-        if shaped.type.shape != value.type.shape:
-            return self._shaped(shaped, value.type.shape, value.name)
-        return self.build.emit(
-            "reshape", (shaped,), {"shape": shaped.type.shape}, names=[value.name]
-        ).result
+        if part.factor != 1.0 and self.build.level == "snn":
+            made = self._mean(part)
+        elif part.pool > 1 or part.view != WHOLE:
+            made = self._part(part)
+        else:
+            made = self.now[part.source]
+        shape = {"shape": value.type.shape}
+        return self.build.emit("reshape", (made,), shape, names=[value.name]).result
+
+    def _mean(self, part: Part) -> Value:
+        """Return means over windows, summed over windows of them, as the factor says."""
+        width = round(part.factor**-0.5)
+        kernel = {"kernel": (width, width)}
+        made = self._cached("avg_pool2d", [self._part(evolve(part, pool=1))], kernel)
+        rest = part.pool // width
+        return self._cached("sum_pool2d", [made], {"kernel": (rest, rest)})
 
 
 def _unless(pair: Shape, default: int) -> Shape:

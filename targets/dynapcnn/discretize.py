@@ -19,7 +19,7 @@ from snnc.ir.types import I32
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.canonical import write_network
 from snnc.targets.dynapcnn.limits import LIMITS
-from snnc.targets.dynapcnn.network import Layer, read_network
+from snnc.targets.dynapcnn.network import Layer, Tap, read_network
 
 
 @frozen
@@ -46,6 +46,8 @@ class Discretize(Pass):
         if module.level == "int":
             return module
         network = read_network(module)
+        for tap in network.outputs:
+            _warn_of_mean(tap, context)
         layers = _bounded([self._layer(layer, context) for layer in network.layers])
         return write_network(network, layers, "int")
 
@@ -96,6 +98,17 @@ class Discretize(Pass):
         if layer.initial.any():
             found.append(_largest(layer.initial, LIMITS.state_bits))
         return min(found)
+
+
+def _warn_of_mean(tap: Tap, context: Context) -> None:
+    if tap.part.factor != 1.0:
+        context.diagnostics.warn(
+            "mean-as-sum",
+            f"the output %{tap.value.name} is a mean of spikes; the build returns their sum, "
+            f"{1 / tap.part.factor:g} times as much",
+            tap.value.loc,
+            help="divide on the host, or return sums",
+        )
 
 
 def _bounded(layers: list[Layer]) -> list[Layer]:

@@ -61,6 +61,11 @@ class Forms:
         op = self.makers.get(value)
         return op is None or op.kind in ("neuron", "poisson", "latency", "periodic", "direct")
 
+    def is_neuron(self, value: Value) -> bool:
+        """Whether a value is the spikes of neurons."""
+        op = self.makers.get(value)
+        return op is not None and op.kind == "neuron"
+
     def _find(self, value: Value) -> Form:
         if self.is_train(value):
             whole = map_of(value.type.shape)
@@ -86,8 +91,7 @@ class Forms:
         """Return the one train of the host that a form is, with its map as it is, if it is that."""
         part = form.parts[0]
         alone = len(form.parts) == 1 and form.shape == form.map and part.shift == 0
-        op = self.makers.get(part.source)
-        return part if alone and (op is None or op.kind != "neuron") else None
+        return part if alone and not self.is_neuron(part.source) else None
 
     def _pool(self, op: Op, form: Form) -> Form:
         kernel = tuple(op["kernel"])

@@ -59,7 +59,7 @@ class Layer:
 
 @frozen(eq=False)
 class Tap:
-    """A value that the network returns: a part without factor."""
+    """A value that the network returns; a mean has a factor, the host adds up."""
 
     value: Value
     part: Part
@@ -129,8 +129,9 @@ def _queue(layers: list[Layer]) -> list[Layer]:
 def _tap(value: Value, forms: Forms) -> Tap:
     form = forms.of(value)
     part = form.parts[0]
-    if len(form.parts) > 1 or part.factor != 1.0:
-        what = "a mean" if len(form.parts) == 1 else "a sum of several layers"
+    mean = part.factor != 1.0 and not forms.is_neuron(part.source)
+    if len(form.parts) > 1 or mean:
+        what = "a mean of an input" if mean else "a sum of several layers"
         raise fail(
             "not-for-cores",
             f"the output %{value.name} is {what}, and the chip reports spikes",

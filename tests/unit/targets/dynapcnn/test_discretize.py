@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import snnc
+from snnc.diagnostics import Diagnostics
 from snnc.ir.build import Builder
 from tests.unit.targets.dynapcnn.networks import neuron
 
@@ -33,3 +34,18 @@ def test_one_factor_rounds_half_to_even(row: tuple) -> None:
     assert biases == core["biases"]
     assert (high, floor) == (core["threshold_high"], core["threshold_low"])
     assert any(biases) == core["leak_enable"]
+
+
+def test_a_mean_that_is_returned_becomes_a_sum() -> None:
+    b = Builder("mean", "snn")
+    x = b.input("x", "u8[1, 10, 10]~")
+    w = b.weight("w", np.full((1, 1, 3, 3), 0.25, np.float32))
+    s = neuron(b, b.op("conv2d", x, w), "s")
+    p = b.op("sum_pool2d", b.op("avg_pool2d", s, kernel=(2, 2)), kernel=(2, 2))
+    found = Diagnostics()
+    build = snnc.compile(b.finish(p), "dynapcnn", diagnostics=found, check=True)
+    assert ["mean-as-sum"] == [d.code for d in found]
+    assert "4 times" in found.items[0].message
+    ran = build.run(np.ones((1, 3, 1, 10, 10)), probe=("s",))
+    windows = ran.trace["s"].reshape(1, 3, 2, 4, 2, 4).sum(axis=(3, 5))
+    assert np.array_equal(windows.reshape(1, 3, 1, 2, 2), next(iter(ran.outputs.values())))
