@@ -48,10 +48,14 @@ class State:
 
 
 class FastProgram:
-    """A build that an engine runs; it satisfies `snnc.extend.engine.Program`."""
+    """A build that an engine runs; it satisfies `snnc.extend.engine.Program`.
+
+    `engine` says what runs, for people.
+    """
 
     def __init__(self, system: System, lifted: Lifted, chosen: engine.Engine) -> None:
         self.system, self.lifted = system, lifted
+        self.engine = f"{chosen.name}, from files"
         self._program = chosen.prepare(lifted.module)
         self._outputs = {item.name: item.layer.rows() for item in system.placed.outputs}
 
