@@ -40,7 +40,7 @@ def bad_state() -> SnncError:
 def read_trains(
     types: Mapping[str, Type], given: Mapping[str, Array], ticks: int | None
 ) -> tuple[dict[str, Array], int, int]:
-    """Return int64 trains (samples, ticks, *shape) by input, and how many samples and ticks.
+    """Return trains of whole numbers (samples, ticks, *shape), and how many samples and ticks.
 
     Raises:
         SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`, `sample-count`,
@@ -89,4 +89,5 @@ def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Array:
             f"{name} ({array.dtype}) holds values that are no counts of events from 0 to {high}",
             help="give whole numbers of events per tick",
         )
-    return array.astype(np.int64)
+    # Converting small types would cost eight times their memory.
+    return array if array.dtype.kind == "u" else array.astype(np.int64)

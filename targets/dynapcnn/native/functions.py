@@ -5,7 +5,7 @@ from functools import cache
 from snnc.machine import store
 from snnc.machine.compiler import Compiler, Function
 from snnc.machine.paths import choose
-from snnc.targets.dynapcnn.native import step_code
+from snnc.targets.dynapcnn.native import event_code, step_code
 
 
 @cache
@@ -16,3 +16,8 @@ def _compiler() -> Compiler:
 def steps() -> Function:
     """Return `steps(table, cores, count)`; see `step_code`."""
     return _compiler().function(step_code.NAME, (), step_code.emit)
+
+
+def serve() -> Function:
+    """Return `serve(table, state, commands, count)`; see `event_code`."""
+    return _compiler().function(event_code.NAME, (), event_code.emit)
