@@ -23,8 +23,9 @@ from snnc.driver.artifact import (
     write_manifest,
 )
 from snnc.driver.emulation import emulation
-from snnc.driver.host import Host, encoders
+from snnc.driver.host import Host, encoders, numbering
 from snnc.driver.pipeline import Chosen, choose, pick_engine
+from snnc.driver.progress import Progress, silent
 from snnc.driver.readme import readme
 from snnc.driver.sources import MODEL
 from snnc.driver.verification import Verification, verify_files
@@ -146,8 +147,12 @@ class Build:
         state: Any = None,
         probe: Iterable[str] = (),
         engine: str = "auto",
+        first_sample: int = 0,
     ) -> Result:
         """Run the files; encoders run on the host before them.
+
+        Encoders draw by the number of a sample: a part of a larger batch says in `first_sample`
+        which number its first one has, and gets what the whole would give.
 
         `engine` is `auto`, or `emulator` for the target's emulator itself, which gives the same.
 
@@ -156,7 +161,9 @@ class Build:
                 emulator refuses.
         """
         before = state or State()
-        spikes, host = self._host.encode(named(self.module, inputs), ticks, before.host)
+        spikes, host = self._host.encode(
+            named(self.module, inputs), ticks, before.host, first_sample
+        )
         done = before.ticks + next(iter(spikes.values())).shape[1]
         longest = self.manifest["max_ticks"]
         if longest is not None and done > longest:
@@ -166,13 +173,16 @@ class Build:
                 help="run fewer ticks, or compile with a wider potential",
             )
         program = self._program(engine)
-        ran = program.run(spikes, ticks=ticks, state=before.chip, probe=probe)
+        # A target may leave encoders to the chip, whose emulator then draws.
+        numbers = numbering(self._host.rest(), first_sample) if first_sample else {}
+        ran = program.run(spikes, ticks=ticks, state=before.chip, probe=probe, **numbers)
         return Result(ran.outputs, State(host, ran.state, done), ran.trace)
 
     def verify(
         self,
         inputs: Mapping[str, ArrayLike] | ArrayLike | None = None,
         against: Module | None = None,
+        progress: Progress = silent,
     ) -> Verification:
         """Emulate the files without the program and compare with the reference; see `verify`."""
         module = against or self.module
@@ -180,7 +190,9 @@ class Build:
         engine = pick_engine(self._registry, "reference", module)
         host = Host(module, self.manifest["takes"], engine)
         longest = self.manifest["max_ticks"]
-        return verify_files(self._files, self.target, module, host, engine, given, longest)
+        return verify_files(
+            self._files, self.target, module, host, engine, given, longest, progress
+        )
 
     @property
     def frames(self) -> Any:

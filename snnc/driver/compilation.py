@@ -105,7 +105,7 @@ def compile(
     build = compose(registry, chosen, (module, program, placed), canonical(found), facts)
     if check:
         steps.begin("verifying")
-        _verified(build)
+        _verified(build, steps)
     return build
 
 
@@ -147,8 +147,8 @@ def _check_names(target: str, theirs: list[str], source: Source, rest: Mapping[s
         )
 
 
-def _verified(build: Build) -> None:
-    verified = build.verify()
+def _verified(build: Build, steps: Steps) -> None:
+    verified = build.verify(progress=steps.within)
     if not verified:
         raise fail(
             "build-differs",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import SnncError, fail
+from snnc.diagnostics import Diagnostics, SnncError, fail
 from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine
 from snnc.extend.passes import Exactness
@@ -36,9 +36,17 @@ class Trial:
 
 
 def check_exactness(
-    label: str, exactness: Exactness, before: Module, after: Module, engine: Engine
+    label: str,
+    exactness: Exactness,
+    before: Module,
+    after: Module,
+    engine: Engine,
+    diagnostics: Diagnostics,
 ) -> bool:
     """Raise unless a pass kept its promise; return whether that could be tried at all.
+
+    Where the module refuses all inputs that are tried, `diagnostics` gets the warning
+    `pass-untried`.
 
     Raises:
         SnncError: `pass-changed-interface`, `pass-not-exact` with the first differing tick, value
@@ -53,6 +61,15 @@ def check_exactness(
         return False
     _check_interface(label, before, after)
     trials = list(_trials(label, before, after, engine))
+    if not trials:
+        diagnostics.warn(
+            "pass-untried",
+            f"the module before pass {label} refuses every input that is tried, so what the pass "
+            "promises was not executed",
+            before.loc,
+            help="run it on inputs that it takes: snnc diff BEFORE AFTER -i X.npz",
+        )
+        return False
     constant = [v.name for v in before.graph.outputs if not v.type.timed]
     late = {v.name: 0 for v in before.graph.outputs}
     if exactness is Exactness.DELAYED:

@@ -33,6 +33,14 @@ def encoders(module: Module, taken: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def numbering(module: Module, first_sample: int) -> dict[str, Any]:
+    """Return the argument of a run that numbers samples, where a module draws by their numbers.
+
+    Engines of plugins need not know it for modules that draw nothing.
+    """
+    return {"first_sample": first_sample} if any(True for _ in module.ops("poisson")) else {}
+
+
 def _values(module: Module, names: Sequence[str]) -> tuple[Value, ...]:
     known = {v.name: v for v in module.graph.inputs}
     known |= {r.name: r for op in module.graph.ops for r in op.results}
@@ -57,10 +65,18 @@ class Host:
         self._ops = set(live)
 
     def encode(
-        self, inputs: Mapping[str, Array], ticks: int | None = None, state: Any = None
+        self,
+        inputs: Mapping[str, Array],
+        ticks: int | None = None,
+        state: Any = None,
+        first_sample: int = 0,
     ) -> tuple[dict[str, Array], Any]:
-        """Return what the chip takes, by name, and the state for the ticks that follow."""
-        ran = self._program.run(inputs, ticks=ticks, state=state)
+        """Return what the chip takes, by name, and the state for the ticks that follow.
+
+        `first_sample` is the number of the first sample, by which encoders draw.
+        """
+        numbers = numbering(self._module, first_sample)
+        ran = self._program.run(inputs, ticks=ticks, state=state, **numbers)
         return {value.name: ran.outputs[value.name] for value in self.taken}, ran.state
 
     def rest(self) -> Module:

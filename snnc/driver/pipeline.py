@@ -158,7 +158,9 @@ def run_stages(
             if dump:
                 dump.add(stage.label, module)
             if watch.check:
-                check_exactness(stage.label, stage.instance.exactness, modules[-1], module, engine)
+                promise = stage.instance.exactness
+                warnings = context.diagnostics
+                check_exactness(stage.label, promise, modules[-1], module, engine, warnings)
             modules.append(module)
     return tuple(modules)
 

@@ -27,6 +27,10 @@ class Steps:
         self.done, self.what, self.runs = self.done + 1, what, 0
         self.progress(what, self.done, self.total)
 
+    def within(self, what: str, done: int, total: int) -> None:
+        """Say what the step is at; the numbers are of the step, and are not shown."""
+        self.progress(f"{self.what}: {what}", self.done, self.total)
+
     def ran(self) -> None:
         """Say that the step has run a network once more, as calibration does."""
         self.runs += 1

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from snnc.builtins import open_registry
 from snnc.driver.artifact import MANIFEST
 from snnc.driver.build import Build, named
+from snnc.driver.host import numbering
 from snnc.driver.pipeline import pick_engine
 from snnc.driver.sources import read_source
 from snnc.driver.verification import Verification
@@ -23,25 +24,34 @@ def run(
     state: Any = None,
     probe: Iterable[str] = (),
     engine: str = "auto",
+    first_sample: int = 0,
     plugin: Iterable[str | Path] = (),
 ) -> Result:
     """Return what a network or a build gives for a batch of inputs.
 
     Of a build, or a build folder, the files run: on the fastest engine (`auto`), or on the
     emulator of the target itself (`emulator`); with another engine its program runs. `auto` is the
-    fastest engine for a network too.
+    fastest engine for a network too. `first_sample` is the number of the first sample in a larger
+    batch, by which encoders draw.
     """
     if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
         source = Build.open(source, plugin)
     if isinstance(source, Build):
         if engine in ("auto", "emulator"):
-            given = named(source.module, inputs)
-            return source.run(given, ticks=ticks, state=state, probe=probe, engine=engine)
+            return source.run(
+                named(source.module, inputs),
+                ticks=ticks,
+                state=state,
+                probe=probe,
+                engine=engine,
+                first_sample=first_sample,
+            )
         source = source.module
     registry = open_registry(plugin)
     module = read_source(registry, source, {})
     program = pick_engine(registry, engine, module).prepare(module)
-    return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe)
+    numbers = numbering(module, first_sample)
+    return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe, **numbers)
 
 
 def verify(

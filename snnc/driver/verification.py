@@ -16,6 +16,7 @@ from snnc.diagnostics import Location, SnncError, fail
 from snnc.driver.artifact import WEIGHTS
 from snnc.driver.exactness import LONGEST, trial_ticks
 from snnc.driver.host import Host
+from snnc.driver.progress import Progress, silent
 from snnc.driver.sources import MODEL
 from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program
@@ -69,11 +70,13 @@ def verify_files(
     engine: Engine,
     inputs: Mapping[str, Array] | None,
     longest: int | None = None,
+    progress: Progress = silent,
 ) -> Verification:
     """Return how the emulated files of a build compare with a program.
 
     `inputs` are those of the program; None: seeded random and adversarial ones, of at most
-    `longest` ticks. With a program of real numbers only spikes are compared.
+    `longest` ticks. With a program of real numbers only spikes are compared. `progress` is told of
+    each batch.
 
     Raises:
         SnncError: `nothing-to-compare` for inputs without samples or ticks; what the emulator
@@ -87,6 +90,7 @@ def verify_files(
         for stimulus, given, length in _tries(module, inputs, longest):
             spikes, _ = host.encode(given, length)
             for start, batch in sides.batches(spikes):
+                progress(f"comparing, input '{stimulus}'", start, len(next(iter(spikes.values()))))
                 difference = sides.compare(batch)
                 shape = next(iter(batch.values())).shape
                 samples, ticks = samples + shape[0], ticks + shape[0] * shape[1]

@@ -7,6 +7,7 @@ import click
 from snnc.cli.failures import DIFFERENT
 from snnc.cli.parameters import Command, as_json, front_end, inputs
 from snnc.cli.printing import counted, show_json, show_pairs
+from snnc.cli.progress import shown
 from snnc.cli.session import Session, refuse_options
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def command(
     build = session.open(folder)
     module = session.load(against, given) if against else None
     values = None if inputs is None else named(module or build.module, inputs)
-    found = build.verify(values, module)
+    with shown(as_json) as progress:
+        found = build.verify(values, module, progress)
     if as_json:
         show_json(
             {

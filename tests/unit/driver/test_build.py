@@ -410,6 +410,24 @@ def test_encoders_run_on_the_host(toy):
     assert build.verify()
 
 
+def test_samples_in_parts_give_what_the_whole_gives(toy):
+    b = Builder("net", "int", {"ticks": 10})
+    s = b.op("poisson", b.input("image", "f32[3]"), seed=3)
+    y = b.op(
+        "neuron", b.op("linear", s, b.weight("w", np.ones((2, 3), int))), threshold=2, name="y"
+    )
+    build = snnc.compile(b.finish(y), "toy", plugin=[toy])
+    images = np.full((5, 3), 0.5, np.float32)
+    whole = build.run(images, ticks=10).outputs["y"]
+    cuts = ((0, 2), (2, 5))
+    for what in (build, build.module):
+        parts = [
+            snnc.run(what, images[a:b], ticks=10, first_sample=a).outputs["y"] for a, b in cuts
+        ]
+        assert np.array_equal(whole, np.concatenate(parts))
+    assert not np.array_equal(whole[2:], build.run(images[2:], ticks=10).outputs["y"])
+
+
 def test_run_goes_on_where_it_stopped_encoders_included(toy):
     b = Builder("net", "int")
     s = b.op("poisson", b.input("image", "f32[3]"), seed=3)

@@ -117,8 +117,21 @@ def test_pass_after_which_a_run_fails_breaks_its_promise(toy):
     after = rebuild(
         module, lambda op, b: b.copy(op, overflow="error", width=4, threshold=7, reset="none")
     )
-    found = refused(check_exactness, "p", Exactness.EXACT, module, after, Reference())
+    sides = (module, after, Reference(), Diagnostics())
+    found = refused(check_exactness, "p", Exactness.EXACT, *sides)
     assert "pass-not-exact" == found.code
+
+
+def test_check_says_where_no_input_could_be_tried(toy):
+    b = Builder("n", "int")
+    x = b.input("x", "u1[2]~")
+    options = {"threshold": 127, "reset": "none", "leak": 100, "width": 8, "overflow": "error"}
+    module = b.finish(b.op("neuron", x, **options))
+    context = Context(diagnostics=Diagnostics())
+    run(module, "keep", toy, context=context, check=True)
+    (found,) = context.diagnostics
+    assert "pass-untried" == found.code
+    assert "the module before pass keep refuses every input that is tried" in found.message
 
 
 def test_context_collects_reports_and_warnings(module, toy):
