@@ -174,12 +174,25 @@ def _product(
     if reach >= 1 << 62:
         ones = np.ones(len(matrix), np.int64)
         return Interval((I32.low * ones).reshape(shape), (I32.high * ones).reshape(shape), False)
-    positive, negative = np.maximum(matrix, 0), np.minimum(matrix, 0)
-    low = _weighed(positive, inputs.low) + _weighed(negative, inputs.high)
-    high = _weighed(positive, inputs.high) + _weighed(negative, inputs.low)
+    if inputs.low.size == 1 and matrix.dtype == np.int8 and matrix.shape[1] <= 1 << 23:
+        positive, negative = _halves(matrix)
+        least, most = (int(bound.reshape(())) for bound in (inputs.low, inputs.high))
+        low, high = positive * least + negative * most, positive * most + negative * least
+    else:
+        above, below = np.maximum(matrix, 0), np.minimum(matrix, 0)
+        low = _weighed(above, inputs.low) + _weighed(below, inputs.high)
+        high = _weighed(above, inputs.high) + _weighed(below, inputs.low)
     if bias is not None:
         low, high = low + bias, high + bias
     return _held(low.reshape(shape), high.reshape(shape), inputs.fits)
+
+
+def _halves(matrix: Array) -> tuple[Array, Array]:
+    """Return the sums of the positive and of the negative bytes of each row, in two fast passes."""
+    total = matrix.sum(axis=1, dtype=np.int32).astype(np.int64)
+    # The magnitude of -128 wraps to the byte that means 128 without a sign.
+    magnitude = np.abs(matrix).view(np.uint8).sum(axis=1, dtype=np.int32).astype(np.int64)
+    return (total + magnitude) >> 1, (total - magnitude) >> 1
 
 
 def _weighed(matrix: Array, bound: Array) -> Array:
@@ -188,10 +201,7 @@ def _weighed(matrix: Array, bound: Array) -> Array:
         return np.asarray((matrix * bound).sum(axis=1))
     if not bound.any():
         return np.zeros(len(matrix), np.int64)
-    # Bytes of a row that is no longer than this cannot leave 32 bits, which add up faster.
-    narrow = matrix.dtype.itemsize == 1 and matrix.shape[1] <= 1 << 23
-    total = matrix.sum(axis=1, dtype=np.int32 if narrow else np.int64)
-    return np.asarray(total.astype(np.int64) * bound.reshape(()))
+    return np.asarray(matrix.sum(axis=1, dtype=np.int64) * bound.reshape(()))
 
 
 def _moved(op: Op, known: Sequence[Interval]) -> Interval:

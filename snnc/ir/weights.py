@@ -22,14 +22,22 @@ INLINE_LIMIT = 64
 
 
 class Tensor:
-    """A read-only array with its element type; `make` builds it on demand when it is lazy."""
+    """A read-only array with its element type; `make` builds it on demand when it is lazy.
+
+    With `keep` a lazy array stays once it is made.
+    """
 
     def __init__(
-        self, type: Type, data: Array | None = None, make: Callable[[], Array] | None = None
+        self,
+        type: Type,
+        data: Array | None = None,
+        make: Callable[[], Array] | None = None,
+        keep: bool = False,
     ):
         self.type = type
         self._data = None if data is None else _frozen(type, data)
         self._make = make
+        self._keep = keep
         self._digest = ""
 
     def array(self) -> Array:
@@ -40,12 +48,15 @@ class Tensor:
         made = np.asarray(self._make())
         check_shape(made, self.type, UNKNOWN, "a tensor made on demand")
         check_values(made, self.type.element, UNKNOWN, "a tensor made on demand")
-        return _frozen(self.type, made)
+        frozen = _frozen(self.type, made)
+        if self._keep:
+            self._data = frozen
+        return frozen
 
     @property
     def lazy(self) -> bool:
-        """Whether the values are made, and checked, each time they are asked for."""
-        return self._data is None
+        """Whether the values are made, and checked, when they are asked for."""
+        return self._make is not None
 
     @property
     def digest(self) -> str:

@@ -119,6 +119,55 @@ def check_register(register: Register) -> SnncError | None:
 
 
 _REWRITE = "write the configuration anew with `snnc compile`"
+
+
+def _refusal(
+    chip: Coordinate, at: Coordinate, code: str, message: str, help: str = _REWRITE
+) -> SnncError:
+    return fail(code, f"chip {chip} core {at}: {message}", help=help)
+
+
+def check_head(chip: Coordinate, at: Coordinate, register: Register) -> None:
+    """Raise unless a core lies where cores may work, with a legal register.
+
+    Raises:
+        SnncError: `core-coordinate`, `online-core`, `unsupported-mode` or `config-register`.
+    """
+    if not all(0 <= n < LIMITS.side for n in (*chip, *at)):
+        message = f"coordinates must lie in 0..{LIMITS.side - 1}"
+        raise _refusal(chip, at, "core-coordinate", message, "choose a chip and core of the grid")
+    if LIMITS.is_online(*at):
+        way_out = f"use cores with x or y below {LIMITS.online_from}"
+        raise _refusal(chip, at, "online-core", "learning cores are not supported", way_out)
+    problem = check_register(register)
+    if problem:
+        first = problem.diagnostics[0]
+        raise _refusal(chip, at, first.code, first.message, first.help)
+
+
+_HIGHEST = {
+    "truncation": LIMITS.max_truncation,
+    "reset_mode": LIMITS.max_reset_mode,
+    "axon": LIMITS.axons - 1,
+    "potential": 0,
+}
+"""Fields of the neuron record whose bits allow more than the chip does."""
+
+
+def record_problem(records: Words) -> tuple[str, str] | None:
+    """Return code and message for the first illegal one of `uint64[n, 4]` records, or None."""
+    for name, high in _HIGHEST.items():
+        values = frames.extract(frames.RECORD, name, records)
+        bad = np.flatnonzero(values > high)
+        if bad.size:
+            bits = f"{name} has the bits {values[bad[0]]:#x}"
+            return "config-records", f"neuron {bad[0]}: {bits}, at most {high} is legal"
+    if records.size and (records[:, -1] >> np.uint64(_LAST_WORD_BITS)).any():
+        return "config-stray-bits", "bits beyond the neuron record are set"
+    return None
+
+
+_LAST_WORD_BITS = sum(f.width for f in frames.RECORD.fields) % 64
 _NO_RECORDS = np.zeros((0, frames.RECORD_WORDS), dtype=np.uint64)
 _NO_ROWS = np.zeros((0, LIMITS.weight_row_words), dtype=np.uint64)
 _SAME = attrs.cmp_using(eq=np.array_equal)
@@ -142,22 +191,7 @@ class CoreImage:
     segments: tuple[int, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not all(0 <= n < LIMITS.side for n in (*self.chip, *self.at)):
-            raise self._error(
-                "core-coordinate",
-                f"coordinates must lie in 0..{LIMITS.side - 1}",
-                "choose a chip and core of the grid",
-            )
-        if LIMITS.is_online(*self.at):
-            raise self._error(
-                "online-core",
-                "learning cores are not supported",
-                f"use cores with x or y below {LIMITS.online_from}",
-            )
-        problem = check_register(self.register)
-        if problem:
-            first = problem.diagnostics[0]
-            raise self._error(first.code, first.message, first.help)
+        check_head(self.chip, self.at, self.register)
         count = self.register.neurons
         if len(self.records) != count or sum(self.segments) != count or 0 in self.segments:
             raise self._error(
@@ -165,30 +199,13 @@ class CoreImage:
                 f"the register says {count} neurons, there are {len(self.records)} records "
                 f"in segments {self.segments}",
             )
-        self._check_records()
+        problem = record_problem(self.records)
+        if problem:
+            raise self._error(*problem)
         self._check_rows()
 
-    def _error(self, code: str, message: str, help: str = _REWRITE) -> SnncError:
-        return fail(code, f"chip {self.chip} core {self.at}: {message}", help=help)
-
-    def _check_records(self) -> None:
-        ranges = {
-            "truncation": LIMITS.max_truncation,
-            "reset_mode": LIMITS.max_reset_mode,
-            "axon": LIMITS.axons - 1,
-            "potential": 0,
-        }
-        for name, high in ranges.items():
-            values = frames.extract(frames.RECORD, name, self.records)
-            bad = np.flatnonzero(values > high)
-            if bad.size:
-                raise self._error(
-                    "config-records",
-                    f"neuron {bad[0]}: {name} has the bits {values[bad[0]]:#x}, at most {high} "
-                    "is legal",
-                )
-        if self.records.size and (self.records[:, -1] >> np.uint64(_LAST_WORD_BITS)).any():
-            raise self._error("config-stray-bits", "bits beyond the neuron record are set")
+    def _error(self, code: str, message: str) -> SnncError:
+        return _refusal(self.chip, self.at, code, message)
 
     def _check_rows(self) -> None:
         expected = LIMITS.weight_rows if self.register.dendrites else 0
@@ -252,9 +269,6 @@ class CoreImage:
         """The weights, `int8[neurons, extension * 1152]`."""
         r = self.register
         return frames.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension)
-
-
-_LAST_WORD_BITS = sum(f.width for f in frames.RECORD.fields) % 64
 
 
 def core_words(core: CoreImage) -> Words:

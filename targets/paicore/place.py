@@ -5,7 +5,6 @@ cores, chip after chip. Weights stay symbolic: a core's tensor is made when it i
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -283,10 +282,10 @@ class Placer:
             if to.output >= 0
             else self.hints[self.members[to.group][0]]["extension"]
         )
-        made_late = partial(self._weights, group, pieces, wide)
         weights = Tensor(
             Type(ELEMENTS[WEIGHTS[bits]], (count, LIMITS.axons * wide)),
-            make=cache(made_late) if self.kept else made_late,
+            make=lambda: self._weights(group, pieces, wide),
+            keep=self.kept,
         )
         name = f"{address(*region.chip)}.{core}"
         attrs = {

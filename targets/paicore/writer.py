@@ -14,7 +14,7 @@ from attrs import asdict, frozen
 
 from snnc.ir.files import write_composed
 from snnc.targets.paicore import frames, side
-from snnc.targets.paicore.core import CoreImage, Register
+from snnc.targets.paicore.core import Register, check_head, record_problem
 from snnc.targets.paicore.frames import Kind, Words, linear
 from snnc.targets.paicore.layout import ADDRESSES, COLUMNS
 from snnc.targets.paicore.limits import LIMITS
@@ -48,7 +48,8 @@ def parts(placed: Placed) -> list[Part]:
     """Return the parts of all cores, used and idle, in text order.
 
     Raises:
-        SnncError: `frame-value` for a number that no frame holds.
+        SnncError: `frame-value` for a number that no frame holds, `placed-malformed` for one that
+            no neuron may have, what `check_head` finds wrong with a core.
     """
     both: tuple[Core | Idle, ...] = (*placed.cores, *placed.idle)
     by_op = {core.op: core for core in both}
@@ -62,7 +63,7 @@ def parts(placed: Placed) -> list[Part]:
     packages = _packages(cores, registers)
     records = encode_tables(placed)
     none = records[:0]
-    return [
+    found = [
         Part(
             core,
             registers[k],
@@ -72,6 +73,20 @@ def parts(placed: Placed) -> list[Part]:
         )
         for k, core in enumerate(cores)
     ]
+    _check(found, records)
+    return found
+
+
+def _check(found: Sequence[Part], records: Words) -> None:
+    """Refuse what no core may hold; records of all cores are looked at together."""
+    for part in found:
+        check_head(part.core.chip, part.core.at, part.register)
+    if record_problem(records):
+        for part in found:
+            problem = record_problem(part.records)
+            if problem:
+                place = f"chip {part.core.chip} core {part.core.at}"
+                raise malformed(f"{place}: {problem[1]}", part.core.op.loc)
 
 
 def _addresses(cores: Sequence[Core | Idle]) -> dict[str, Any]:
@@ -123,7 +138,7 @@ def core_words(placed: Placed, part: Part) -> Words:
     """Return the configuration of one core; its weights are made now and not kept.
 
     Raises:
-        SnncError: `weight-range`, `weight-capacity`, or what `CoreImage` finds illegal.
+        SnncError: `weight-range` or `weight-capacity`.
     """
     core, register = part.core, part.register
     if isinstance(core, Idle):
@@ -131,17 +146,10 @@ def core_words(placed: Placed, part: Part) -> Words:
     weights = placed.module.tensor(core.weights)
     if weights.dtype.itemsize != 1:
         raise malformed(f"{core.weights} holds {weights.dtype}, not weights", core.op.loc)
-    image = CoreImage(
-        chip=core.chip,
-        at=core.at,
-        register=register,
-        records=part.records,
-        rows=frames.pack_weights(weights.view(np.int8), register.weight_bits, register.extension),
-        segments=(core.count,),
-    )
-    copies = np.repeat(image.records, register.repeat, axis=0)
+    rows = frames.pack_weights(weights.view(np.int8), register.weight_bits, register.extension)
+    copies = np.repeat(part.records, register.repeat, axis=0)
     head = (part.head, part.packages[:1], copies.reshape(-1), part.packages[1:])
-    return np.concatenate([*head, image.rows.reshape(-1)])
+    return np.concatenate([*head, rows.reshape(-1)])
 
 
 def write_config(
