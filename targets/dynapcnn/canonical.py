@@ -16,9 +16,10 @@ from snnc.ir.opset import Symbol
 from snnc.ir.types import I8, I16, I32, Element
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.forms import Part
-from snnc.targets.dynapcnn.network import Layer, Network
+from snnc.targets.dynapcnn.network import Layer, Network, Tap
+from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.records import Shape
-from snnc.targets.dynapcnn.views import WHOLE, View
+from snnc.targets.dynapcnn.views import View
 
 
 def write_network(network: Network, layers: Sequence[Layer], level: str) -> Module:
@@ -33,6 +34,7 @@ class _Writer:
         self.build = Builder(module.name, level, module.attrs, module.loc)
         self.now: dict[Value, Value] = {}
         self.known: dict[tuple[object, ...], Value] = {}
+        self.maps: Mapping[Value, Shape] = {}
 
     def module(self, layers: Sequence[Layer]) -> Module:
         graph = self.network.module.graph
@@ -42,9 +44,10 @@ class _Writer:
         for op in graph.ops:
             if op.result in trains:
                 self._encoder(op)
+        self.maps = {layer.result: layer.output for layer in layers}
         for layer in layers:
             self.now[layer.result] = self._layer(layer)
-        outputs = [self._output(tap.value, tap.part) for tap in self.network.outputs]
+        outputs = [self._output(tap) for tap in self.network.outputs]
         return self.build.finish(*outputs, graph=graph.name)
 
     def _encoder(self, op: Op) -> None:
@@ -139,8 +142,8 @@ class _Writer:
 
     def _part(self, part: Part) -> Value:
         value = self.now[part.source]
-        if len(value.type.shape) != 3:
-            shape = (value.type.size, 1, 1)
+        shape = self.maps.get(part.source) or map_of(value.type.shape)
+        if value.type.shape != shape:
             value = self._cached("reshape", [value], {"shape": shape})
         if part.pool > 1:
             value = self._cached("sum_pool2d", [value], {"kernel": (part.pool, part.pool)})
@@ -172,18 +175,20 @@ class _Writer:
             return value
         return self.build.emit("reshape", (value,), {"shape": shape}, names=[name]).result
 
-    def _output(self, value: Value, part: Part) -> Value:
-        if value == part.source:
+    def _output(self, tap: Tap) -> Value:
+        value = tap.value
+        if value == tap.first.source:
             return self.now[value]
         self.build.loc = value.loc
-        if part.factor != 1.0 and self.build.level == "snn":
-            made = self._mean(part)
-        elif part.pool > 1 or part.view != WHOLE:
-            made = self._part(part)
-        else:
-            made = self.now[part.source]
+        made = self._once("concat", [self._reported(part) for part in tap.parts])
         shape = {"shape": value.type.shape}
         return self.build.emit("reshape", (made,), shape, names=[value.name]).result
+
+    def _reported(self, part: Part) -> Value:
+        """Return what the host makes of the spikes of a layer."""
+        if part.factor != 1.0 and self.build.level == "snn":
+            return self._mean(part)
+        return self._part(part)
 
     def _mean(self, part: Part) -> Value:
         """Return means over windows, summed over windows of them, as the factor says."""

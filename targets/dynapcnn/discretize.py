@@ -101,11 +101,11 @@ class Discretize(Pass):
 
 
 def _warn_of_mean(tap: Tap, context: Context) -> None:
-    if tap.part.factor != 1.0:
+    if tap.first.factor != 1.0:
         context.diagnostics.warn(
             "mean-as-sum",
             f"the output %{tap.value.name} is a mean of spikes; the build returns their sum, "
-            f"{1 / tap.part.factor:g} times as much",
+            f"{1 / tap.first.factor:g} times as much",
             tap.value.loc,
             help="divide on the host, or return sums",
         )

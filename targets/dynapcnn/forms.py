@@ -61,6 +61,16 @@ class Forms:
         op = self.makers.get(value)
         return op is None or op.kind in ("neuron", "poisson", "latency", "periodic", "direct")
 
+    def _map(self, value: Value) -> Shape:
+        """Return the map of a train: that of its weights' sums for neurons that see it flat."""
+        made = self.makers.get(value)
+        while made is not None and made.kind in ("neuron", "reshape"):
+            made = self.makers.get(made.values[0])
+        if made is None or made.kind not in ("conv2d", "linear"):
+            return map_of(value.type.shape)
+        shape = made.result.type.shape
+        return shape if made.kind == "conv2d" else (made.result.type.size, 1, 1)
+
     def is_neuron(self, value: Value) -> bool:
         """Whether a value is the spikes of neurons."""
         op = self.makers.get(value)
@@ -68,7 +78,7 @@ class Forms:
 
     def _find(self, value: Value) -> Form:
         if self.is_train(value):
-            whole = map_of(value.type.shape)
+            whole = self._map(value)
             return Form((Part(value, features=whole[0]),), whole, value.type.shape)
         op = self.makers[value]
         if op.kind not in _MOVES:

@@ -59,10 +59,18 @@ class Layer:
 
 @frozen(eq=False)
 class Tap:
-    """A value that the network returns; a mean has a factor, the host adds up."""
+    """A value that the network returns: the features of its parts, one after the other.
+
+    Parts have one pooling and one factor, that of a mean; the host adds up.
+    """
 
     value: Value
-    part: Part
+    parts: tuple[Part, ...]
+
+    @property
+    def first(self) -> Part:
+        """The first part."""
+        return self.parts[0]
 
 
 @frozen(eq=False)
@@ -91,7 +99,7 @@ def read_network(module: Module) -> Network:
     trains = tuple(v for v in (*graph.inputs, *made) if forms.is_train(v))
     used = {p.source for layer in layers for p in layer.parts}
     outputs = tuple(_tap(v, forms) for v in graph.outputs)
-    used |= {tap.part.source for tap in outputs}
+    used |= {part.source for tap in outputs for part in tap.parts}
     for value in trains:
         if value in used:
             _check_events(value)
@@ -127,18 +135,20 @@ def _queue(layers: list[Layer]) -> list[Layer]:
 
 
 def _tap(value: Value, forms: Forms) -> Tap:
-    form = forms.of(value)
-    part = form.parts[0]
-    mean = part.factor != 1.0 and not forms.is_neuron(part.source)
-    if len(form.parts) > 1 or mean:
-        what = "a mean of an input" if mean else "a sum of several layers"
+    parts = tuple(sorted(forms.of(value).parts, key=lambda p: p.shift))
+    ends = [0, *(p.shift + p.features for p in parts)]
+    joined = [p.shift for p in parts] == ends[:-1] and len({(p.pool, p.factor) for p in parts}) == 1
+    host = [p for p in parts if not forms.is_neuron(p.source)]
+    mean = any(p.factor != 1.0 for p in host)
+    if not joined or mean or (host and len(parts) > 1):
+        what = "a mean of an input" if mean else "no layer, and no layers one after the other"
         raise fail(
             "not-for-cores",
-            f"the output %{value.name} is {what}, and the chip reports spikes",
+            f"the output %{value.name} is {what}, and the chip reports spikes of layers",
             value.loc,
             help="return the spikes of a layer, or their sum over a pooling window",
         )
-    return Tap(value, part)
+    return Tap(value, parts)
 
 
 def _layer(module: Module, op: Op, forms: Forms) -> Layer:
@@ -154,6 +164,13 @@ def _layer(module: Module, op: Op, forms: Forms) -> Layer:
             help=HELP,
         )
     form = forms.of(made.values[0])
+    if made.kind == "conv2d" and form.shape != form.map:
+        raise fail(
+            "not-for-cores",
+            f"%{made.result.name} sees the map {list(form.map)} as {list(form.shape)}",
+            made.loc,
+            help="a map that was flattened can't become another map on the way to a core",
+        )
     weights = module.tensor(made.symbols[0]).astype(_dtype(module))
     if made.kind == "linear" and weights.shape[1] != prod(form.map):
         raise fail(

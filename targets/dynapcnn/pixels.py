@@ -29,7 +29,7 @@ def pixel_block(
         for part in layer.parts
         if part.source in network.trains
     ]
-    taps = [tap.part for tap in network.outputs if tap.part.source in network.trains]
+    taps = [p for tap in network.outputs for p in tap.parts if p.source in network.trains]
     parts = [part for _, part in found] + taps
     needing = [p.source for p in parts if p.view != WHOLE]
     needing += [p.source for p in taps] + ([p.source for p in parts] if always else [])

@@ -149,7 +149,7 @@ class _Placer:
                 message = f"%{draft.name}: {problem.message}"
                 found.error(problem.code, message, layer.loc, help=problem.help)
         for tap in self.network.outputs:
-            for problem in pool_problems([tap.part.pool]):
+            for problem in pool_problems([tap.first.pool]):
                 found.error(problem.code, f"%{tap.value.name}: {problem.message}", tap.value.loc)
         found.check(exit_status=4)
 
@@ -209,10 +209,9 @@ class _Placer:
 
     def _output(self, number: int) -> Output:
         tap = self.network.outputs[number]
-        layer = self.network.number.get(tap.part.source)
-        core = -1 if layer is None else self.numbers[layer]
-        pool = 1 if layer is None else tap.part.pool
-        return Output(tap.value.name, (core,), pool, tap.value.type.shape)
+        layers = [self.network.number.get(part.source) for part in tap.parts]
+        cores = tuple(-1 if layer is None else self.numbers[layer] for layer in layers)
+        return Output(tap.value.name, cores, tap.first.pool, tap.value.type.shape)
 
     def _monitored(self, placed: Placed) -> Placed:
         """Return the chip with what the user and the outputs want reported."""

@@ -46,6 +46,17 @@ def saved(module: Module, folder: Path, **options: Any) -> Path:
     return compiled(module, **options).save(folder / "build")
 
 
+def flat() -> Module:
+    """Neurons that see the map of a convolution flat, and a second output of both layers joined."""
+    b = Builder("flat", "snn")
+    x = b.input("x", "u8[1, 6, 6]~")
+    made = b.op("conv2d", x, b.weight("w0", weights(0, 2, 1, 3, 3)))
+    s = neuron(b, b.op("reshape", made, shape=(32,)), "s")
+    y = neuron(b, b.op("linear", s, b.weight("w1", weights(1, 3, 32))), "y")
+    z = neuron(b, b.op("linear", s, b.weight("w2", weights(2, 2, 32))), "z")
+    return b.finish(y, b.op("concat", y, z))
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> Module:
     """A legal network: up to five layers with branches, joins, pools, biases and resets."""

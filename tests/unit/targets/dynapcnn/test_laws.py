@@ -17,7 +17,7 @@ from snnc.targets.dynapcnn import Dynapcnn
 from snnc.targets.dynapcnn.assemble import read_module, to_module
 from snnc.targets.dynapcnn.records import Placed
 from tests.laws.effort import examples
-from tests.unit.targets.dynapcnn.networks import compiled, networks, small
+from tests.unit.targets.dynapcnn.networks import compiled, flat, networks, small
 
 TARGET = Dynapcnn()
 REFUSALS = {"too-many-destinations", "kernel-not-square", "threshold-vanishes", "kernel-size"}
@@ -57,6 +57,13 @@ def test_emulated_files_equal_the_reference(module: Module) -> None:
 @pytest.mark.slow
 def test_emulated_files_equal_the_reference_500_times() -> None:
     settings(RELAXED, max_examples=500)(given(networks())(obey))()
+
+
+def test_flat_neurons_and_joined_outputs() -> None:
+    build = compiled(flat())
+    assert build.verify()
+    assert [1, 2] == [len(op.values) for op in build.placed.ops("output")]
+    obey(flat())
 
 
 def _core(**changes: object) -> Callable[[Placed], Placed]:

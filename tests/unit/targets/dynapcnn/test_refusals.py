@@ -249,3 +249,12 @@ def test_inputs_that_are_no_events(type: str) -> None:
 
 def test_a_network_without_relus_is_not_converted() -> None:
     assert "conversion-network" == refusal(small(), ann_to_snn=True).code
+
+
+def test_a_map_that_another_layer_sees_flat_and_then_as_another_map() -> None:
+    b = Builder("bent", "snn")
+    x = b.input("x", "u8[1, 6, 6]~")
+    s = neuron(b, b.op("conv2d", x, b.weight("w", weights(0, 2, 1, 3, 3))), "s")
+    bent = b.op("reshape", b.op("reshape", s, shape=(32,)), shape=(32, 1, 1))
+    made = b.op("conv2d", bent, b.weight("v", weights(1, 2, 32, 1, 1)))
+    assert "not-for-cores" == refusal(b.finish(neuron(b, made, "y"))).code
