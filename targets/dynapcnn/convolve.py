@@ -42,8 +42,8 @@ def pool_sums(maps: Array, pool: tuple[int, int]) -> Array:
 
 
 def see(pixels: Pixels, maps: Array) -> Array:
-    """Return what the pixel block sends on for counts (maps, polarity, y, x)."""
-    seen = maps.sum(axis=1, keepdims=True, dtype=np.int64) if pixels.merge else maps
+    """Return what the pixel block sends on for counts (..., polarity, y, x)."""
+    seen = maps.sum(axis=-3, keepdims=True, dtype=np.int64) if pixels.merge else maps
     seen = pool_sums(seen, (pixels.pool[0], pixels.pool[1]))
     (top, left), (bottom, right) = pixels.origin, pixels.last
     seen = seen[..., top : bottom + 1, left : right + 1]

@@ -69,6 +69,7 @@ class Eventwise:
         check(to_module(self.placed)).check()
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
         self._compiled = machine_code and native.installed()
+        self._first: Chip | None = None
 
     def chip(self) -> Chip:
         """Return a chip at its start."""
@@ -76,7 +77,9 @@ class Eventwise:
             return PythonChip(self.placed)
         from snnc.targets.dynapcnn.native.event_chip import EventChip
 
-        return EventChip(self.placed)
+        if self._first is None:
+            self._first = EventChip(self.placed)
+        return self._first.copy()
 
     def run(
         self,

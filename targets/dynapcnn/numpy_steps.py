@@ -17,10 +17,14 @@ def play(
     given: Mapping[int, Array],
     samples: int,
     steps: int,
-    potentials: dict[int, Array],
+    potentials: Mapping[int, Array],
     wanted: Wanted,
 ) -> Played:
-    """Return what some steps give; see `native.step_chip.play`."""
+    """Return what some steps of some samples give.
+
+    `given` are counts (samples, steps, f, y, x) by core that the inputs send; `potentials`
+    (samples, f, y, x) by core move on in place.
+    """
     arriving = {c.core: np.zeros((samples * steps, *c.input), dtype=np.int64) for c in placed.cores}
     for number, array in given.items():
         arriving[number] += array.reshape(-1, *array.shape[2:])
@@ -50,7 +54,7 @@ def send(maps: Array, destinations: tuple[Destination, ...], arriving: Mapping[i
         arriving[to.core][:, to.shift : to.shift + sums.shape[1]] += sums
 
 
-def _fire(core: Core, sums: Array, potentials: dict[int, Array]) -> tuple[Array, Array]:
+def _fire(core: Core, sums: Array, potentials: Mapping[int, Array]) -> tuple[Array, Array]:
     """Return spikes and potentials (samples, steps, out, y, x) of a core's neurons."""
     v = potentials[core.core]
     drive = 0 if core.bias is None else core.bias.astype(np.int64)[:, None, None]
@@ -64,5 +68,5 @@ def _fire(core: Core, sums: Array, potentials: dict[int, Array]) -> tuple[Array,
         v = np.where(count > 0, 0, v) if core.return_to_zero else v - count * core.high
         v = np.maximum(v, core.low)
         spikes[:, step], traced[:, step] = count, v
-    potentials[core.core] = v
+    potentials[core.core][...] = v
     return spikes, traced

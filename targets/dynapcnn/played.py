@@ -39,6 +39,14 @@ class Played:
     activity: Activity = field(factory=dict)
 
 
+def since(before: Activity, after: Activity) -> Activity:
+    """Return what was done between two readings of the counters."""
+    return {
+        core: {name: count - before[core][name] for name, count in row.items()}
+        for core, row in after.items()
+    }
+
+
 def joined(parts: Sequence[Played], axis: int) -> Played:
     """Return runs one after another (axis 1) or side by side (axis 0)."""
 

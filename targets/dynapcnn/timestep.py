@@ -6,8 +6,9 @@ the layout says, a bound that no usual run meets), then the lower bound holds. S
 the next core in the same step. The chip itself has no steps; see `eventwise` for its own semantics.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
@@ -23,8 +24,11 @@ from snnc.targets.dynapcnn.convolve import see
 from snnc.targets.dynapcnn.layout import read_files
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.played import Activity, Played, Wanted, joined, named
-from snnc.targets.dynapcnn.records import Core
+from snnc.targets.dynapcnn.records import Core, Destination
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
+
+if TYPE_CHECKING:
+    from snnc.targets.dynapcnn.native.step_chip import StepChip
 
 _BYTES = 1 << 28
 
@@ -54,6 +58,7 @@ class Timestep:
         check(to_module(self.placed)).check()
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
         self._compiled = machine_code and native.installed()
+        self._chip: StepChip | None = None
         served: set[int] = set()
         for core in self.placed.cores:
             served.add(core.core)
@@ -83,15 +88,22 @@ class Timestep:
         wanted = Wanted.of(self.placed, probes)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
         potentials = self._start(state, samples)
-        largest = max((self._size(core) for core in self.placed.cores), default=1)
-        step = max(1, _BYTES // (8 * largest * max(1, samples)))
-        parts = []
-        for first in range(0, max(count, 1), step):
-            chunk = {name: train[:, first : first + step] for name, train in trains.items()}
-            parts.append(self._play(chunk, samples, min(step, count - first), potentials, wanted))
-        played = joined(parts, 1)
+        parts = [
+            joined([self._play(trains, part, when, potentials, wanted) for when in whens], 1)
+            for part, whens in self._parts(samples, count)
+        ]
+        played = joined(parts, 0)
         outputs, traces = named(self.placed, played, probes)
         return Result(outputs, State(self, potentials, played.activity), traces)
+
+    def _parts(self, samples: int, count: int) -> Iterator[tuple[slice, list[slice]]]:
+        """Yield samples that run together, and their steps in pieces that fit into memory."""
+        largest = max((self._size(core) for core in self.placed.cores), default=1)
+        together = 1 if self._compiled and samples else max(1, samples)
+        length = max(1, _BYTES // (8 * largest * together))
+        whens = [slice(n, min(n + length, count)) for n in range(0, max(count, 1), length)]
+        for first in range(0, max(samples, 1), together):
+            yield slice(first, min(first + together, samples)), whens
 
     def _size(self, core: Core) -> int:
         return int(np.prod(core.input) + 2 * np.prod(core.output))
@@ -109,47 +121,57 @@ class Timestep:
     def _play(
         self,
         trains: Mapping[str, Array],
-        samples: int,
-        count: int,
-        potentials: dict[int, Array],
+        part: slice,
+        when: slice,
+        potentials: Mapping[int, Array],
         wanted: Wanted,
     ) -> Played:
-        """Return what some steps give; `potentials` move on."""
+        """Return what some steps of some samples give; `potentials` move on in place."""
         given: dict[int, Array] = {}
         for one in self.placed.inputs:
-            maps = trains[one.name].reshape(-1, *map_of(self.inputs[one.name].shape))
             for to in one.destinations:
-                self._give(given, to.core, to.shift, maps, (samples, count))
+                self._give(given, to, self._maps(trains, one.name, part, when))
         pixels, seen = self.placed.pixels, None
         if pixels is not None:
-            maps = trains[pixels.input].reshape(-1, *map_of(self.inputs[pixels.input].shape))
-            seen = see(pixels, maps)
+            seen = see(pixels, self._maps(trains, pixels.input, part, when))
             for to in pixels.destinations:
-                self._give(given, to.core, 0, seen, (samples, count))
-        played = None
-        if self._compiled and samples:
-            from snnc.targets.dynapcnn.native import step_chip
-
-            played = step_chip.play(self.placed, given, samples, count, potentials, wanted)
+                self._give(given, to, seen)
+        some = {core: v[part] for core, v in potentials.items()}
+        lengths = part.stop - part.start, when.stop - when.start
+        played = self._by_machine(given, lengths[1], some, wanted) if lengths[0] == 1 else None
         if played is None:
-            played = numpy_steps.play(self.placed, given, samples, count, potentials, wanted)
+            played = numpy_steps.play(self.placed, given, *lengths, some, wanted)
         if seen is None:
             return played
-        counts = {**played.counts, -1: seen.reshape(samples, count, *seen.shape[1:])}
-        return Played(counts, played.potentials, played.activity)
+        return Played({**played.counts, -1: seen}, played.potentials, played.activity)
 
-    def _give(
+    def _by_machine(
         self,
-        given: dict[int, Array],
-        core: int,
-        shift: int,
-        maps: Array,
-        lengths: tuple[int, int],
-    ) -> None:
-        """Add counts (samples and steps, f, y, x) to what an input sends to a core."""
-        shape = (*lengths, *self.placed.by_number[core].input)
-        whole = given.setdefault(core, np.zeros(shape, dtype=np.int64))
-        whole[:, :, shift : shift + maps.shape[1]] += maps.reshape(*lengths, *maps.shape[1:])
+        given: Mapping[int, Array],
+        steps: int,
+        potentials: Mapping[int, Array],
+        wanted: Wanted,
+    ) -> Played | None:
+        """Return what steps of one sample give, None where numpy must do it."""
+        if not self._compiled:
+            return None
+        if self._chip is None:
+            from snnc.targets.dynapcnn.native.step_chip import StepChip
+
+            self._chip = StepChip(self.placed)
+        counts, v = ({core: a[0] for core, a in m.items()} for m in (given, potentials))
+        return self._chip.play(counts, steps, v, wanted)
+
+    def _maps(self, trains: Mapping[str, Array], name: str, part: slice, when: slice) -> Array:
+        """Return counts (samples, steps, f, y, x) of an input."""
+        train = trains[name][part, when]
+        return train.reshape(*train.shape[:2], *map_of(self.inputs[name].shape))
+
+    def _give(self, given: dict[int, Array], to: Destination, maps: Array) -> None:
+        """Add counts (samples, steps, f, y, x) to what an input sends to a core."""
+        shape = (*maps.shape[:2], *self.placed.by_number[to.core].input)
+        whole = given.setdefault(to.core, np.zeros(shape, dtype=np.int64))
+        whole[:, :, to.shift : to.shift + maps.shape[2]] += maps
 
 
 def _initial(core: Core, samples: int) -> Array:

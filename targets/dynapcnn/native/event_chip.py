@@ -15,7 +15,7 @@ from snnc.targets.dynapcnn.native.tables import (
     to_memory,
     touched,
 )
-from snnc.targets.dynapcnn.played import Played, Wanted
+from snnc.targets.dynapcnn.played import Played, Wanted, since
 from snnc.targets.dynapcnn.records import Core, Placed
 from snnc.targets.dynapcnn.storm import LONGEST, QUEUE, storm
 
@@ -24,14 +24,16 @@ _ROOM = 4
 
 
 class EventChip:
-    """A chip whose potentials go on from call to call."""
+    """A chip whose potentials go on from call to call; chips of one build may share a table."""
 
-    def __init__(self, placed: Placed) -> None:
+    def __init__(self, placed: Placed, table: Table | None = None) -> None:
         self.placed = placed
-        self.table = Table(placed.cores)
+        self.table = Table(placed.cores) if table is None else table
+        self.potentials = [
+            to_memory(np.zeros(c.output) if c.initial is None else c.initial, np.int16)
+            for c in placed.cores
+        ]
         for number, core in enumerate(placed.cores):
-            start = np.zeros(core.output, np.int16) if core.initial is None else core.initial
-            self.table.point(number, "v", to_memory(start, np.int16))
             bias = np.zeros(padded(core.output[0]), np.int16)
             if core.bias is not None:
                 bias[: core.output[0]] = core.bias
@@ -39,9 +41,8 @@ class EventChip:
 
     def copy(self) -> "EventChip":
         """Return an independent chip in the same state."""
-        made = EventChip(self.placed)
-        for number in range(len(self.placed.cores)):
-            made.table.point(number, "v", self.table.array(number, "v").copy())
+        made = EventChip(self.placed, self.table)
+        made.potentials = [v.copy() for v in self.potentials]
         return made
 
     def play(
@@ -64,14 +65,10 @@ class EventChip:
             if core.core in wanted.potentials:
                 lying = self.table.array(number, "trace")[None]
                 potentials[core.core] = from_memory(lying, core.output[0]).astype(np.int32)
-        after = self.table.counters()
-        activity = {
-            core: {name: count - before[core][name] for name, count in row.items()}
-            for core, row in after.items()
-        }
-        return Played(counts, potentials, activity), heard
+        return Played(counts, potentials, since(before, self.table.counters())), heard
 
     def _attend(self, number: int, core: Core, steps: int, wanted: Wanted, listen: bool) -> None:
+        self.table.point(number, "v", self.potentials[number])
         features, height, width = core.output
         shape = (steps, height, width, padded(features))
         counted, traced = core.core in wanted.counts, core.core in wanted.potentials

@@ -1,4 +1,4 @@
-"""Runs samples in time steps by machine code, core after core of each step."""
+"""Runs a sample in time steps by machine code, core after core of each step."""
 
 from collections.abc import Mapping
 
@@ -8,42 +8,48 @@ from snnc.ir.types import I32
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.native import functions
 from snnc.targets.dynapcnn.native.tables import Table, from_memory, padded, place_to, to_memory
-from snnc.targets.dynapcnn.played import Played, Wanted, joined
+from snnc.targets.dynapcnn.played import Played, Wanted, since
 from snnc.targets.dynapcnn.records import Core, Placed
 
 
-def play(
-    placed: Placed,
-    given: Mapping[int, Array],
-    samples: int,
-    steps: int,
-    potentials: dict[int, Array],
-    wanted: Wanted,
-) -> Played | None:
-    """Return what some steps give; None where a sum might leave 32 bits, and nothing has changed.
+class StepChip:
+    """A chip in time steps; potentials are handed in and out."""
 
-    `given` are counts (samples, steps, f, y, x) by core that the inputs send; `potentials`
-    (samples, f, y, x) by core move on.
-    """
-    if any(int(array.max(initial=0)) > I32.high >> 1 for array in given.values()):
-        return None
-    table = _table(placed)
-    parts, after = [], []
-    for sample in range(samples):
-        for number, core in enumerate(placed.cores):
-            v = to_memory(potentials[core.core][sample], np.int32)
-            table.point(number, "v", v)
-            _attend(table, number, core, given.get(core.core), sample)
-            _trace(table, number, core, steps, wanted)
-        if functions.steps()(table.address, len(placed.cores), steps):
+    def __init__(self, placed: Placed) -> None:
+        self.placed = placed
+        self.table = _table(placed)
+
+    def play(
+        self,
+        given: Mapping[int, Array],
+        steps: int,
+        potentials: Mapping[int, Array],
+        wanted: Wanted,
+    ) -> Played | None:
+        """Return what some steps of a sample give; None where a sum might leave 32 bits.
+
+        `given` are counts (steps, f, y, x) by core that the inputs send; `potentials` (f, y, x) by
+        core move on in place, unless None is returned.
+        """
+        if any(int(array.max(initial=0)) > I32.high >> 1 for array in given.values()):
             return None
-        parts.append(_played(table, wanted))
-        after.append({c.core: _final(table, n, c) for n, c in enumerate(placed.cores)})
-    for sample, found in enumerate(after):
-        for number, v in found.items():
-            potentials[number][sample] = v
-    whole = joined(parts, 0)
-    return Played(whole.counts, whole.potentials, table.counters())
+        table = self.table
+        for number, core in enumerate(self.placed.cores):
+            table.point(number, "v", to_memory(potentials[core.core], np.int32))
+            array = given.get(core.core)
+            counts = None if array is None else to_memory(array, np.int32)
+            table.point(number, "given", counts)
+            table.set(number, given_step=0 if counts is None else counts.strides[0])
+            _trace(table, number, core, steps, wanted)
+        before = table.counters()
+        if functions.steps()(table.address, len(self.placed.cores), steps):
+            # Sums and arrivals of the step that was left lie about.
+            self.table = _table(self.placed)
+            return None
+        for number, core in enumerate(self.placed.cores):
+            potentials[core.core][...] = _final(table, number, core)
+        counts_, traced = _played(table, wanted)
+        return Played(counts_, traced, since(before, table.counters()))
 
 
 def _table(placed: Placed) -> Table:
@@ -73,12 +79,6 @@ def _largest(core: Core) -> int:
     return (I32.high - bias) // max(1, int(rows.max()))
 
 
-def _attend(table: Table, number: int, core: Core, given: Array | None, sample: int) -> None:
-    array = None if given is None else to_memory(given[sample], np.int32)
-    table.point(number, "given", array)
-    table.set(number, given_step=0 if array is None else array.strides[0])
-
-
 def _trace(table: Table, number: int, core: Core, steps: int, wanted: Wanted) -> None:
     features, height, width = core.output
     for name, cores in (("counts", wanted.counts), ("trace", wanted.potentials)):
@@ -86,7 +86,7 @@ def _trace(table: Table, number: int, core: Core, steps: int, wanted: Wanted) ->
         table.trace(number, name, np.zeros(shape, np.int32) if core.core in cores else None)
 
 
-def _played(table: Table, wanted: Wanted) -> Played:
+def _played(table: Table, wanted: Wanted) -> tuple[dict[int, Array], dict[int, Array]]:
     counts, potentials = {}, {}
     for number, core in enumerate(table.cores):
         if core.core in wanted.counts:
@@ -96,7 +96,7 @@ def _played(table: Table, wanted: Wanted) -> Played:
         if core.core in wanted.potentials:
             lying = table.array(number, "trace")[None]
             potentials[core.core] = from_memory(lying, core.output[0])
-    return Played(counts, potentials)
+    return counts, potentials
 
 
 def _final(table: Table, number: int, core: Core) -> Array:
