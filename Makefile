@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_TESTS := tests/unit/frontends/pytorch
+NIR_TESTS := $(addprefix tests/unit/frontends/nir/test_,frameworks.py package.py)
 
 .PHONY: demo test slow lint peers frameworks bench clean
 
@@ -17,7 +18,7 @@ test: $(VENV)/.dev lint
 slow: $(VENV)/.dev peers frameworks
 	SNNC_EXAMPLES=300 $(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m slow
-	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) tests/unit/frontends/nir/test_frameworks.py tests/examples/test_pytorch.py
+	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) $(NIR_TESTS) tests/examples/test_pytorch.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -203,3 +203,31 @@ def test_a_field_is_not_repeated_for_an_absurd_input(chain, refused):
 def test_numbers_beyond_float32_are_refused(chain, refused):
     found = refused(chain("IF", {**IF, "r": [1e300], "v_reset": [0.0]}), profile="spec", dt=1.0)
     assert ("nir-value", "n") == (found.code, found.loc.name)
+
+
+@pytest.mark.parametrize(
+    ("options", "initial"),
+    [
+        ({"profile": "spec"}, 0.0),
+        ({"profile": "spec", "initial": "leak"}, 0.5),
+        ({"profile": "spec", "initial": "reset"}, 0.25),
+        ({"profile": "spikingjelly"}, 0.25),
+    ],
+)
+def test_the_potential_begins_where_the_profile_says(options, initial, chain, load):
+    fields = {"tau": [2e-3], "r": [1.0], "v_leak": [0.5], "v_threshold": [1.0], "v_reset": [0.25]}
+    module = load(chain("LIF", fields), dt=1e-3, **options)
+    assert initial == module.graph.ops[0]["initial"]
+
+
+def test_a_graph_means_the_same_whichever_version_of_nir_wrote_it(package_files, load):
+    def text(name, version):
+        module = load(package_files / f"spec_{name}_{version}.nir", profile="spec", dt=1e-3)
+        return write(module, locs=False).partition("graph @main")[2]
+
+    for name in ("affine", "conv2d", "flatten", "if", "lif", "same", "sumpool2d"):
+        first = "0.2.0" if (package_files / f"spec_{name}_0.2.0.nir").exists() else "1.0.3"
+        older, newer = (first, "1.0.3", "1.0.4"), ("1.0.6", "1.0.7", "1.0.8")
+        assert 1 == len({text(name, v) for v in older})
+        assert 1 == len({text(name, v) for v in newer})
+        assert (name in ("if", "lif")) == (text(name, "1.0.4") != text(name, "1.0.8"))

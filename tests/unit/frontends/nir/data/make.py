@@ -2,7 +2,7 @@
 
     pip install nir==1.0.8 && python make.py       # most producers, all primitives
     pip install nir==1.0.4 && python make.py       # sinabs' version
-    pip install nir==0.2 && python make.py
+    pip install nir==0.2 && python make.py         # and 1.0.3, 1.0.6, 1.0.7
 
 They are members of `fixtures.zip`, as HDF5 fills each with some 20 KB of zeros; those of the other
 versions in it are kept.
@@ -170,8 +170,9 @@ def spec():
     both = {"tau": one(2e-3, "f8"), "r": one(1.0, "f8"), "v_leak": one(0.5, "f8")}
     yield "li", chain(nir.LI(**both))
     fires = {"v_threshold": one(1.0, "f8")}
-    if VERSION == "1.0.8":
+    if VERSION >= "1.0.6":
         fires["v_reset"] = one(0.25, "f8")
+    if VERSION == "1.0.8":
         cuba = {k: v for k, v in both.items() if k != "tau"}
         cuba |= {"tau_syn": one(2e-3, "f8"), "tau_mem": one(4e-3, "f8"), "w_in": 2.0}
         yield "cubali", chain(nir.CubaLI(**cuba))
@@ -182,6 +183,9 @@ def spec():
 
 PRODUCERS = {
     "0.2.0": [spec],
+    "1.0.3": [spec],
+    "1.0.6": [spec],
+    "1.0.7": [spec],
     "1.0.4": [sinabs, spec],
     "1.0.8": [snntorch, spikingjelly, norse, rockpool, spec],
 }
