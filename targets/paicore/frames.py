@@ -346,8 +346,8 @@ def pack_weights(
 ) -> Words:
     """Return the weight RAM of a core, `uint64[512, 18]`.
 
-    `weights` is `int8[n, extension * axons]`: neuron, then axon, of which `axons` lie in each of
-    the `extension` slots of a step. Bit k of the weight of neuron i from axon a of slot j is bit
+    `weights` is `int8[n, extension * axons]`: neuron, then axon, of which `axons`, a multiple of 8,
+    lie in each of the `extension` slots of a step. Bit k of the weight of neuron i from axon a of slot j is bit
     `((i * extension + j) * bits + k) * axons + a` of the RAM read as one string, low bits first.
 
     Raises:
@@ -372,13 +372,14 @@ def pack_weights(
             f"with {extension} x {axons} axons",
             help="place fewer neurons on the core",
         )
-    cut = weights.reshape(neurons, extension, 1, axons).view(np.uint8)
-    # Packing counts any number but 0 as a set bit, so each plane keeps its bit where it is.
-    planes = cut & _BITS[:bits, None]
+    cut = weights.reshape(neurons, extension, axons).view(np.uint8)
     ram = np.zeros(capacity // 8, dtype=np.uint8)
-    packed = np.packbits(planes.ravel(), bitorder="little")
-    ram[: len(packed)] = packed
-    return ram.view("<u8").astype(np.uint64).reshape(LIMITS.weight_rows, LIMITS.weight_row_words)
+    used = ram[: weights.size * bits // 8].reshape(neurons, extension, bits, axons // 8)
+    for k in range(bits):
+        # Packing counts any number but 0 as a set bit, so the plane keeps its bit where it is.
+        used[:, :, k] = np.packbits(cut & _BITS[k], axis=-1, bitorder="little")
+    words = ram.view("<u8").astype(np.uint64, copy=False)
+    return words.reshape(LIMITS.weight_rows, LIMITS.weight_row_words)
 
 
 def unpack_weights(
