@@ -12,8 +12,8 @@ import numpy as np
 from attrs import define, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
-from snnc.frontends.pytorch.axes import Sizes, has_time
-from snnc.frontends.pytorch.eager import Recorded, arranged, eager, fewer, inputs
+from snnc.frontends.pytorch.axes import F, Sizes, has_time
+from snnc.frontends.pytorch.eager import Batch, Recorded, arranged, eager, fewer, inputs
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.lower import Lowered
@@ -56,11 +56,16 @@ class Report:
 
 
 def check(
-    network: Any, sample: Any, lowered: Lowered, emitted: Emitted, run: Run, allow: bool
+    network: Any,
+    samples: Batch,
+    lowered: Lowered,
+    emitted: Emitted,
+    run: Run,
+    allow: bool,
 ) -> Report:
     """Return what was compared; raise `torch-differs` at the first difference unless allowed."""
     report = Report()
-    for number, batch in enumerate(inputs(_runnable(network, sample, lowered), lowered)):
+    for number, batch in enumerate(inputs(_runnable(network, samples, lowered), lowered)):
         try:
             theirs = eager(network, batch, lowered)
         except Exception as error:
@@ -84,35 +89,30 @@ def check(
     return report
 
 
-def _runnable(network: Any, sample: Any, lowered: Lowered) -> Any:
+def _runnable(network: Any, samples: Batch, lowered: Lowered) -> Batch:
     """Return the first samples, or all where the network takes batches of one size only."""
-    few = fewer(sample, lowered)
-    if few.shape != sample.shape:
+    few = fewer(samples, lowered)
+    if few[0].shape != samples[0].shape:
         try:
             eager(network, few, lowered)
         except Exception:  # whatever a user's forward raises
-            return sample
+            return samples
     return few
 
 
 def _compare(
-    theirs: Recorded, batch: Any, lowered: Lowered, emitted: Emitted, run: Run, report: Report
+    theirs: Recorded, batch: Batch, lowered: Lowered, emitted: Emitted, run: Run, report: Report
 ) -> Difference | None:
     """Return the first difference that is not a tie; a sample with a tie is left out after it."""
     module = emitted.module
     spiking = [p for p in theirs.layers if p in emitted.layers]
     potentials = [f"{emitted.layers[p].removesuffix('.v')}.v" for p in spiking]
     names = [emitted.layers[p] for p in spiking]
-    x = _given(batch, lowered, theirs.ticks)
-    source = module.graph.inputs[0]
-    result = run(
-        module,
-        {source.name: x.astype(source.type.element.storage)},
-        ticks=theirs.ticks,
-        probe=list(dict.fromkeys([*names, *potentials])),
-    )
+    given = _given(batch, lowered, emitted, theirs.ticks)
+    probe = list(dict.fromkeys([*names, *potentials]))
+    result = run(module, given, ticks=theirs.ticks, probe=probe)
     values = {**result.outputs, **result.trace}
-    good = np.ones(len(x), dtype=bool)
+    good = np.ones(len(next(iter(given.values()))), dtype=bool)
     while True:
         found = _first(theirs, spiking, emitted, values, good, lowered)
         if found is None:
@@ -132,17 +132,26 @@ def _compare(
     return _outputs(theirs, lowered, emitted, values, good)
 
 
-def _given(batch: Any, lowered: Lowered, ticks: int) -> Array:
-    """Return the input of the module: (samples, ticks, *shape), or without ticks."""
-    array = np.asarray(batch)
+def _given(batch: Batch, lowered: Lowered, emitted: Emitted, ticks: int) -> dict[str, Array]:
+    """Return the inputs of the module: (samples, ticks, *shape), or without ticks."""
+    types = {v.name: v.type for v in emitted.module.graph.inputs}
+    arrays = {e["name"]: x for e, x in zip(lowered.given, batch, strict=True)}
+    return {
+        name: _train(arrays[name], lowered, len(kind.shape), ticks).astype(kind.element.storage)
+        for name, kind in types.items()
+    }
+
+
+def _train(x: Any, lowered: Lowered, rank: int, ticks: int) -> Array:
+    """Return one input as the module takes it; `rank` is the number of the sample's own axes."""
+    array = np.asarray(x)
+    lead = tuple(a for a in lowered.layout if a != F)
     if lowered.stepping:
-        full = array if array.ndim == len(lowered.layout) + 1 else array[None]
+        full = array if array.ndim == len(lead) + rank + 1 else array[None]
         return np.swapaxes(full, 0, 1)
     if not has_time(lowered.layout):
         return array
-    from torch import from_numpy
-
-    return arranged([from_numpy(array)], lowered.layout, batch, lowered)[:, :ticks]
+    return arranged([x], (*lead, *(F for _ in range(rank))), lowered)[:, :ticks]
 
 
 def _first(

@@ -6,7 +6,7 @@ spike then stands for that much, which goes into the weights behind it. Average 
 pools, their divisor going the same way. Rates approximate activations; nothing else is rounded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,25 +69,32 @@ def relus(lowered: Lowered) -> dict[Expr, str]:
 
 
 def thresholds(
-    lowered: Lowered, named_relus: Mapping[Expr, str], data: Array, percentile: float, run: Run
+    lowered: Lowered,
+    named_relus: Mapping[Expr, str],
+    data: Sequence[Array],
+    percentile: float,
+    run: Run,
 ) -> dict[Expr, float]:
-    """Return the percentile of each ReLU's positive activations on data (samples, *shape).
+    """Return the percentile of each ReLU's positive activations on data, (samples, *shape) each.
 
     Raises:
         SnncError: `conversion-data` for data without samples, or a layer that is silent on it.
     """
-    if not len(data) or not np.isfinite(data).all():
+    probes = [*lowered.outputs, *(Output(e, ()) for e in named_relus)]
+    names = [e["name"] for e in lowered.given]
+    watched = emit(with_outputs(lowered, probes), "activations", dict.fromkeys(names, F32))
+    inputs = watched.module.graph.inputs
+    arrays = dict(zip(names, data, strict=False))
+    wrong = [v for v in inputs if v.name not in arrays or arrays[v.name].shape[1:] != v.type.shape]
+    if wrong:
         raise fail(
             "conversion-data",
-            f"the data {list(data.shape)} is empty or holds NaN",
-            help="give a few hundred training inputs",
+            f"the data has {', '.join(str(list(a.shape)) for a in data)}; input %{wrong[0].name} "
+            f"is {wrong[0].type}",
+            help="give training inputs as (samples, ...), one array for each input",
         )
-    probes = [*lowered.outputs, *(Output(e, ()) for e in named_relus)]
-    watched = emit(with_outputs(lowered, probes), "activations", F32)
-    x = data if not watched.module.graph.inputs[0].type.timed else data[:, None]
-    result = run(
-        watched.module, {watched.module.graph.inputs[0].name: x.astype(np.float32)}, ticks=1
-    )
+    given = {v.name: arrays[v.name][:, None] if v.type.timed else arrays[v.name] for v in inputs}
+    result = run(watched.module, given, ticks=1)
     found: dict[Expr, float] = {}
     names = watched.outputs[len(lowered.outputs) :]
     for (expr, name), value in zip(named_relus.items(), names, strict=True):
@@ -115,6 +122,7 @@ def with_outputs(lowered: Lowered, outputs: list[Output]) -> Lowered:
         dict(lowered.places),
         lowered.sizes,
         lowered.layout,
+        lowered.given,
     )
 
 

@@ -19,33 +19,43 @@ SAMPLES = 2
 """Samples of a larger batch that a check runs, where the batch has an axis of its own."""
 
 
-def fewer(sample: Any, lowered: Lowered) -> Any:
+Batch = tuple[Any, ...]
+"""What the network is called with: one tensor for each input."""
+
+
+def fewer(batch: Batch, lowered: Lowered) -> Batch:
     """Return the first samples of a batch, unless time and batch share an axis somewhere."""
     merged = any(len(a) > 1 for o in lowered.outputs for a in o.axes if a != F)
     merged |= any(site.order == "merged" for site in lowered.sites.values())
     if merged or ("B",) not in lowered.layout:
-        return sample
+        return batch
     axis = lowered.layout.index(("B",))
-    return sample.narrow(axis, 0, min(SAMPLES, sample.shape[axis]))
+    return tuple(x.narrow(axis, 0, min(SAMPLES, x.shape[axis])) for x in batch)
 
 
-def inputs(sample: Any, lowered: Lowered) -> list[Any]:
+def inputs(samples: Batch, lowered: Lowered) -> list[Batch]:
     """Return inputs in the network's own layout: the sample, its halves, and random ones."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    longer = _lengthened(sample, lowered)
-    batches = [longer, sample] if longer is not sample else [sample]
+    longer = tuple(_lengthened(x, lowered) for x in samples)
 
-    def noise() -> Any:
-        return torch.rand(longer.shape, generator=generator)
+    def noise(x: Any) -> Any:
+        return torch.rand(x.shape, generator=generator)
 
-    low, high = float(sample.min()), float(sample.max())
-    binary = bool(((sample == 0) | (sample == 1)).all())
-    batches.insert(1, longer * (noise() < 0.5))
-    wide = (noise() < 0.5).to(sample.dtype) if binary else low + (high - low) * noise()
-    batches.insert(2, wide.to(sample.dtype))
-    return batches
+    def wide(x: Any, like: Any) -> Any:
+        low, high = float(like.min()), float(like.max())
+        whole = bool((like == like.floor()).all())
+        drawn = low + (high - low) * noise(x)
+        return drawn.round() if whole else drawn
+
+    batches = [
+        longer,
+        tuple(x * (noise(x) < 0.5) for x in longer),
+        tuple(wide(x, s) for x, s in zip(longer, samples, strict=True)),
+    ]
+    same = all(x is s for x, s in zip(longer, samples, strict=True))
+    return batches if same else [*batches, samples]
 
 
 def _lengthened(sample: Any, lowered: Lowered) -> Any:
@@ -73,7 +83,7 @@ class Recorded:
     ticks: int
 
 
-def eager(network: Any, batch: Any, lowered: Lowered) -> Recorded:
+def eager(network: Any, batch: Batch, lowered: Lowered) -> Recorded:
     """Return what a copy of the network gives from its beginning: layers, outputs, ticks."""
     import torch
 
@@ -82,16 +92,18 @@ def eager(network: Any, batch: Any, lowered: Lowered) -> Recorded:
     calls: dict[str, list[Any]] = {p: [] for p, s in lowered.sites.items() if s.compared}
     modules = dict(own.named_modules())
     for path in calls:
-        modules[path if path in modules else ""].register_forward_hook(_recorder(calls[path]))
+        layer = modules[path if path in modules else ""]
+        # Before the user's own hooks, which change what the next layer gets.
+        layer.register_forward_hook(_recorder(calls[path]), prepend=True)
     with torch.no_grad():
-        stepped = lowered.stepping and batch.ndim == len(lowered.layout) + 1
-        results = _steps(own, batch) if stepped else [without_states(own(batch))]
-    ticks = batch.shape[0] if stepped else 0
-    layers = {p: _layer(lowered, p, c, batch) for p, c in calls.items()}
-    ticks = ticks or next((a.shape[1] for a in layers.values()), _ticks(batch, lowered))
+        stepped = lowered.stepping and batch[0].ndim == len(lowered.layout) + 1
+        given = tuple(x.clone() for x in batch)
+        results = _steps(own, given) if stepped else [without_states(own(*given))]
+    ticks = batch[0].shape[0] if stepped else 0
+    layers = {p: _layer(lowered, p, c) for p, c in calls.items()}
+    ticks = ticks or next((a.shape[1] for a in layers.values()), _ticks(batch[0], lowered))
     outputs = tuple(
-        arranged([r[i] for r in results], o.axes, batch, lowered)
-        for i, o in enumerate(lowered.outputs)
+        arranged([r[i] for r in results], o.axes, lowered) for i, o in enumerate(lowered.outputs)
     )
     return Recorded(layers, outputs, ticks)
 
@@ -117,11 +129,11 @@ def _stacked(values: list[Any]) -> Any:
     return torch.stack(values)
 
 
-def _steps(own: Any, batch: Any) -> list[Any]:
+def _steps(own: Any, batch: Batch) -> list[Any]:
     """Return the results of one call per tick; a state that comes back is handed on."""
     results, state = [], None
-    for x in batch:
-        result = own(x) if state is None else own(x, state)
+    for x in zip(*batch, strict=True):
+        result = own(*x) if state is None else own(*x, state)
         results.append(without_states(result))
         if isinstance(result, tuple) and len(without_states(result)) < len(_leaves(result)):
             state = result[-1]
@@ -136,17 +148,17 @@ def _leaves(result: Any) -> list[Any]:
     return [one for part in result for one in _leaves(part)]
 
 
-def _layer(lowered: Lowered, path: str, calls: list[Any], batch: Any) -> Array:
+def _layer(lowered: Lowered, path: str, calls: list[Any]) -> Array:
     # A container may run a layer of many ticks tick by tick.
     order = lowered.sites[path].order if len(calls) == 1 else "step"
     shape = lowered.inputs[path].shape
     lead: Axes = {"TB": (("T",), ("B",)), "BT": (("B",), ("T",)), "merged": (("B", "T"),)}.get(
         order, (("B",),)
     )
-    return arranged(calls, (*lead, *(F for _ in shape)), batch, lowered)
+    return arranged(calls, (*lead, *(F for _ in shape)), lowered)
 
 
-def arranged(calls: list[Any], axes: Axes, batch: Any, lowered: Lowered) -> Array:
+def arranged(calls: list[Any], axes: Axes, lowered: Lowered) -> Array:
     """Return the tensors of one or several calls as (samples, ticks, *shape)."""
     arrays = [np.asarray(c.detach()) for c in calls]
     if not has_time(axes):

@@ -1,5 +1,6 @@
 """From expressions to a module at level `snn`: one op each, names after the user's modules."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,9 @@ class Emitted:
     outputs: tuple[str, ...]
 
 
-def emit(lowered: Lowered, name: str, element: Element) -> Emitted:
-    """Return the module of a lowered network whose input has this element."""
-    return _Emitter(lowered, name, element).run()
+def emit(lowered: Lowered, name: str, elements: Mapping[str, Element]) -> Emitted:
+    """Return the module of a lowered network whose inputs have these elements, by name."""
+    return _Emitter(lowered, name, elements).run()
 
 
 def _needed(lowered: Lowered) -> list[Expr]:
@@ -44,8 +45,8 @@ def _needed(lowered: Lowered) -> list[Expr]:
 
 
 class _Emitter:
-    def __init__(self, lowered: Lowered, name: str, element: Element) -> None:
-        self.lowered, self.element = lowered, element
+    def __init__(self, lowered: Lowered, name: str, elements: Mapping[str, Element]) -> None:
+        self.lowered, self.elements = lowered, elements
         self.build = Builder(name, "snn", {}, named(name))
         self.values: dict[Expr, Value] = {}
         self.made: dict[tuple[str, str], Value] = {}
@@ -95,7 +96,8 @@ class _Emitter:
 
     def _input(self, expr: Expr) -> None:
         phase = 0 if expr.timed else None
-        self.values[expr] = self.build.input(expr["name"], Type(self.element, expr.shape, phase))
+        kind = Type(self.elements[expr["name"]], expr.shape, phase)
+        self.values[expr] = self.build.input(expr["name"], kind)
 
     def _neurons(self, site: Site, expr: Expr) -> None:
         x = self._value(expr)

@@ -86,7 +86,7 @@ class Torch:
                 `unsupported-layer`, `unsupported-function`, `unsupported-network`,
                 `torch-differs`, and what the weights' file raises.
         """
-        from snnc.frontends.pytorch.samples import as_sample
+        from snnc.frontends.pytorch.samples import as_samples
         from snnc.frontends.pytorch.weights import load_program, load_weights
 
         given = dict(options)
@@ -102,13 +102,13 @@ class Torch:
             source, sample = source[0], source[1] if sample is None else sample
         if chosen.weights:
             source = load_weights(source, Path(chosen.weights))
-        return lowered(source, as_sample(sample), chosen, run, data)
+        return lowered(source, as_samples(sample, argument_names(source)), chosen, run, data)
 
 
 def lowered(
-    network: Any, sample: Any, options: Options, run: Any = None, data: Any = None
+    network: Any, samples: tuple[Any, ...], options: Options, run: Any = None, data: Any = None
 ) -> Module:
-    """Return the module of a network called with `sample`; `run` executes it for the check.
+    """Return the module of a network called with `samples`; `run` executes it for the check.
 
     A ReLU network that is converted is compared as it is, before; `data` sets its thresholds.
     """
@@ -120,12 +120,19 @@ def lowered(
 
     check_mode(network)
     check_numbers(network)
-    captured = capture(network, [sample], {"single_crossing": options.single_crossing})
+    names = argument_names(network)[: len(samples)]
+    if len(names) < len(samples):
+        raise fail(
+            "sample-type",
+            f"the sample has {len(samples)} inputs, forward takes {len(names)}",
+            help="give one array for each argument of forward",
+        )
+    captured = capture(network, samples, {"single_crossing": options.single_crossing})
     time = int(options.time) if options.time.isdigit() else options.time
-    found = lower(captured, sample, time, _input_name(network))
+    found = lower(captured, samples, time, names)
     name = options.name or type(network).__name__
-    element = element_of(sample, options.input)
-    emitted = emit(found, name, element)
+    elements = {n: element_of(s, options.input) for n, s in zip(names, samples, strict=True)}
+    emitted = emit(found, name, elements)
     if options.check:
         if run is None:
             raise fail(
@@ -133,22 +140,22 @@ def lowered(
                 "the lowering of a network of torch is compared with it, which needs an engine",
                 help="read it with snnc.load, or say check=False",
             )
-        report = check(network, sample, found, emitted, run, options.allow_mismatch)
+        report = check(network, samples, found, emitted, run, options.allow_mismatch)
         if report.ties and not options.convert:
             ties = tuple(str(tie) for tie in report.ties)
             return evolve(emitted.module, attrs={**emitted.module.attrs, "ties": ties})
     if options.convert:
-        return _converted(found, name, element, options, run, data)
+        return _converted(found, name, elements, options, run, data)
     return emitted.module
 
 
 def _converted(
-    found: Any, name: str, element: Element, options: Options, run: Any, data: Any
+    found: Any, name: str, elements: dict[str, Element], options: Options, run: Any, data: Any
 ) -> Module:
     """Return the spiking form of a lowered ReLU network."""
     from snnc.frontends.pytorch.convert import Conversion, converted, relus, thresholds
     from snnc.frontends.pytorch.emit import emit
-    from snnc.frontends.pytorch.samples import as_sample
+    from snnc.frontends.pytorch.samples import as_samples
 
     chosen = Conversion(
         options.percentile,
@@ -161,17 +168,24 @@ def _converted(
     found_relus = relus(found)
     levels = {}
     if data is not None:
-        array = as_sample(data).numpy()
-        levels = thresholds(found, found_relus, array, options.percentile, run)
+        arrays = [a.numpy() for a in as_samples(data, list(elements))]
+        levels = thresholds(found, found_relus, arrays, options.percentile, run)
     spiking = converted(found, found_relus, levels, chosen)
-    return emit(spiking, name, F32 if options.encode != "none" else element).module
+    if options.encode != "none":
+        elements = dict.fromkeys(elements, F32)
+    return emit(spiking, name, elements).module
 
 
-def _input_name(network: Any) -> str:
-    """Return the name of forward's first argument."""
-    names = [
-        p.name
-        for p in inspect.signature(network.forward).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return names[0] if names else "x"
+def argument_names(network: Any) -> list[str]:
+    """Return the names of forward's arguments, those of `*inputs` numbered."""
+    names: list[str] = []
+    for p in inspect.signature(network.forward).parameters.values():
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+        elif p.kind == p.VAR_POSITIONAL:
+            names += [p.name if not i else f"{p.name}_{i}" for i in range(_MANY)]
+    return names
+
+
+_MANY = 16
+"""Inputs that a forward with `*inputs` may be given."""

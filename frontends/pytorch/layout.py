@@ -1,5 +1,6 @@
 """Where the sample has time and batch: as its layers say, as forward indexes it, or as stated."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from snnc.diagnostics import fail, named
@@ -8,14 +9,27 @@ from snnc.frontends.pytorch.capture import Capture
 from snnc.frontends.pytorch.movements import CASTS, SAME
 
 
-def ticks_of(captured: Capture, sample: Any, time: Any) -> tuple[Sizes, Axes]:
-    """Return the sizes of time and batch in a sample, and its axes.
+def ticks_of(captured: Capture, samples: Sequence[Any], time: Any) -> tuple[Sizes, Axes]:
+    """Return the sizes of time and batch in the samples, and the axes of the first.
 
     `time` is "auto", "step" (one tick), "static" (the same value at every tick), or the number of
     the axis. Layers with a time axis of their own say it; else an input that is indexed along an
     axis says that this is time; else layers that are called once take one tick.
     """
-    shape = tuple(sample.shape)
+    sizes, axes = _first_axes(captured, tuple(samples[0].shape), time)
+    lead = [sizes.of(a) for a in axes if a != F]
+    for number, sample in enumerate(samples[1:], 1):
+        if list(sample.shape[: len(lead)]) != lead:
+            raise fail(
+                "sample-shape",
+                f"input {number} of the sample is {list(sample.shape)}; it begins with {lead} as "
+                "the first one does",
+                help="give all inputs the same axes of time and batch",
+            )
+    return sizes, axes
+
+
+def _first_axes(captured: Capture, shape: tuple[int, ...], time: Any) -> tuple[Sizes, Axes]:
     orders = sorted({s.order for s in captured.sites.values() if s.role and s.order != "step"})
     if len(orders) > 1:
         raise fail(

@@ -45,6 +45,7 @@ class Lowered:
     places: dict[str, Location]
     sizes: Sizes
     layout: Axes
+    given: tuple[Expr, ...]
 
     @property
     def stepping(self) -> bool:
@@ -70,6 +71,7 @@ class Walk:
         self.marks: dict[str, _Calls] = {}
         self.places: dict[str, Location] = {}
         self.values: dict[Any, Any] = {}
+        self.given: tuple[Expr, ...] = ()
         self.ops = Ops(self.exprs, sizes, UNKNOWN, "", "")
 
     def run(self) -> Lowered:
@@ -86,12 +88,21 @@ class Walk:
         marks = {path: self._rolled(path, calls) for path, calls in self.marks.items()}
         sites = {p: self.captured.sites[p] for p in inputs}
         return Lowered(
-            self.exprs, sites, inputs, marks, outputs, self.places, self.sizes, self.layout
+            self.exprs,
+            sites,
+            inputs,
+            marks,
+            outputs,
+            self.places,
+            self.sizes,
+            self.layout,
+            self.given,
         )
 
     def bind(self, placeholders: Mapping[Any, Any]) -> None:
         """Say what the placeholders of the program are."""
         self.values.update(placeholders)
+        self.given = tuple(v.expr for v in placeholders.values() if isinstance(v, Flow))
 
     def _args(self, given: Any) -> Any:
         if isinstance(given, (list, tuple)):
@@ -294,16 +305,18 @@ def _named(target: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dic
     return found
 
 
-def lower(captured: Capture, sample: Any, time: Any, input_name: str) -> Lowered:
-    """Return the network as expressions of its one input.
+def lower(
+    captured: Capture, samples: Sequence[Any], time: Any, names: Sequence[str]
+) -> Lowered:
+    """Return the network as expressions of its inputs, one sample and one name for each.
 
     Raises:
         SnncError: `unsupported-function`, `unsupported-network`, `sample-shape`.
     """
-    sizes, axes = ticks_of(captured, sample, time)
+    sizes, axes = ticks_of(captured, samples, time)
     walk = Walk(captured, sizes, axes)
     program = captured.program
-    named_inputs = set(program.graph_signature.user_inputs)
+    given = {n: i for i, n in enumerate(program.graph_signature.user_inputs)}
     stored = {**program.state_dict, **program.constants}
     targets = {
         **program.graph_signature.inputs_to_parameters,
@@ -312,14 +325,16 @@ def lower(captured: Capture, sample: Any, time: Any, input_name: str) -> Lowered
     }
     bound: dict[Any, Any] = {}
     for node in program.graph.nodes:
-        if node.op == "placeholder" and node.name in named_inputs:
-            shape = tuple(n for n, a in zip(sample.shape, axes, strict=True) if a == F)
+        if node.op == "placeholder" and node.name in given:
+            name, sample = names[given[node.name]], samples[given[node.name]]
+            lead = tuple(a for a in axes if a != F)
+            own = (*lead, *(F for _ in sample.shape[len(lead) :]))
             single = sizes.ticks == 1 and not has_time(axes)
             timed = single or has_time(axes)
             expr = walk.exprs.make(
-                "input", (), shape, named(input_name), name=input_name, timed=timed
+                "input", (), sample.shape[len(lead) :], named(name), name=name, timed=timed
             )
-            bound[node] = Flow(expr, axes, 0 if single else None)
+            bound[node] = Flow(expr, own, 0 if single else None)
         elif node.op == "placeholder":
             bound[node] = stored[targets[node.name]]
     walk.bind(bound)

@@ -1,5 +1,6 @@
 """The sample that a network is captured with: an array, a tensor, or a file of one."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,17 @@ from snnc.diagnostics import fail
 from snnc.ir.types import F32, U1, U8, U16, Element
 
 
-def as_sample(given: Any) -> Any:
-    """Return the sample as a float32 tensor.
+def as_samples(given: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    """Return the sample as float32 tensors, one for each input of the network in order.
+
+    Args:
+        given: an array or a tensor; a tuple of them, or a mapping by the names of forward's
+            arguments, where there are several inputs; or a file (`.npy`, `.npz`).
+        names: the names of forward's arguments.
 
     Raises:
         SnncError: `sample-missing`, `sample-type` for what is not numbers, or not finite.
     """
-    import numpy as np
-    import torch
-
     if given is None:
         raise fail(
             "sample-missing",
@@ -25,14 +28,31 @@ def as_sample(given: Any) -> Any:
         )
     if isinstance(given, (str, Path)):
         given = _from_file(Path(given))
-    if isinstance(given, (tuple, list)) and len(given) == 1:
-        given = given[0]
-    if isinstance(given, (tuple, list)) and any(hasattr(g, "shape") for g in given):
+    if isinstance(given, Mapping):
+        given = _in_order(given, names)
+    several = isinstance(given, (tuple, list)) and any(hasattr(g, "shape") for g in given)
+    return tuple(_tensor(g) for g in given) if several else (_tensor(given),)
+
+
+def _in_order(given: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+    """Return arrays by name in the order of forward's arguments; one alone needs no name."""
+    if len(given) == 1:
+        return tuple(given.values())
+    unknown = [n for n in given if n not in names]
+    wanted = tuple(n for n in names if n in given)
+    if unknown or wanted != tuple(names[: len(given)]):
         raise fail(
             "sample-type",
-            f"the sample has {len(given)} inputs; networks with one input are read",
-            help="join the inputs into one tensor, and take it apart in forward",
+            f"the sample holds {', '.join(given)}, forward takes {', '.join(names)}",
+            help="name the arrays as the arguments of forward",
         )
+    return tuple(given[n] for n in wanted)
+
+
+def _tensor(given: Any) -> Any:
+    import numpy as np
+    import torch
+
     try:
         array = given.detach().cpu().numpy() if hasattr(given, "detach") else np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -55,18 +75,11 @@ def _from_file(path: Path) -> Any:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
-        names = list(loaded.keys())
-        if len(names) == 1:
-            return loaded[names[0]]
+        return {name: loaded[name] for name in loaded}
     except FileNotFoundError:
         raise fail("sample-missing", f"there is no file {path}") from None
     except (OSError, ValueError) as error:
         raise fail("sample-type", f"{path} is not an array: {error}") from error
-    raise fail(
-        "sample-type",
-        f"{path} holds {len(names)} arrays: {', '.join(names)}",
-        help="give a file with one array",
-    )
 
 
 def element_of(sample: Any, stated: str) -> Element:

@@ -94,7 +94,7 @@ def load_program(path: Path, sample: Any) -> tuple[Any, Any]:
         ) from error
     given = program.example_inputs
     if sample is None and given is not None:
-        sample = given[0][0]
+        sample = given[0]
     network = program.module()
     for module in network.modules():
         module.training = False
