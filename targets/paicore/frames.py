@@ -347,8 +347,9 @@ def pack_weights(
     """Return the weight RAM of a core, `uint64[512, 18]`.
 
     `weights` is `int8[n, extension * axons]`: neuron, then axon, of which `axons`, a multiple of 8,
-    lie in each of the `extension` slots of a step. Bit k of the weight of neuron i from axon a of slot j is bit
-    `((i * extension + j) * bits + k) * axons + a` of the RAM read as one string, low bits first.
+    lie in each of the `extension` slots of a step. Bit k of the weight of neuron i from axon a of
+    slot j is bit `((i * extension + j) * bits + k) * axons + a` of the RAM read as one string, low
+    bits first.
 
     Raises:
         SnncError: `weight-range` for a weight that `bits` bits can't hold; `weight-capacity` if the
