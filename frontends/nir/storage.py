@@ -82,8 +82,10 @@ def load_h5py() -> ModuleType:
 
 
 @contextmanager
-def open_tree(path: Path) -> Iterator[Tree]:
+def open_tree(path: Path, attributes: tuple[str, ...] = ()) -> Iterator[Tree]:
     """Open a file and give its tree; leaves can be read until the end of the `with` block.
+
+    Of the attributes of groups only single numbers of the given names are looked at: `@NAME`.
 
     Raises:
         SnncError: `missing-package`, `nir-unreadable`, `nir-link`, `nir-size`, `nir-dtype`.
@@ -92,7 +94,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
     with _translated(path):
         check_heaps(path)
         with h5py.File(str(path), "r", locking=False) as file:
-            yield _Walk(h5py, file, path.stat().st_size).group(file, "", 0)
+            yield _Walk(h5py, file, path.stat().st_size, attributes).group(file, "", 0)
 
 
 @contextmanager
@@ -110,8 +112,8 @@ def _translated(path: Path) -> Iterator[None]:
 class _Walk:
     """One walk over a file; counts what is declared, and meets every group once."""
 
-    def __init__(self, h5py: ModuleType, file: Any, size: int) -> None:
-        self.h5py, self.file, self.size = h5py, file, size
+    def __init__(self, h5py: ModuleType, file: Any, size: int, attributes: tuple[str, ...]) -> None:
+        self.h5py, self.file, self.size, self.attributes = h5py, file, size, attributes
         self.declared = 0
         self.met: set[int] = set()
 
@@ -126,7 +128,8 @@ class _Walk:
                 help="a NIR file is a tree of groups; export the network again",
             )
         self.met.add(address)
-        return {key: self._member(group, key, f"{path}/{key}", depth) for key in sorted(group)}
+        members = {key: self._member(group, key, f"{path}/{key}", depth) for key in sorted(group)}
+        return members | {f"@{n}": leaf for n in self.attributes if (leaf := _number(group, n))}
 
     def _member(self, group: Any, key: str, path: str, depth: int) -> Tree | Leaf:
         link = group.get(key, getlink=True)
@@ -206,6 +209,17 @@ class _Walk:
                 named(path),
                 help="the file is damaged or hostile",
             )
+
+
+def _number(group: Any, name: str) -> Leaf | None:
+    """Return an attribute that is a single number."""
+    if name not in group.attrs:
+        return None
+    found = group.attrs.get_id(name)
+    if found.shape not in ((), (1,)) or found.dtype.kind not in "iuf":
+        return None
+    value = np.asarray(group.attrs[name]).reshape(())
+    return Leaf(f"{group.name}@{name}", (), "number", lambda: value)
 
 
 def _texts(data: Any, path: str) -> Array:

@@ -1,5 +1,6 @@
 """What snnc writes, the nir package reads: graphs, integer weights, and data."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -7,7 +8,7 @@ nir = pytest.importorskip("nir", reason="nir is not installed")
 
 import snnc  # noqa: E402
 from snnc.cli.app import app  # noqa: E402
-from snnc.frontends.nir import save  # noqa: E402
+from snnc.frontends.nir import read_data, save, save_data  # noqa: E402
 from snnc.ir.write import write  # noqa: E402
 from tests.unit.frontends.nir.recorded import names, recorded  # noqa: E402
 
@@ -39,3 +40,17 @@ def test_every_export_written_again_is_read_by_the_package(name, tmp_path):
     neurons = {op.results[-1].name for op in module.graph.ops if op.kind == "neuron"}
     assert neurons <= {*graph.nodes}
     assert write(module) == write(snnc.load(tmp_path / "again.nir"))
+
+
+def test_data_goes_to_the_package_and_back(tmp_path):
+    spikes = (np.arange(84).reshape(2, 7, 6) % 5 == 0).astype(np.uint8)
+    save_data({"lif": spikes, "lif.v": spikes * np.float32(0.5)}, tmp_path / "d.nir", dt=1e-3)
+    node = nir.read_data(tmp_path / "d.nir").nodes["lif"].observables
+    assert (node["spikes"].data == spikes.astype(bool)).all()
+    assert (node["voltages"].data == spikes * 0.5).all()
+    grid = node["spikes"]
+    many = {"spikes": grid.to_event(20, 5e-4), "voltages": node["voltages"]}
+    nir.write_data(tmp_path / "e.nir", nir.NIRGraphData({"lif": nir.NIRNodeData(many)}))
+    found = read_data(tmp_path / "e.nir", dt=1e-3)
+    assert (found.arrays["lif"] == spikes).all()
+    assert (found.arrays["lif.v"] == spikes * 0.5).all()
