@@ -184,8 +184,16 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
             f"{layout.name}: missing or unknown fields: {', '.join(sorted(odd))}",
             help="give exactly the fields of the layout in frames.py",
         )
-    values = {f.name: _checked(layout, f, fields[f.name]) for f in layout.fields}
-    lengths = {value.shape for value in values.values()} - {(), (1,)}
+    same = [0] * layout.words
+    columns: list[tuple[Field, Words, bool]] = []
+    for f in layout.fields:
+        given = fields[f.name]
+        if isinstance(given, int) and f.range[0] <= given <= f.range[1]:
+            for word, low, done, width in layout.pieces[f.name]:
+                same[word] |= (given >> done & (1 << width) - 1) << low
+        else:
+            columns.append((f, *_checked(layout, f, given)))
+    lengths = {value.shape for _, value, _ in columns} - {(1,)}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise fail(
             "frame-fields",
@@ -193,13 +201,13 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
             help="give scalars, or arrays of one length",
         )
     count = lengths.pop()[0] if lengths else 1
-    words = np.zeros((count, layout.words), dtype=np.uint64)
-    for f in layout.fields:
-        if not values[f.name].any():
-            continue
+    words = np.empty((count, layout.words), dtype=np.uint64)
+    words[:] = np.array(same, dtype=np.uint64)
+    for f, value, plain in columns:
         for word, low, done, width in layout.pieces[f.name]:
-            part = (values[f.name] >> np.uint64(done)) & np.uint64((1 << width) - 1)
-            words[:, word] |= part << np.uint64(low)
+            # What is not cut and has no sign lies within its width already.
+            part = value if plain and width == f.width else value >> done & (1 << width) - 1
+            words[:, word] |= part << low
     return words
 
 
@@ -218,14 +226,13 @@ def extract(layout: Layout, name: str, words: Words) -> Words:
     return value
 
 
-def _checked(layout: Layout, f: Field, given: ArrayLike) -> Words:
+def _checked(layout: Layout, f: Field, given: ArrayLike) -> tuple[Words, bool]:
+    """Return the values of a field as words, and whether none is negative."""
     low, high = f.range
-    value = np.asarray(given)
-    if not value.ndim and value.dtype.kind in "iu" and low <= (number := int(value)) <= high:
-        return np.array(number if number >= 0 else number + (1 << 64), dtype=np.uint64)
-    value = np.atleast_1d(value)
+    value = np.atleast_1d(np.asarray(given))
     whole = value.dtype.kind in "iub"
-    if not whole or (value.size and (value.min() < low or value.max() > high)):
+    least = value.min() if whole and value.size else 0
+    if not whole or (value.size and (least < low or value.max() > high)):
         bad = np.flatnonzero((value < low) | (value > high)) if whole else [0]
         sample = value.ravel()[bad[0]] if value.size else value.dtype
         raise fail(
@@ -233,7 +240,8 @@ def _checked(layout: Layout, f: Field, given: ArrayLike) -> Words:
             f"{layout.name}: {f.name} = {sample} is not an integer in {low}..{high}",
             help=f"the field has {f.width} bits",
         )
-    return value.astype(np.uint64) if value.dtype.kind != "i" else value.astype(np.int64).view("u8")
+    signed = value.dtype.kind == "i"
+    return value.astype(np.int64).view("u8") if signed else value.astype(np.uint64), least >= 0
 
 
 def _signed(f: Field, raw: Words) -> Ints:

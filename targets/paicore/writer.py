@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import asdict, frozen
+from attrs import frozen
 
 from snnc.ir.files import write_composed
 from snnc.targets.paicore import frames, side
@@ -92,20 +92,17 @@ def _check(found: Sequence[Part], records: Words) -> None:
 def _addresses(cores: Sequence[Core | Idle]) -> dict[str, Any]:
     places = np.array([(*c.chip, *c.at) for c in cores])
     names = ("chip_x", "chip_y", "core_x", "core_y")
-    none = np.zeros(len(cores), np.int64)
-    return {n: places[:, k] for k, n in enumerate(names)} | {
-        "core_mask_x": none,
-        "core_mask_y": none,
-    }
+    return {n: places[:, k] for k, n in enumerate(names)} | {"core_mask_x": 0, "core_mask_y": 0}
 
 
 def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
     """Return seed and register words, `uint64[cores, 6]`; the seed is 0."""
-    given = [asdict(r) | {"test_chip": linear(*r.test_chip)} for r in registers]
-    fields = {f.name: [g[f.name] for g in given] for f in frames.REGISTER.fields}
+    names = [f.name for f in frames.REGISTER.fields if f.name != "test_chip"]
+    fields = {name: [getattr(r, name) for r in registers] for name in names}
+    fields["test_chip"] = [linear(*r.test_chip) for r in registers]
     payloads = np.pad(frames.encode_register(fields), ((0, 0), (1, 0)))
     each = payloads.shape[1]
-    where = {name: np.repeat(value, each) for name, value in _addresses(cores).items()}
+    where = {k: v if isinstance(v, int) else v.repeat(each) for k, v in _addresses(cores).items()}
     kinds = np.tile([Kind.SEED] + [Kind.REGISTER] * frames.REGISTER.words, len(cores))
     words = frames.encode(frames.HEADER, {**where, "kind": kinds, "payload": payloads.ravel()})
     return words.reshape(-1, each)[:, [0] * (frames.SEED.words - 1) + list(range(each))]
