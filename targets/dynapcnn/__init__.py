@@ -16,6 +16,7 @@ _PASSES = {
     "ann-to-snn": "spiking:AnnToSnn",
     "legalise": "legalise:Legalise",
     "discretize": "discretize:Discretize",
+    "spread": "spread:Spread",
     "place": "place:Place",
 }
 
@@ -75,7 +76,8 @@ class Dynapcnn:
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `snn` down to a configuration."""
         scale, strategy = options.scale, options.strategy
-        lowered = f"discretize{{scale={scale}}},place{{strategy={strategy}}}"
+        spread = "spread," if options.spread else ""
+        lowered = f"discretize{{scale={scale}}},{spread}place{{strategy={strategy}}}"
         converted = "ann-to-snn," if options.ann_to_snn else ""
         return f"clean,fold-norm,{converted}legalise,{lowered}"
 

@@ -27,9 +27,9 @@ def _cell(chip: Chip, core: int, need: tuple[int, int, int]) -> str:
 
 
 def nowhere(
-    chip: Chip, layers: Sequence[Core], fits: Sequence[Sequence[int]], loc: Location
+    chip: Chip, layers: Sequence[Core], fits: Sequence[Sequence[int]], loc: Location, hint: str
 ) -> SnncError:
-    """Return the error for layers that can't all be placed."""
+    """Return the error for layers that can't all be placed; `hint` is another way out, or ""."""
     table = [*layer_table(chip, layers), "K, N, B: kernel, neuron, bias memory is too small"]
     lost = [n for n, cores in enumerate(fits) if not cores]
     if lost:
@@ -40,7 +40,7 @@ def nowhere(
             f"no core of {chip.name} has the memory for {names}",
             loc,
             notes=table,
-            help="; ".join(advice),
+            help="; ".join([*advice] + [hint] * bool(hint)),
             exit_status=4,
         )
     crowd, cores = crowded(fits)
@@ -51,7 +51,10 @@ def nowhere(
         f"{', '.join(map(str, cores))}",
         loc,
         notes=table,
-        help="use fewer layers, or make one of them small enough for another core",
+        help="; ".join(
+            ["use fewer layers, or make one of them small enough for another core"]
+            + [hint] * bool(hint)
+        ),
         exit_status=4,
     )
 

@@ -24,6 +24,10 @@ class Options:
     pixels: bool = option(
         False, help="send the input through the pixel block, also where nothing needs it"
     )
+    spread: bool = option(
+        False,
+        help="cut layers that fit no core along their output channels, and relay to many readers",
+    )
     ann_to_snn: bool = option(
         False, help="turn a plain ReLU network into a spiking one, as sinabs' from_model does"
     )

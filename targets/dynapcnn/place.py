@@ -23,6 +23,7 @@ from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.pixels import pixel_block
 from snnc.targets.dynapcnn.records import Core, Destination, Input, Output, Placed, memory
 from snnc.targets.dynapcnn.rules import core_problems, pixel_problems, pool_problems
+from snnc.targets.dynapcnn.spread import spread
 
 _ANY = 65535
 
@@ -161,7 +162,9 @@ class _Placer:
         words = [k + n for k, n in zip(self.device.kernel, self.device.neuron, strict=True)]
         found = match(fits) if strategy == "vendor" else tightest(fits, words)
         if len(found) < len(drafts):
-            raise nowhere(self.device, drafts, fits, self.network.module.loc)
+            wider = spread(self.network, self.device)
+            hint = "" if wider is None else f"--spread places it on {len(wider.layers)} cores"
+            raise nowhere(self.device, drafts, fits, self.network.module.loc, hint)
         return found
 
     def _fitting(self, draft: Core) -> list[int]:

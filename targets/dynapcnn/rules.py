@@ -34,7 +34,8 @@ def core_problems(core: Core) -> Iterator[Problem]:
             "too-many-destinations",
             f"it sends to {len(core.destinations)} places ({targets}), and a core has "
             f"{LIMITS.destinations} destinations",
-            "let fewer layers read it, or put a layer between that passes its spikes on",
+            "let fewer layers read it, or put a layer between that passes its spikes on "
+            "(--spread does)",
         )
 
 
