@@ -172,14 +172,14 @@ def _check_signature(module: Module, op: Op) -> None:
 
 
 def _check_integers(module: Module, op: Op, found: Diagnostics) -> None:
-    reads = () if op.kind in ENCODERS else op.operands
-    types = [(f"%{v.name}", v.type) for v in (*reads, *op.results) if isinstance(v, Value)]
-    types += [(str(s), module.symbol_type(s)) for s in op.symbols]
-    for subject, type in dict(types).items():
-        if type.element.is_float:
-            found.error(
-                "float-at-int",
-                f"{op.name}: {subject} is {type}, but level int has integers only",
-                op.loc,
-                help="run quantize",
-            )
+    reads = () if op.kind in ENCODERS else op.values
+    floats = {v: v.type for v in (*reads, *op.results) if v.type.element.is_float}
+    floats |= {s: t for s in op.symbols if (t := module.symbol_type(s)).element.is_float}
+    for operand, type in floats.items():
+        subject = f"%{operand.name}" if isinstance(operand, Value) else str(operand)
+        found.error(
+            "float-at-int",
+            f"{op.name}: {subject} is {type}, but level int has integers only",
+            op.loc,
+            help="run quantize",
+        )

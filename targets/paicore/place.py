@@ -15,6 +15,7 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
+from snnc.ir.synapses import Edge
 from snnc.ir.types import ELEMENTS, U1, Type, smallest_weight
 from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.limits import LIMITS
@@ -25,7 +26,7 @@ from snnc.targets.paicore.regions import address, allocate, coordinates
 
 WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
 
-KEPT_BYTES = 1 << 23
+KEPT_BYTES = 1 << 22
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
 
 
@@ -82,6 +83,7 @@ class Placer:
             self.members.setdefault(group, []).append(op)
         self.cores = {g: self._cores_of(ops) for g, ops in self.members.items()}
         self.kept = self._weight_bytes() <= KEPT_BYTES
+        self.layer_rows: dict[Op, Mapping[Edge, Array]] = {}
         self.regions = allocate(
             [(g, len(self.cores[g]), self._pin(ops)) for g, ops in self.members.items()], chips
         )
@@ -324,12 +326,22 @@ class Placer:
         row = 0
         for piece in pieces:
             size = piece.last - piece.first
-            rows = self.populations.synapses.rows(piece.op, np.arange(piece.first, piece.last))
-            for edge, block in rows.weights.items():
+            for edge, block in self._rows(piece).items():
                 column = self._offset(group, self.populations.segment(piece.op, edge))
                 made[row : row + size, column : column + block.shape[1]] += _narrow(block, piece.op)
             row += size
         return made
+
+    def _rows(self, piece: Piece) -> Mapping[Edge, Array]:
+        """Return the weights into a piece by edge; of what is kept, the whole layer's are made."""
+        rows = self.populations.synapses.rows
+        if not self.kept:
+            return rows(piece.op, np.arange(piece.first, piece.last)).weights
+        if piece.op not in self.layer_rows:
+            whole = np.arange(self.populations.size(piece.op))
+            self.layer_rows[piece.op] = rows(piece.op, whole).weights
+        found = self.layer_rows[piece.op]
+        return {edge: block[piece.first : piece.last] for edge, block in found.items()}
 
     def _make_layer(self, op: Op, copy: int, parts: Sequence[tuple[Piece, Value, int]]) -> None:
         ordered = sorted(parts, key=lambda part: part[0].first)
