@@ -65,6 +65,7 @@ class Dynapcnn:
             "membrane_bits": LIMITS.state_bits,
             "map": list(options.map),
             "monitor": list(options.monitor),
+            "readout": options.readout,
             "sensor": options.sensor,
             "pixels": options.pixels or options.sensor,
         }

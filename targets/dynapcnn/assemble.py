@@ -77,6 +77,7 @@ class _Assembly:
             "spike": core.spike,
             "most": core.most,
             "monitor": core.monitor,
+            "readout": core.readout,
             "bias": self._optional(f"bias.{core.core}", core.bias),
             "initial": self._optional(f"initial.{core.core}", core.initial),
             "shape": () if core.shape == core.output else core.shape,
@@ -169,6 +170,7 @@ def _read_core(module: Module, op: Op, sent: tuple[Destination, ...]) -> Core:
         op["low"],
         op["monitor"],
         sent,
+        op["readout"],
     )
 
 

@@ -41,6 +41,9 @@ def _problems(placed: Placed, device: Chip) -> Iterator[tuple[str, Problem]]:
     for core in placed.cores:
         for problem in core_problems(core):
             yield core.name, problem
+        if core.readout and not (device.extras and core.output[1:] == (1, 1)):
+            message = f"{device.name} has no readout block that takes {list(core.output)}"
+            yield core.name, Problem("readout-layer", message, "send it one neuron per class")
         if not 0 <= core.core < device.cores or numbers.count(core.core) > 1:
             message = f"core {core.core} is not one of {device.cores}, or is used twice"
             yield core.name, Problem("core-number", message, "give each layer a core of its own")

@@ -22,10 +22,11 @@ def tree(placed: Placed, chip: Chip) -> Tree:
     cores = placed.by_number
     layers = [_layer(cores.get(n), chip) for n in range(chip.cores)]
     made: Tree = {"cnn_layers": layers, "dvs_layer": _dvs(placed.pixels)}
-    return made | _blocks() if chip.extras else made
+    readout = any(core.readout for core in placed.cores)
+    return made | _blocks(readout) if chip.extras else made
 
 
-def _blocks() -> Tree:
+def _blocks(readout: bool) -> Tree:
     off = dict.fromkeys
     return {
         "dvs_filter": {
@@ -35,7 +36,8 @@ def _blocks() -> Tree:
             "threshold": 0,
         },
         "readout": {
-            **off(("enable", "internal_slow_clk", "low_pass_filter32_not16"), False),
+            "enable": readout,
+            **off(("internal_slow_clk", "low_pass_filter32_not16"), False),
             **off(("low_pass_filter_disable", "monitor_enable", "override_threshold_max"), False),
             "readout_pin_monitor_enable": False,
             **off(("output_mode_sel", "output_neuron_num"), 0),
@@ -79,7 +81,7 @@ def _used(core: Core) -> Tree:
     initial = np.zeros(core.output, dtype=np.int64) if core.initial is None else core.initial
     return {
         "biases": _bias(core).tolist(),
-        "destinations": _destinations(core.destinations),
+        "destinations": _destinations(core.destinations, core.readout),
         "dimensions": {
             "input_shape": _shape(core.input),
             "output_shape": _shape(core.output),
@@ -123,10 +125,11 @@ def _shape(shape: Shape) -> Tree:
     return {"feature_count": shape[0], "size": _pair(shape[1:])}
 
 
-def _destinations(sent: tuple[Destination, ...]) -> list[Tree]:
+def _destinations(sent: tuple[Destination, ...], readout: bool = False) -> list[Tree]:
+    to_block = (Destination(LIMITS.readout_layer),) if readout else ()
     made = [
         {"layer": to.core, "enable": True, "pooling": to.pool, "feature_shift": to.shift}
-        for to in sent
+        for to in (*sent, *to_block)
     ]
     free = {"layer": 0, "enable": False, "pooling": 1, "feature_shift": 0}
     return made + [dict(free) for _ in range(LIMITS.destinations - len(made))]
@@ -158,6 +161,12 @@ def read_core(
     """Return the record of a configured core; errors of Python for what has another structure."""
     dimensions = layer["dimensions"]
     initial = _array(_x_first(_array(layer["neurons_initial_value"], 3, 16)), 3, 16)
+    sent = tuple(
+        Destination(to["layer"], to["pooling"], to["feature_shift"])
+        for to in layer["destinations"]
+        if to["enable"]
+    )
+    to_block = Destination(LIMITS.readout_layer)
     return Core(
         number,
         name,
@@ -174,11 +183,8 @@ def read_core(
         layer["threshold_high"],
         layer["threshold_low"],
         layer["monitor_enable"],
-        tuple(
-            Destination(to["layer"], to["pooling"], to["feature_shift"])
-            for to in layer["destinations"]
-            if to["enable"]
-        ),
+        tuple(to for to in sent if to != to_block),
+        to_block in sent,
     )
 
 

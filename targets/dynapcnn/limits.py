@@ -35,6 +35,9 @@ class Limits:
     dvs_pools: tuple[int, ...]
     dvs_destinations: int
     dvs_layer: int
+    readout_layer: int
+    readout_classes: int
+    readout_spacing: int
 
     @property
     def state_low(self) -> int:
@@ -77,7 +80,8 @@ def _values(entries: dict[str, Any]) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
 
 
-LIMITS = Limits(**_values(_tables()["core"]), **_values(_tables()["dvs"]))
+_SHARED = ("core", "dvs", "readout")
+LIMITS = Limits(**{k: v for name in _SHARED for k, v in _values(_tables()[name]).items()})
 DEVICES: tuple[str, ...] = tuple(_tables()["chip"])
 
 

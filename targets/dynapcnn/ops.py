@@ -112,6 +112,7 @@ LEVEL = register_level(
                 ),
                 AttrSpec("most", "int", 65535, "largest count of one tick"),
                 AttrSpec("monitor", "bool", False, "report its events to the host"),
+                AttrSpec("readout", "bool", False, "send its events to the readout block"),
                 AttrSpec("bias", "symbol", ABSENT, "leak per feature"),
                 AttrSpec("initial", "symbol", ABSENT, "potentials at the start [f, y, x]"),
                 AttrSpec("shape", "ints", (), "shape in the program; the map if not given"),

@@ -24,6 +24,9 @@ class Options:
     pixels: bool = option(
         False, help="send the input through the pixel block, also where nothing needs it"
     )
+    readout: bool = option(
+        False, help="send the output layer to the readout block, its classes 4 features apart"
+    )
     spread: bool = option(
         False,
         help="cut layers that fit no core along their output channels, and relay to many readers",

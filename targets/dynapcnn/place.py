@@ -21,6 +21,7 @@ from snnc.targets.dynapcnn.matching import match, tightest
 from snnc.targets.dynapcnn.network import Layer, Network, read_network
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.pixels import pixel_block
+from snnc.targets.dynapcnn.readout import with_readout
 from snnc.targets.dynapcnn.records import Core, Destination, Input, Output, Placed, memory
 from snnc.targets.dynapcnn.rules import core_problems, pixel_problems, pool_problems
 from snnc.targets.dynapcnn.spread import spread
@@ -62,6 +63,7 @@ class _Placer:
         self.network, self.device = network, device
         self.sensor = bool(hardware.get("sensor", False))
         self.through_pixels = bool(hardware.get("pixels", False))
+        self.readout = bool(hardware.get("readout", False))
         self.wanted_map = tuple(str(e) for e in hardware.get("map", ()))  # type: ignore[attr-defined]
         self.monitor = tuple(str(e) for e in hardware.get("monitor", ()))  # type: ignore[attr-defined]
         self.device_name = str(hardware.get("device", device.name))
@@ -69,6 +71,8 @@ class _Placer:
     def place(self, strategy: str) -> Module:
         layers = self.network.layers
         drafts = [self._draft(layer) for layer in layers]
+        if self.readout:
+            drafts = with_readout(drafts, self.network, self.device)
         self._check(drafts)
         self.numbers = self._numbers(drafts, strategy)
         pixels = pixel_block(self.network, self.through_pixels, self.sensor, self.numbers)
@@ -214,7 +218,8 @@ class _Placer:
         tap = self.network.outputs[number]
         layers = [self.network.number.get(part.source) for part in tap.parts]
         cores = tuple(-1 if layer is None else self.numbers[layer] for layer in layers)
-        return Output(tap.value.name, cores, tap.first.pool, tap.value.type.shape)
+        step = LIMITS.readout_spacing if self.readout else 1
+        return Output(tap.value.name, cores, tap.first.pool, tap.value.type.shape, step)
 
     def _monitored(self, placed: Placed) -> Placed:
         """Return the chip with what the user and the outputs want reported."""

@@ -28,7 +28,8 @@ class Core:
     """A used core. Weights are int8 [out, in, ky, kx]; bias and initial state None where zero.
 
     `name` and `shape` are those of the neurons in the program; `spike` is how many spikes a tick
-    may hold in the time-stepped semantics: `single`, or `count` with at most `most`.
+    may hold in the time-stepped semantics: `single`, or `count` with at most `most`. `readout`:
+    its events go to the readout block too.
     """
 
     core: int
@@ -48,6 +49,7 @@ class Core:
     low: int
     monitor: bool
     destinations: tuple[Destination, ...]
+    readout: bool = False
 
     @property
     def kernel(self) -> int:

@@ -28,11 +28,11 @@ def core_problems(core: Core) -> Iterator[Problem]:
     yield from _shape_problems(core)
     yield from _value_problems(core)
     yield from pool_problems([to.pool for to in core.destinations])
-    if len(core.destinations) > LIMITS.destinations:
-        targets = ", ".join(str(to.core) for to in core.destinations)
+    targets = [str(to.core) for to in core.destinations] + ["the readout block"] * core.readout
+    if len(targets) > LIMITS.destinations:
         yield Problem(
             "too-many-destinations",
-            f"it sends to {len(core.destinations)} places ({targets}), and a core has "
+            f"it sends to {len(targets)} places ({', '.join(targets)}), and a core has "
             f"{LIMITS.destinations} destinations",
             "let fewer layers read it, or put a layer between that passes its spikes on "
             "(--spread does)",
