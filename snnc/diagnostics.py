@@ -99,6 +99,10 @@ class SnncError(Exception):
         self.diagnostics = tuple(diagnostics)
         self.exit_status = exit_status
 
+    def __reduce__(self) -> tuple[type["SnncError"], tuple[tuple[Diagnostic, ...], int]]:
+        """Return what another process makes the same error from."""
+        return type(self), (self.diagnostics, self.exit_status)
+
     @property
     def code(self) -> str:
         """Code of the first diagnostic."""

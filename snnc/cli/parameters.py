@@ -305,10 +305,10 @@ def inputs(required: bool = True) -> Callable[[F], F]:
     )
 
 
-def to_file(ctx: click.Context, parameter: click.Parameter, given: str) -> str:
-    """Refuse stdout for what is no text."""
+def to_file(ctx: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    """Refuse stdout for what is no text, or is read again."""
     if given == "-":
-        raise click.BadParameter("it is no text that stdout could take; name a file")
+        raise click.BadParameter("stdout cannot take it; name a file")
     return given
 
 

@@ -20,7 +20,7 @@ def test_passes_lists_all_with_their_exactness(snnc):
     told = {row["name"]: row for row in rows}
     assert set(PLUGIN.passes) <= set(told)
     assert told["quantize"]["exactness"] == "approximate"
-    assert ["paicore", "dynapcnn"] == [r["target"] for r in rows if r["name"] == "place"]
+    assert {"paicore", "dynapcnn"} <= {r["target"] for r in rows if r["name"] == "place"}
     assert all(row["doc"] for row in told.values())
     assert "@int" in snnc("passes").stdout
 

@@ -1,0 +1,270 @@
+"""Labelled data: an `.npz` with inputs and labels, read in pieces so that memory stays bounded.
+
+The contract: an array is read once, in order, a batch at a time, whatever its size and whether the
+file is compressed; a batch knows the number of its first sample.
+"""
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import frozen
+
+from snnc.diagnostics import SnncError, fail, nearest
+
+if TYPE_CHECKING:
+    from snnc.ir.graph import Module
+
+LABELS = ("labels", "y")
+ONLY = ("images", "x")
+"""Names under which a file may hold the only input, if not under its own."""
+
+SUFFIX = ".npy"
+
+
+@frozen(eq=False)
+class Batch:
+    """Consecutive samples and their labels; `first` is the number of the first one."""
+
+    first: int
+    values: Mapping[str, Any]
+    labels: Any
+
+
+class Rows:
+    """An array of an archive, of which rows are taken in order."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._stream: IO[bytes] = archive.open(name + SUFFIX)
+        version = np.lib.format.read_magic(self._stream)
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"{name!r} has version {version} of the format, not 1.0 or 2.0")
+        self.shape, by_column, self.dtype = readers[version](self._stream)
+        if self.dtype.hasobject or not self.shape:
+            raise ValueError(f"{name!r} holds objects, or no axis of samples")
+        self._whole = self._columns(archive, name) if by_column else None
+        self._at = 0
+
+    def _columns(self, archive: zipfile.ZipFile, name: str) -> Any:
+        """Return an array that is stored by columns, which no piece of the file has rows of."""
+        with archive.open(name + SUFFIX) as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+
+    def skip(self, count: int) -> None:
+        """Leave out rows."""
+        size = self.dtype.itemsize * math.prod(self.shape[1:])
+        if self._whole is None:
+            self._stream.seek(size * count, 1)
+        self._at += count
+
+    def take(self, count: int) -> Any:
+        """Return the next rows, at most `count`."""
+        count = min(count, self.shape[0] - self._at)
+        first, self._at = self._at, self._at + count
+        if self._whole is not None:
+            return self._whole[first : self._at]
+        shape = (count, *self.shape[1:])
+        wanted = self.dtype.itemsize * math.prod(shape)
+        data = self._stream.read(wanted)
+        if len(data) != wanted:
+            raise ValueError(f"the file ends at sample {first} or soon after it")
+        return np.frombuffer(data, self.dtype).reshape(shape)
+
+
+class Labelled:
+    """The inputs of a network and labels, from a file.
+
+    Raises:
+        SnncError: `values-missing`, `values-unreadable`, `data-names`, `data-labels`, `data-empty`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        module: "Module",
+        classes: int,
+        limit: int | None = None,
+        scale: float | None = None,
+    ) -> None:
+        self.path, self.scale = path, scale
+        self._types = {value.name: value.type for value in module.graph.inputs}
+        if not Path(path).is_file():
+            raise fail("values-missing", f"there is no file {path!r}", help="check the path")
+        with self._opened() as archive:
+            shapes = self._shapes(archive)
+            self._stored, self._label = self._names(list(shapes))
+            self.labels = self._read_labels(archive)[:limit]
+        self._check(shapes, classes, limit)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+    def batches(self, size: int, first: int = 0) -> Iterator[Batch]:
+        """Yield batches of at most `size` samples, from sample `first` on.
+
+        Raises:
+            SnncError: `data-scale`, `values-unreadable`.
+        """
+        with self._opened() as archive:
+            try:
+                rows = {name: Rows(archive, stored) for name, stored in self._stored.items()}
+                for one in rows.values():
+                    one.skip(first)
+                for start in range(first, len(self), size):
+                    stop = min(start + size, len(self))
+                    taken = {name: one.take(stop - start) for name, one in rows.items()}
+                    values = {name: self._scaled(name, array) for name, array in taken.items()}
+                    yield Batch(start, values, self.labels[start:stop])
+            except (SnncError, GeneratorExit):
+                raise
+            except Exception as error:  # numpy and zlib let all sorts of errors through.
+                raise self._unreadable(error) from error
+
+    def _opened(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: BaseException) -> SnncError:
+        return fail(
+            "values-unreadable",
+            f"{self.path}: {error or type(error).__name__}",
+            help="write it with numpy.savez(path, images=..., labels=...), plain numbers only",
+        )
+
+    def _shapes(self, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
+        try:
+            names = [n.removesuffix(SUFFIX) for n in archive.namelist() if n.endswith(SUFFIX)]
+            return {name: Rows(archive, name).shape for name in names}
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _names(self, there: list[str]) -> tuple[dict[str, str], str]:
+        """Return how the file calls each input, and the labels."""
+        inputs = list(self._types)
+        label = next((n for n in LABELS if n in there and n not in inputs), "")
+        left = [name for name in there if name != label]
+        if not label:
+            raise fail(
+                "data-labels",
+                f"{self.path} has no array {' or '.join(LABELS)}; it holds "
+                f"{', '.join(there) or 'nothing'}",
+                help="save it with numpy.savez(path, images=..., labels=...)",
+            )
+        if len(inputs) == 1 and inputs[0] not in left:
+            found = next((name for name in ONLY if name in left), None)
+            if found:
+                return {inputs[0]: found}, label
+        missing = [name for name in inputs if name not in left]
+        if missing:
+            raise fail(
+                "data-names",
+                f"{self.path} has no array {missing[0]!r} for the input of that name",
+                help=f"it holds {', '.join(left) or 'labels only'}",
+            )
+        return {name: name for name in inputs}, label
+
+    def _read_labels(self, archive: zipfile.ZipFile) -> Any:
+        try:
+            rows = Rows(archive, self._label)
+            if len(rows.shape) != 1 or rows.dtype.kind not in "iu":
+                raise fail(
+                    "data-labels",
+                    f"{self.path}: {self._label} is {rows.dtype}{list(rows.shape)}, not a whole "
+                    "number per sample",
+                    help="save it with numpy.savez(path, images=..., labels=...)",
+                )
+            return rows.take(rows.shape[0]).astype(np.int64)
+        except SnncError:
+            raise
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _check(
+        self, shapes: Mapping[str, tuple[int, ...]], classes: int, limit: int | None
+    ) -> None:
+        """Refuse no samples, a number of labels that differs, and labels of no class."""
+        count = shapes[self._label][0]
+        odd = [n for n, stored in self._stored.items() if shapes[stored][0] != count]
+        if odd:
+            raise fail(
+                "data-labels",
+                f"{self.path}: {odd[0]} has {shapes[self._stored[odd[0]]][0]} samples, "
+                f"there are {count} labels",
+                help="give a label per sample",
+            )
+        if not len(self):
+            raise fail(
+                "data-empty",
+                f"{self.path} holds no samples",
+                help="give at least one sample with its label",
+            )
+        low, high = self.labels.min(), self.labels.max()
+        if low < 0 or high >= classes:
+            raise fail(
+                "data-labels",
+                f"{self.path}: labels are {low} to {high}, but the output that is read has "
+                f"{classes} elements",
+                help="labels count the elements of the output from 0",
+            )
+
+    def _scaled(self, name: str, array: Any) -> Any:
+        """Return an input divided by the scale, in the shape of the input if elements are as many.
+
+        Raises:
+            SnncError: `data-scale`.
+        """
+        type, scale = self._types[name], self.scale
+        wanted = (len(array), *type.shape)
+        if not type.timed and array.shape != wanted and array[:1].size == type.size:
+            array = array.reshape(wanted)
+        if not type.element.is_float:
+            if scale is not None:
+                raise fail(
+                    "data-scale",
+                    f"--scale {scale:g} would make fractions of {name}, which is {type}",
+                    help="leave --scale out",
+                )
+            return array
+        if array.dtype.kind in "iu" and scale is None and array.max(initial=0) > 1:
+            raise fail(
+                "data-scale",
+                f"{self.path}: {name} holds whole numbers up to {array.max()}, "
+                f"the network takes {type}",
+                help="say by what to divide: --scale 255 for pixels, --scale 1 to keep them",
+            )
+        divided = array.astype(np.float32) / np.float32(scale or 1.0)
+        return divided.astype(type.element.storage)
+
+
+def total(array: Any) -> Any:
+    """Return sums over ticks, `(samples, elements)`, exact for integers."""
+    kind = np.float64 if array.dtype.kind == "f" else np.int64
+    return array.sum(axis=1, dtype=kind).reshape(len(array), -1)
+
+
+def chosen_output(module: "Module", name: str | None) -> str:
+    """Return the name of the output that holds the prediction.
+
+    Raises:
+        SnncError: `which-output` where there are several and none is named, or the name is wrong.
+    """
+    names = [value.name for value in module.graph.outputs]
+    if name is None and len(names) == 1:
+        return names[0]
+    if name in names:
+        return str(name)
+    raise fail(
+        "which-output",
+        f"there is no output {name!r}" if name else f"the network has {len(names)} outputs",
+        help=nearest(name, names) if name else f"choose one with --read: {', '.join(names)}",
+    )
