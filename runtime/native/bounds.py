@@ -8,9 +8,15 @@ from snnc.ir.weights import Array
 
 Range = tuple[int, int]
 
+UNKNOWN = -(1 << 63), 1 << 63
+"""The range of what is not known: beyond every limit."""
+
 
 def ranges(module: Module) -> dict[Value, Range]:
-    """Return (lowest, highest) of every value; sums may lie beyond what their element holds."""
+    """Return (lowest, highest) of every value; sums may lie beyond what their element holds.
+
+    Nothing is known of real numbers.
+    """
     found = {v: _element(v) for v in module.graph.inputs}
     made_by = makers(module.graph)
     for op in run_order(module.graph):
@@ -22,7 +28,7 @@ def ranges(module: Module) -> dict[Value, Range]:
 
 def _element(value: Value) -> Range:
     element = value.type.element
-    return (0, 0) if element.is_float else (element.low, element.high)
+    return UNKNOWN if element.is_float else (element.low, element.high)
 
 
 def _before(op: Op, value: Value) -> Range:
@@ -38,6 +44,8 @@ def _fired(op: Op) -> Range:
 def _result(module: Module, op: Op, given: list[Range]) -> Range:
     low, high = min((r[0] for r in given), default=0), max((r[1] for r in given), default=0)
     kind = op.kind
+    if op.result.type.element.is_float:
+        return UNKNOWN
     if kind == "neuron":
         return _fired(op)
     if kind in ("reshape", "permute", "slice", "concat") or kind.startswith("max_pool"):

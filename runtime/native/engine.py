@@ -18,6 +18,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.machine import store
 from snnc.runtime.inputs import Batch
 from snnc.runtime.native.bounds import ranges
+from snnc.runtime.native.grids import grids
 from snnc.runtime.numpy_engine import Held, NumpyProgram, Plan
 from snnc.runtime.numpy_engine import kernel as plain_kernel
 from snnc.runtime.numpy_schedule import Stage
@@ -25,6 +26,10 @@ from snnc.runtime.numpy_trains import Kernel
 from snnc.runtime.state import Probes
 
 if TYPE_CHECKING:
+    from snnc.runtime.native.arrangement import Arrangement
+    from snnc.runtime.native.bounds import Range
+    from snnc.runtime.native.neurons import Neurons
+    from snnc.runtime.native.real_neurons import RealNeurons
     from snnc.runtime.native.source import Source
 
 CHUNK_BYTES = 1 << 22
@@ -50,7 +55,7 @@ class NativeEngine:
     jobs: int = 0
     cache: bool = True
     name: str = "native"
-    levels: tuple[str, ...] = ("int",)
+    levels: tuple[str, ...] = ("snn", "int")
 
     def prepare(self, module: Module) -> "NumpyProgram":
         """Return a program, whose `notes` tell what does not run as machine code.
@@ -79,6 +84,7 @@ class NativeProgram(NumpyProgram):
         self.fused: dict[Op, Op] = {}
         self._fusions: dict[Op, Kernel] = {}
         self._ranges = ranges(module)
+        self._grids = grids(module) if module.level == "snn" else {}
         super().__init__(module)
         self.notes = tuple(_notes(self.kernels))
         self._fuse()
@@ -86,17 +92,18 @@ class NativeProgram(NumpyProgram):
     def kernel(self, op: Op) -> Kernel:
         """Return the native kernel of an op, or that of the numpy engine."""
         from snnc.runtime.native.layers import Gathered, Scanned, flat
-        from snnc.runtime.native.neurons import Neurons
         from snnc.runtime.native.pools import pool
-        from snnc.runtime.native.source import source
 
-        if op.name == "int.neuron" and op.result.type.size:
+        if op.kind == "neuron" and op.result.type.size:
             x = self._ranges[op.values[0]]
             element = op.values[0].type.element
-            x = max(x[0], element.low), min(x[1], element.high)
-            return Scanned(self.compiler, Neurons(self.module, op, flat(op), x))
-        if op.kind.endswith("linear") or op.kind.startswith("conv"):
-            found = source(self.module, op, self._ranges[op.values[0]])
+            if not element.is_float:
+                x = max(x[0], element.low), min(x[1], element.high)
+            neurons = self._neurons(op, flat(op), x)
+            if neurons is not None:
+                return Scanned(self.compiler, neurons)
+        if _multiplies(op) and op.values[0].type.timed:
+            found = self._source(op)
             if found is not None:
                 self.sources[op] = found
                 return Gathered(self.compiler, found, None)
@@ -104,6 +111,25 @@ class NativeProgram(NumpyProgram):
         if "_pool" in op.kind:
             return pool(op, self._ranges[op.values[0]]) or plain
         return plain
+
+    def _source(self, op: Op) -> "Source | None":
+        """Return the product of an op, None where machine code would not be exact."""
+        from snnc.runtime.native.source import real_source, source
+
+        if self.module.level == "int":
+            return source(self.module, op, self._ranges[op.values[0]])
+        return real_source(self.module, op, self._grids.get(op.values[0]))
+
+    def _neurons(
+        self, op: Op, arrangement: "Arrangement", x: "Range"
+    ) -> "Neurons | RealNeurons | None":
+        """Return the neurons of an op, None where machine code would not be exact."""
+        from snnc.runtime.native.neurons import Neurons
+        from snnc.runtime.native.real_neurons import real_neurons
+
+        if self.module.level == "int":
+            return Neurons(self.module, op, arrangement, x)
+        return real_neurons(self.module, op, arrangement)
 
     def plan(self, wanted: Probes) -> Plan:
         """Return a plan with the fusions of all products that need not be seen."""
@@ -142,14 +168,15 @@ class NativeProgram(NumpyProgram):
     def _fuse(self) -> None:
         """Note which neurons are alone in reading a product, and give them a common kernel."""
         from snnc.runtime.native.layers import Gathered
-        from snnc.runtime.native.neurons import Neurons
 
         made_by, read_by = makers(self.module.graph), readers(self.module.graph)
         for op in self.module.ops("neuron"):
             product = made_by.get(op.values[0])
             if product in self.sources and read_by[op.values[0]] == [op]:
                 found = self.sources[product]
-                neurons = Neurons(self.module, op, found.result, found.total)
+                neurons = self._neurons(op, found.result, found.total)
+                if neurons is None:
+                    continue
                 self.fused[op] = product
                 self._fusions[op] = Gathered(self.compiler, found, neurons)
 
@@ -161,6 +188,10 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+def _multiplies(op: Op) -> bool:
+    return op.kind.endswith("linear") or op.kind.startswith("conv")
+
+
 def _without(stage: Stage, gone: set[Op]) -> Stage:
     return evolve(stage, ops=tuple(op for op in stage.ops if op not in gone))
 
@@ -170,6 +201,5 @@ def _notes(kernels: dict[Op, Kernel]) -> list[str]:
     return [
         f"%{op.result.name}: {op.name} runs in the numpy engine, exactly but slower"
         for op, kernel in kernels.items()
-        if (op.kind.endswith("linear") or op.kind.startswith("conv"))
-        and type(kernel).__module__ != "snnc.runtime.native.layers"
+        if _multiplies(op) and type(kernel).__module__ != "snnc.runtime.native.layers"
     ]

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from snnc.machine.assembly import I8, I16, I32, I64, Assembly, Loop, vector
 from snnc.machine.paths import Path
-from snnc.runtime.native.update import LANES
+from snnc.runtime.native.columns import LANES
 from snnc.runtime.native.window import Window
 
 FIELDS = (
@@ -32,8 +32,12 @@ FIELDS = (
     "parameters",
     "spikes",
     "traces",
+    "scale",
 )
-"""What the argument block of a product holds, 64 bits each: numbers and addresses."""
+"""What the argument block of a product holds, 64 bits each: numbers and addresses.
+
+`scale` is the bits of a float32: what one of the units is worth in which float weights are counted.
+"""
 
 
 TILES = {
@@ -56,7 +60,7 @@ class Shape:
     path: Path
     dense: bool
     element: int
-    """Bytes of an input (dense) or bits of a weight and an accumulator below 32 (event)."""
+    """Bytes of an input (dense), or bits of an accumulator (events)."""
     weight: int
     vectors: int
     lanes: int
@@ -64,6 +68,13 @@ class Shape:
     state: int
     out: int
     traced: bool
+    graded: bool = False
+    """Whether a row counts as often as its input says (events of whole numbers)."""
+
+    @property
+    def real(self) -> bool:
+        """Whether sums are whole multiples of a unit, in 64 bits, that become floats."""
+        return not self.dense and self.element == 64
 
     @property
     def block(self) -> int:
@@ -133,7 +144,8 @@ class Product:
         run = w.length * self.shape.block * self.shape.weight // 8
         size = len(w.runs) * (self._bytes() if self.shape.dense else run)
         weights = a.sum(self.given["weights"], a.times(number, size))
-        bias = a.sum(self.given["bias"], a.times(number, 4 * self.shape.block))
+        wide = 8 if self.shape.real else 4
+        bias = a.sum(self.given["bias"], a.times(number, wide * self.shape.block))
         if self.shape.dense:
             self._dense(sample, unit, weights, bias)
         else:
@@ -171,18 +183,28 @@ class Product:
         )
 
     def _finished(self, sums: list[Any], bias: Any, tick: Any) -> None:
-        """Store currents (vectors of 16 int32, in order) of a tick in the buffer."""
+        """Store currents (vectors of 16 sums, in order) of a tick in the buffer, 32 bits each."""
         a = self.a
         address = a.sum(self.given["buffer"], a.times(tick, 4 * self.shape.block))
         for n, value in enumerate(sums):
             if self.shape.bias:
-                value = self.b.add(value, a.load(a.sum(bias, 64 * n), value.type))
+                size = LANES * value.type.element.width // 8
+                value = self.b.add(value, a.load(a.sum(bias, size * n), value.type))
+            if self.shape.real:
+                value = self._real(value)
             a.store(value, a.sum(address, 64 * n))
+
+    def _real(self, units: Any) -> Any:
+        """Return numbers of units as float32: rounded once, as a power of two rounds nothing."""
+        a, b = self.a, self.b
+        scale = b.bitcast(b.trunc(self.given["scale"], I32), ir.FloatType())
+        rounded = b.sitofp(units, vector(ir.FloatType(), LANES))
+        return b.fmul(rounded, a.splat(scale, LANES))
 
     def _event(self, sample: Any, unit: Any, weights: Any, bias: Any) -> None:
         """Add up the weights of the active elements, tick by tick."""
         a, b, w, s, given = self.a, self.b, self.window, self.shape, self.given
-        type = vector(I16 if s.element == 16 else I32, s.lanes)
+        type = vector(ir.IntType(s.element), s.lanes)
         units = w.size[0] * w.size[1] * w.groups
         zeros = [a.number(0, type)] * s.vectors
         row_bytes = s.block * s.weight // 8
@@ -197,7 +219,8 @@ class Product:
                     a.sum(weights, a.times(number, w.length * row_bytes)),
                     a.times(base, row_bytes),
                 )
-                each.next = self._rows(first, last, rows, each.carried)
+                x = a.sum(given["inputs"], a.times(tick, self.window.inputs))
+                each.next = self._rows(first, last, rows, x, each.carried)
             total = each.results
             self._finished(self._whole(total), bias, ticks.index)
 
@@ -214,18 +237,23 @@ class Product:
             run = a.load(a.sum(address, a.times(each.index, 8)), I64)
             yield each.index, run, each
 
-    def _rows(self, first: Any, last: Any, rows: Any, sums: list[Any]) -> list[Any]:
-        """Add the rows of some events, two at a time."""
+    def _rows(self, first: Any, last: Any, rows: Any, x: Any, sums: list[Any]) -> list[Any]:
+        """Add the rows of some events, two at a time; `x` is where the inputs of the tick are."""
         a, b, s = self.a, self.b, self.shape
         type, stored = sums[0].type, vector(ir.IntType(s.weight), s.lanes)
 
         def row(event: Any) -> Callable[[int], Any]:
             index = a.load(a.sum(self.given["indices"], a.times(event, 4)), I32)
-            at = a.sum(rows, a.times(b.sext(index, I64), s.block * s.weight // 8))
+            index = b.sext(index, I64)
+            at = a.sum(rows, a.times(index, s.block * s.weight // 8))
+            times = None
+            if s.graded:
+                times = a.splat(b.zext(a.load(a.sum(x, index), I8), type.element), s.lanes)
 
             def part(n: int) -> Any:
                 found = a.load(a.sum(at, n * s.lanes * s.weight // 8), stored)
-                return found if found.type == type else b.sext(found, type)
+                found = found if found.type == type else b.sext(found, type)
+                return found if times is None else b.mul(found, times)
 
             return part
 
@@ -240,9 +268,9 @@ class Product:
         return rest.results
 
     def _whole(self, sums: list[Any]) -> list[Any]:
-        """Return sums as vectors of 16 int32."""
+        """Return sums as vectors of 16, of 32 bits at least."""
         wide = vector(I32, LANES)
-        if sums[0].type == wide:
+        if self.shape.element >= 32:
             return sums
         parts = [
             self.a.part(v, at, LANES) for v in sums for at in range(0, self.shape.lanes, LANES)

@@ -12,63 +12,18 @@ from snnc.ir.graph import Op
 from snnc.ir.weights import Array
 from snnc.machine.compiler import Compiler, Function
 from snnc.runtime.native import packing
+from snnc.runtime.native.arrangement import Arrangement
+from snnc.runtime.native.columns import LANES, Framed
 from snnc.runtime.native.events import SLACK, Events
 from snnc.runtime.native.gather import FIELDS, TILES, Product, Shape, blocking
-from snnc.runtime.native.neurons import Arrangement, Neurons
+from snnc.runtime.native.neurons import Neurons
+from snnc.runtime.native.real_neurons import RealNeurons
 from snnc.runtime.native.sinks import Scan, Store
 from snnc.runtime.native.source import Source
-from snnc.runtime.native.update import LANES, Update
-from snnc.runtime.semantics import OutOfRange, State
+from snnc.runtime.semantics import State
 
 DENSE_ABOVE = {1: 0.2, 2: 0.6}
 """Share of active inputs from which dot products, by the bytes of an input, are the faster."""
-
-
-class Work:
-    """The arrays of one call: what the neurons of some samples hold and send."""
-
-    def __init__(self, neurons: Neurons, tick: int, ticks: int, v: Array, traced: bool) -> None:
-        self.neurons, self.traced = neurons, traced
-        self.bits = neurons.bits(v)
-        arrangement = neurons.arrangement
-        self.v = arrangement.filled(v, np.dtype(f"int{self.bits}"), 1)
-        self.begin, self.end = neurons.window(tick, ticks)
-        make = np.empty if (self.begin, self.end) == (0, ticks) else np.zeros
-        shape = (len(v), ticks, arrangement.rows, arrangement.channels)
-        self.spikes = make(shape, dtype=neurons.op.result.type.element.storage)
-        self.traces = np.empty(shape if traced else (0,), dtype=np.int32)
-        if traced:
-            self.traces[:, : self.begin] = self._held()[:, None]
-
-    def fields(self) -> dict[str, int]:
-        """Return what the argument block holds of them."""
-        return {
-            "begin": self.begin,
-            "end": self.end,
-            "potentials": self.v.ctypes.data,
-            "parameters": self.neurons.table(self.bits).ctypes.data,
-            "spikes": self.spikes.ctypes.data,
-            "traces": self.traces.ctypes.data,
-        }
-
-    def results(self, bad: int) -> tuple[list[Array], State]:
-        """Return spikes, and traces if asked for, and the state.
-
-        Raises:
-            OutOfRange: a potential left its width.
-        """
-        if bad:
-            raise OutOfRange(self.neurons.op.result.name, (), None, "")
-        arrangement = self.neurons.arrangement
-        results = [arrangement.outer(self.spikes, 2)]
-        if self.traced:
-            self.traces[:, self.end :] = self._held()[:, None]
-            results.append(arrangement.outer(self.traces, 2))
-        v = arrangement.outer(self._held(), 1)
-        return results, (np.ascontiguousarray(v, dtype=np.int64),)
-
-    def _held(self) -> Array:
-        return self.v[..., : self.neurons.arrangement.channels]
 
 
 def _block(fields: dict[str, int]) -> Array:
@@ -78,11 +33,17 @@ def _block(fields: dict[str, int]) -> Array:
 class Gathered:
     """A product, with the neurons that alone read it or without."""
 
-    def __init__(self, compiler: Compiler, source: Source, neurons: Neurons | None) -> None:
+    def __init__(
+        self, compiler: Compiler, source: Source, neurons: Neurons | RealNeurons | None
+    ) -> None:
         self.compiler, self.source, self.neurons = compiler, source, neurons
-        self.element = source.element(compiler.path.vnni)
-        self.weight = source.bits()
-        self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
+        self.scale = int(np.float32(source.unit).view(np.int32))
+        if source.real:
+            self.element, self.weight, self.sums = None, 64, 64
+        else:
+            self.element = source.element(compiler.path.vnni)
+            self.weight = source.bits()
+            self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
         self._packed: dict[tuple[int, ...], tuple[Array, Array]] = {}
 
     def start(self, samples: int, first_sample: int) -> State:
@@ -100,16 +61,18 @@ class Gathered:
         if self.neurons is None:
             arrangement = self.source.result
             shape = (len(x), ticks, arrangement.rows, arrangement.channels)
-            sums = np.empty(shape, dtype=np.int32)
+            sums = np.empty(shape, dtype=np.float32 if self.sums == 64 else np.int32)
             fields = {"end": ticks, "spikes": sums.ctypes.data}
             self._call(x, ticks, element, fields, self._shape(element, 4, 4, False), None)
             return [arrangement.outer(sums, 2)], state
-        work = Work(self.neurons, tick, ticks, state[0], potentials)
-        shape_ = self._shape(element, work.bits // 8, work.spikes.itemsize, potentials)
-        return work.results(self._call(x, ticks, element, work.fields(), shape_, work.bits))
+        work = self.neurons.work(tick, ticks, state, potentials)
+        shape_ = self._shape(element, work.form.bits // 8, work.spikes.itemsize, potentials)
+        return work.results(self._call(x, ticks, element, work.fields(), shape_, work.form))
 
     def _chosen(self, x: Array) -> int:
         """Return the bytes of an input in dot products, or 0 for events."""
+        if self.source.real:
+            return 0
         if not self.source.binary:
             assert self.element is not None
             return self.element
@@ -143,6 +106,7 @@ class Gathered:
             state,
             out,
             traced,
+            source.real and not source.binary,
         )
 
     def _call(
@@ -152,7 +116,7 @@ class Gathered:
         element: int,
         fields: dict[str, int],
         shape: Shape,
-        bits: int | None,
+        form: Framed | None,
     ) -> int:
         weights, bias = self._weights(shape)
         buffer = np.empty((ticks + 1) * shape.block, dtype=np.int32)
@@ -164,10 +128,11 @@ class Gathered:
             "weights": weights.ctypes.data,
             "bias": bias.ctypes.data,
             "buffer": buffer.ctypes.data,
+            "scale": self.scale,
         }
         fields |= {n: a.ctypes.data for n, a in zip(("indices", "starts"), kept, strict=False)}
         arguments = _block(fields)
-        return self._function(shape, bits)(arguments.ctypes.data)
+        return self._function(shape, form)(arguments.ctypes.data)
 
     def _events(self, x: Array, ticks: int) -> list[Array]:
         window = self.source.window
@@ -183,14 +148,12 @@ class Gathered:
         listed(len(x) * ticks, x.ctypes.data, indices.ctypes.data, starts.ctypes.data)
         return [indices, starts]
 
-    def _function(self, shape: Shape, bits: int | None) -> Function:
-        form = self.neurons.form(bits, shape.traced) if self.neurons and bits else None
-
+    def _function(self, shape: Shape, form: Framed | None) -> Function:
         def emit(module: Any) -> None:
             if form is None:
                 Store(module, shape.window.channels % LANES)
             else:
-                Update(module, form)
+                form.emit(module)
             Product(module, shape)
 
         return self.compiler.function("product", (shape, form), emit)
@@ -206,7 +169,8 @@ class Gathered:
             )
             bias = self.source.bias
             bias = np.zeros(0, np.int32) if bias is None else bias
-            constants = packing.constants(bias, shape.window.groups, shape.block)
+            kind = np.dtype(np.int64 if shape.real else np.int32)
+            constants = packing.constants(bias, shape.window.groups, shape.block, kind)
             self._packed[key] = packed, constants
         return self._packed[key]
 
@@ -214,8 +178,9 @@ class Gathered:
 class Scanned:
     """Neurons whose input is there already."""
 
-    def __init__(self, compiler: Compiler, neurons: Neurons) -> None:
+    def __init__(self, compiler: Compiler, neurons: Neurons | RealNeurons) -> None:
         self.compiler, self.neurons = compiler, neurons
+        self.kind = np.float32 if isinstance(neurons, RealNeurons) else np.int32
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials."""
@@ -225,19 +190,18 @@ class Scanned:
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
     ) -> tuple[list[Array], State]:
         """Return spikes, and potentials if asked for, of the chunk."""
-        x = np.ascontiguousarray(operands[0], dtype=np.int32)
-        work = Work(self.neurons, tick, ticks, state[0], potentials)
+        x = np.ascontiguousarray(operands[0], dtype=self.kind)
+        work = self.neurons.work(tick, ticks, state, potentials)
         fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": x.ctypes.data}
         block = _block(fields)
-        function = self._function(work.bits, work.spikes.itemsize, potentials)
-        return work.results(function(block.ctypes.data))
+        return work.results(self._function(work.form, work.spikes.itemsize)(block.ctypes.data))
 
-    def _function(self, bits: int, out: int, traced: bool) -> Function:
-        arrangement, form = self.neurons.arrangement, self.neurons.form(bits, traced)
+    def _function(self, form: Framed, out: int) -> Function:
+        arrangement = self.neurons.arrangement
 
         def emit(module: Any) -> None:
-            Update(module, form)
-            Scan(module, arrangement.channels, arrangement.padded, bits // 8, out)
+            form.emit(module)
+            Scan(module, arrangement.channels, arrangement.padded, form.bits // 8, out)
 
         return self.compiler.function("scan", (form, arrangement, out), emit)
 

@@ -1,53 +1,17 @@
-"""Neurons of one op as the native code wants them: parameter tables, potentials, and their width.
-
-In memory a sample's neurons are `(rows, channels)` with channels filled up to whole vectors; an
-`Arrangement` says how that follows from the op's own shape.
-"""
+"""Integer neurons of one op as the native code wants them: parameters, potentials, their width."""
 
 import numpy as np
-from attrs import evolve, frozen
 
 from snnc.ir.graph import Module, Op
 from snnc.ir.weights import Array
+from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.bounds import Range
-from snnc.runtime.native.update import LANES, PARAMETERS, Form
+from snnc.runtime.native.update import PARAMETERS, Form
+from snnc.runtime.native.work import Work
+from snnc.runtime.semantics import State
 from snnc.runtime.semantics.integer_neuron import IntegerNeuron
 
 LIMIT = 2**31 - 1
-
-
-@frozen
-class Arrangement:
-    """How values of a shape lie in memory: rows of channels, which may be axis 0 of the shape."""
-
-    shape: tuple[int, ...]
-    rows: int
-    channels: int
-    last: bool
-
-    def inner(self, array: Array, lead: int) -> Array:
-        """Return `(*lead, rows, channels)` of `(*lead, *shape)`, without a copy if it may be."""
-        if not self.last:
-            array = np.moveaxis(array, lead, -1)
-        return array.reshape(*array.shape[:lead], self.rows, self.channels)
-
-    def outer(self, array: Array, lead: int) -> Array:
-        """Return a view `(*lead, *shape)` of `(*lead, rows, channels)`."""
-        if self.last:
-            return array.reshape(*array.shape[:lead], *self.shape)
-        array = array.reshape(*array.shape[:lead], *self.shape[1:], self.shape[0])
-        return np.moveaxis(array, -1, lead)
-
-    @property
-    def padded(self) -> int:
-        """Channels with those that fill the last vector."""
-        return -(-self.channels // LANES) * LANES
-
-    def filled(self, array: Array, kind: "np.dtype[np.signedinteger]", lead: int) -> Array:
-        """Return `(*lead, rows, padded)`, ones behind the last channel."""
-        found = np.ones((*array.shape[:lead], self.rows, self.padded), dtype=kind)
-        found[..., : self.channels] = self.inner(array, lead)
-        return found
 
 
 class Neurons:
@@ -68,11 +32,18 @@ class Neurons:
         self._tables: dict[int, tuple[Array, list[Array]]] = {}
         self.narrow = self._narrow(max(-x[0], x[1]))
 
+    def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
+        """Return the arrays of a call that goes on from a state."""
+        v, bits = state[0], self.bits(state[0])
+        held = self.arrangement.filled(v, np.dtype(f"int{bits}"), 1)
+        span = tick, ticks, len(v)
+        return Work(
+            self.op, self.arrangement, self.form(bits, traced), held, self.table(bits), span
+        )
+
     def form(self, bits: int, traced: bool) -> Form:
         """Return the form of the code."""
-        arrays = tuple(n for n, a in self.values.items() if a.ndim)
-        form = Form.of(self.op, bits, tuple(self.values), arrays, traced)
-        return evolve(form, tail=self.arrangement.channels % LANES)
+        return Form.of(self.op, bits=bits, **self.arrangement.frame(self.op, self.values, traced))
 
     def table(self, bits: int) -> Array:
         """Return the table of parameters: numbers, or addresses of arrays that it keeps alive."""
@@ -94,13 +65,6 @@ class Neurons:
         low, high = (self.meaning.low, self.meaning.high) if self._corrects else (-LIMIT, LIMIT)
         inside = not v.size or (int(v.min()) >= low and int(v.max()) <= high)
         return 32 if self.narrow and inside else 64
-
-    def window(self, tick: int, ticks: int) -> tuple[int, int]:
-        """Return begin and end, within a chunk from `tick` on, of the ticks in which they work."""
-        first = self.op["first"]
-        last = first + self.op["ticks"] if self.op["ticks"] else tick + ticks
-        begin = min(max(first - tick, 0), ticks)
-        return begin, max(begin, min(last - tick, ticks))
 
     @property
     def _corrects(self) -> bool:

@@ -1,5 +1,7 @@
 """Weights as the code of products reads them: blocks of channels, rows of elements or words."""
 
+from typing import Any
+
 import numpy as np
 
 from snnc.ir.weights import Array
@@ -35,7 +37,7 @@ def words(w: Array, block: int, element: int) -> Array:
     return np.ascontiguousarray(ordered, dtype=f"int{8 * element}")
 
 
-def constants(bias: Array, groups: int, block: int) -> Array:
-    """Return `(groups, blocks, block)` int32 of one bias per channel."""
+def constants(bias: Array, groups: int, block: int, kind: "np.dtype[Any]") -> Array:
+    """Return `(groups, blocks, block)` of one bias per channel."""
     split = _blocks(bias.reshape(groups, 1, 1, -1), block)
-    return np.ascontiguousarray(split[:, 0, 0], dtype=np.int32)
+    return np.ascontiguousarray(split[:, 0, 0], dtype=kind)

@@ -1,4 +1,4 @@
-"""Sums and maxima over windows, tap by tap, with channels next to each other in memory."""
+"""Sums, means and maxima over windows, tap by tap, channels next to each other in memory."""
 
 from itertools import product
 from typing import Any
@@ -20,6 +20,7 @@ class Pooled:
         self.fold: Any = np.maximum if op.kind.startswith("max") else np.add
         self.kind = np.dtype(np.uint8 if total[1] <= 255 else np.int32)
         self.shape = windows.geometry(op, tuple(op["kernel"]))
+        self.divisor = _divisor(op, self.shape) if op.kind.startswith("avg") else None
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return no state."""
@@ -44,12 +45,28 @@ class Pooled:
             else:
                 self.fold(found, part, out=found)
         assert found is not None
+        if self.divisor is not None:
+            # Both are whole numbers that float32 holds, so the quotient is rounded once.
+            found = found.astype(np.float32) / self.divisor
         return [np.moveaxis(found, -1, 2)], state
 
 
 def pool(op: Op, x: Range) -> Pooled | None:
     """Return the kernel of a pool whose input has a range; None where it is not the faster one."""
-    taps = int(np.prod(op["kernel"])) if op.kind.startswith("sum") else 1
-    if x[0] < 0 or x[1] * taps > LIMIT or not op.values[0].type.timed:
+    taps = 1 if op.kind.startswith("max") else int(np.prod(op["kernel"]))
+    most = LIMIT if op.name.startswith("int.") else _EXACT
+    if x[0] < 0 or x[1] * taps > most or not op.values[0].type.timed:
         return None
     return Pooled(op, (0, x[1] * taps))
+
+
+def _divisor(op: Op, shape: windows.Geometry) -> Array:
+    """Return how many elements each window counts, `(*places, 1)` or a single one."""
+    inside = windows.inside(op, shape)
+    if op["count_padding"]:
+        return np.float32(np.prod(op["kernel"])).reshape(1)
+    return inside[..., None].astype(np.float32)
+
+
+_EXACT = 1 << 24
+"""Whole numbers up to which float32 has no gaps."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 from snnc.machine.assembly import I32, I64, Assembly, vector
+from snnc.runtime.native.columns import ARGUMENTS, LANES
 from snnc.runtime.native.gather import FIELDS
-from snnc.runtime.native.update import ARGUMENTS, LANES
 
 
 class Store:

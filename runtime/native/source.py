@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.ir.graph import Module, Op
+from snnc.ir.types import F32
 from snnc.ir.weights import Array
+from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.bounds import Range, matrix_rows, parts, sum_range
-from snnc.runtime.native.neurons import LIMIT, Arrangement
+from snnc.runtime.native.grids import Grid
+from snnc.runtime.native.neurons import LIMIT
 from snnc.runtime.native.window import (
     Window,
     convolution_weights,
@@ -26,7 +29,8 @@ class Source:
     """A product: its shape, weights `(groups, runs, elements, out)`, bias, and how x is read.
 
     `layout` brings x `(samples, ticks, *shape)` into `(samples, ticks, *places, channels)` with the
-    zeros around it; `result` says how what comes out lies in memory.
+    zeros around it; `result` says how what comes out lies in memory. Weights of a float product
+    are counted in units of `unit`, a power of two.
     """
 
     op: Op
@@ -37,6 +41,12 @@ class Source:
     total: Range
     layout: Layout
     result: Arrangement
+    unit: float = 0.0
+
+    @property
+    def real(self) -> bool:
+        """Whether weights and bias are numbers of units, each a float32 in truth."""
+        return self.unit > 0
 
     @property
     def binary(self) -> bool:
@@ -80,6 +90,69 @@ def source(module: Module, op: Op, x: Range) -> Source | None:
     made = _matrix if op.kind.endswith("linear") else _convolution
     found = made(op, w, bias, x, total)
     return found if found.binary or found.element(False) else None
+
+
+def real_source(module: Module, op: Op, grid: Grid | None) -> Source | None:
+    """Return the product of small whole numbers with float weights, None where it is not exact.
+
+    Inputs are whole numbers of a unit, as `grid` says; weights and bias are counted in the largest
+    unit of which all are multiples. Where the sums fit 64 bits, these are exact, and their one
+    rounding is that to float32.
+    """
+    x, y = op.values[0].type, op.result.type
+    if not x.timed or y.element != F32 or not x.size or not y.size:
+        return None
+    if grid is None or grid.most > MOST_GRADED:
+        return None
+    w, bias = matrix_rows(module, op)
+    constant = None if bias is None else bias.astype(np.float64) / grid.unit
+    counted = _counted(w.astype(np.float64), constant, grid.most)
+    if counted is None:
+        return None
+    made = _matrix if op.kind.endswith("linear") else _convolution
+    whole, start, unit = counted
+    found = made(op, whole, start, (0, grid.most), (0, 0))
+    inner = found.layout
+
+    def layout(array: Array) -> Array:
+        if array.dtype.kind == "f":
+            array = (array / np.float32(grid.unit)).astype(np.uint8)
+        return inner(array)
+
+    return evolve(found, unit=unit * grid.unit, layout=layout)
+
+
+MOST_GRADED = 255
+"""Largest input of a product with float weights, in units: it is a byte in memory."""
+
+
+def _counted(w: Array, bias: Array | None, top: int) -> tuple[Array, Array | None, float] | None:
+    """Return float64 weights and bias as int64 numbers of a unit; None if their sums need more.
+
+    Inputs are whole numbers up to `top`.
+    """
+    constant = np.zeros(len(w)) if bias is None else bias
+    used = np.concatenate([w.reshape(-1), constant])
+    used = used[used != 0]
+    if not np.isfinite(used).all():
+        return None
+    fractions, exponents = np.frexp(used)
+    digits = np.ldexp(fractions, _DIGITS).astype(np.int64)
+    places = np.frexp((digits & -digits).astype(np.float64))[1] - 1
+    power = int((exponents - _DIGITS + places).min(initial=0))
+    most = top * np.abs(w).sum(axis=tuple(range(1, w.ndim))) + np.abs(constant)
+    if power < _LEAST_POWER or most.max() >= 2.0 ** min(62 + power, _MOST_POWER):
+        return None
+    counts = (np.ldexp(array, -power).astype(np.int64) for array in (w, constant))
+    whole, start = counts
+    return whole, None if bias is None else start, 2.0**power
+
+
+_DIGITS = 53
+"""Binary digits of a float64."""
+
+_LEAST_POWER, _MOST_POWER = -120, 120
+"""Powers of two between which a sum is neither too small for a normal float32 nor too large."""
 
 
 def _matrix(op: Op, w: Array, bias: Array | None, x: Range, total: Range) -> Source:

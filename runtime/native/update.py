@@ -5,30 +5,25 @@ potentials in registers from the first tick to the last. Numbers have 32 bits wh
 that to be exact, else 64, which hold every number that the level allows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import field, frozen
-from llvmlite import ir
+from attrs import frozen
 
 from snnc.ir.graph import Op
 from snnc.ir.neuron import Step, steps
-from snnc.machine.assembly import I1, I8, I64, Assembly, vector
+from snnc.machine.assembly import I8, vector
+from snnc.runtime.native.columns import LANES, Columns, Framed
 
-LANES = 16
-ARGUMENTS = 11
 PARAMETERS = ("threshold", "leak", "reset_to", "reset_by", "negative", "floor")
 """Order of the parameters in the table that the code reads."""
 
 
 @frozen
-class Form:
+class Form(Framed):
     """All that the code of a neuron depends on; numbers come from a table when it runs."""
 
     steps: tuple[Step, ...]
-    bits: int
-    present: tuple[str, ...]
-    arrays: tuple[str, ...]
     reset: str
     negative_mode: str
     reversal: bool
@@ -38,21 +33,13 @@ class Form:
     truncate: int
     width: int
     overflow: str
-    out_bits: int
-    traced: bool
-    tail: int = field(default=0)
 
     @classmethod
-    def of(
-        cls, op: Op, bits: int, present: tuple[str, ...], arrays: tuple[str, ...], traced: bool
-    ) -> "Form":
-        """Return the form of a neuron op, before it is known where rows end."""
+    def of(cls, op: Op, **frame: Any) -> "Form":
+        """Return the form of a neuron op; `frame` is what `Framed` has."""
         keep = op["memory"] == "keep"
         return cls(
             steps(op),
-            bits,
-            present,
-            arrays,
             op["reset"],
             op["negative_mode"],
             op["leak_reversal"] and keep,
@@ -62,104 +49,29 @@ class Form:
             op["truncate"],
             op["width"],
             op["overflow"],
-            8 * op.result.type.element.storage.itemsize,
-            traced,
+            **frame,
         )
 
+    def emit(self, module: Any) -> None:
+        """Write the code into a module."""
+        Update(module, self)
 
-class Update:
-    """Writes the function `neuron` of a form into a module.
 
-    It takes the addresses of currents (int32), potentials, parameters, spikes and traced potentials
-    and, for currents, spikes and traces, the bytes from a tick to the next; then the place of the
-    first neuron in parameter arrays, the number of neurons and the number of ticks. It returns
-    whether a potential left its width where that is an error.
-    """
+class Update(Columns):
+    """Writes the function `neuron` of a form: the declared micro-steps, one after the other."""
+
+    parameters = PARAMETERS
 
     def __init__(self, module: Any, form: Form, name: str = "neuron") -> None:
-        self.form, self.a = form, Assembly(module, name, ARGUMENTS)
-        self.b = self.a.builder
-        self.whole = ir.IntType(form.bits)
-        self.type = vector(self.whole, LANES)
+        self.form = form
         self.low, self.high = -(2 ** (form.width - 1)), 2 ** (form.width - 1) - 1
-        self.bad: Any = None
         self.p: Any = None
         self.n: Any = None
-        self.s: Any = None
-        self._emit()
+        super().__init__(module, form, name)
 
-    def _emit(self) -> None:
-        a, count = self.a, self.a.arguments[9]
-        none = a.number(0, vector(I1, LANES))
-        full = self.b.and_(count, a.number(-LANES))
-        with a.loop(full, step=LANES, carried=[none]) as loop:
-            loop.next = [self._column(loop.index, loop.carried[0], LANES)]
-        bad = loop.results[0]
-        if self.form.tail:
-            rest = self.b.sub(count, full)
-            with a.loop(rest, step=LANES, carried=[bad]) as last:
-                last.next = [self._column(full, last.carried[0], self.form.tail)]
-            bad = last.results[0]
-        word = self.b.bitcast(bad, ir.IntType(LANES))
-        a.finish(self.b.zext(self.b.icmp_unsigned("!=", word, a.number(0, word.type)), I64))
-
-    def _column(self, at: Any, bad: Any, lanes: int) -> Any:
-        """Run one vector of neurons over all ticks; return the lanes that left their width."""
-        a, form = self.a, self.form
-        current, step, v, table, spikes, spike_step, trace, trace_step, place, _, ticks = (
-            a.arguments
-        )
-        size = form.bits // 8
-        values = self._parameters(table, a.sum(place, at))
-        potential = a.sum(v, a.times(at, size))
-        current = a.sum(current, a.times(at, 4))
-        spikes = a.sum(spikes, a.times(at, form.out_bits // 8))
-        trace = a.sum(trace, a.times(at, 4))
-        with a.loop(ticks, carried=[a.load(potential, self.type), bad]) as loop:
-            now = loop.carried[0]
-            self.bad = loop.carried[1]
-            x = self._x(a.sum(current, self.b.mul(loop.index, step)), lanes)
-            now = self._tick(now, x, values)
-            out = self._narrowed(self.s, form.out_bits)
-            self._put(out, a.sum(spikes, self.b.mul(loop.index, spike_step)), lanes)
-            if form.traced:
-                shown = self._narrowed(now, 32)
-                self._put(shown, a.sum(trace, self.b.mul(loop.index, trace_step)), lanes)
-            loop.next = [now, self.bad]
-        a.store(loop.results[0], potential)
-        return loop.results[1]
-
-    def _x(self, address: Any, lanes: int) -> Any:
-        type = vector(ir.IntType(32), LANES)
-        x = (
-            self.a.load(address, type)
-            if lanes == LANES
-            else self.a.load_first(address, type, lanes)
-        )
-        return x if self.form.bits == 32 else self.b.sext(x, self.type)
-
-    def _put(self, value: Any, address: Any, lanes: int) -> None:
-        if lanes == LANES:
-            self.a.store(value, address)
-        else:
-            self.a.store_first(value, address, lanes)
-
-    def _narrowed(self, value: Any, bits: int) -> Any:
-        type = vector(ir.IntType(bits), LANES)
-        return value if value.type == type else self.b.trunc(value, type)
-
-    def _parameters(self, table: Any, place: Any) -> dict[str, Any]:
-        """Return vectors of the parameters of the neurons at a place."""
-        found, a = {}, self.a
-        for name in self.form.present:
-            value = a.load(a.sum(table, 8 * PARAMETERS.index(name)), I64)
-            if name in self.form.arrays:
-                address = a.sum(value, a.times(place, self.form.bits // 8))
-                found[name] = a.load(address, self.type)
-            else:
-                value = value if self.form.bits == 64 else self.b.trunc(value, self.whole)
-                found[name] = a.splat(value, LANES)
-        return found
+    def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
+        """Return the potential after a tick."""
+        return [self._tick(states[0], x, values)]
 
     def _tick(self, v: Any, x: Any, values: dict[str, Any]) -> Any:
         actions: dict[Step, Callable[[Any], Any]] = {

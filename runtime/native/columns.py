@@ -1,0 +1,155 @@
+"""The frame of every neuron's code: a vector of neurons after the other, each over all ticks.
+
+What the states hold stays in registers from the first tick to the last. Memory holds whole numbers
+of 32 or 64 bits; where they are floats in truth, the update reads their bits as such.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from llvmlite import ir
+
+from snnc.machine.assembly import I1, I64, Assembly, vector
+
+LANES = 16
+ARGUMENTS = 11
+
+
+@frozen(kw_only=True)
+class Framed:
+    """What the code of neurons depends on besides numbers; equal forms have equal code.
+
+    Bits of a state and of what is sent, parameters that there are and which of them are arrays,
+    whether potentials are traced, and how many neurons the last vector of a row has (0: all).
+    """
+
+    bits: int
+    out_bits: int
+    present: tuple[str, ...]
+    arrays: tuple[str, ...]
+    traced: bool
+    tail: int
+
+    def emit(self, module: Any) -> None:
+        """Write the function `neuron` into a module."""
+        raise NotImplementedError
+
+
+class Columns:
+    """Writes the function `neuron` of a form into a module.
+
+    It takes the addresses of currents (32 bits), states, parameters, spikes and traced potentials
+    and, for currents, spikes and traces, the bytes from a tick to the next; then the place of the
+    first neuron in parameter arrays, the number of neurons and the number of ticks. It returns
+    whether a potential left its range where that is an error.
+
+    The table of parameters has a word for each of `parameters`, and one for the bytes from one
+    state of a neuron to its next.
+    """
+
+    parameters: tuple[str, ...] = ()
+    states = 1
+
+    def __init__(self, module: Any, form: Framed, name: str = "neuron") -> None:
+        self.frame, self.a = form, Assembly(module, name, ARGUMENTS)
+        self.b = self.a.builder
+        self.whole = ir.IntType(form.bits)
+        self.type = vector(self.whole, LANES)
+        self.bad: Any = None
+        self.s: Any = None
+        self._emit()
+
+    def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
+        """Return the states after a tick, the potential first.
+
+        It notes spikes in `s` and adds lanes with a fault to `bad`.
+        """
+        raise NotImplementedError
+
+    def _emit(self) -> None:
+        a, count = self.a, self.a.arguments[9]
+        none = a.number(0, vector(I1, LANES))
+        full = self.b.and_(count, a.number(-LANES))
+        with a.loop(full, step=LANES, carried=[none]) as loop:
+            loop.next = [self._column(loop.index, loop.carried[0], LANES)]
+        bad = loop.results[0]
+        if self.frame.tail:
+            rest = self.b.sub(count, full)
+            with a.loop(rest, step=LANES, carried=[bad]) as last:
+                last.next = [self._column(full, last.carried[0], self.frame.tail)]
+            bad = last.results[0]
+        word = self.b.bitcast(bad, ir.IntType(LANES))
+        a.finish(self.b.zext(self.b.icmp_unsigned("!=", word, a.number(0, word.type)), I64))
+
+    def _column(self, at: Any, bad: Any, lanes: int) -> Any:
+        """Run one vector of neurons over all ticks; return the lanes with a fault."""
+        a, form = self.a, self.frame
+        current, step, v, table, spikes, spike_step, trace, trace_step, place, _, ticks = (
+            a.arguments
+        )
+        values = self._parameters(table, a.sum(place, at))
+        held = self._held(a.sum(v, a.times(at, form.bits // 8)), table)
+        current = a.sum(current, a.times(at, 4))
+        spikes = a.sum(spikes, a.times(at, form.out_bits // 8))
+        trace = a.sum(trace, a.times(at, 4))
+        before = [a.load(address, self.type) for address in held]
+        with a.loop(ticks, carried=[*before, bad]) as loop:
+            *now, self.bad = loop.carried
+            x = self._x(a.sum(current, self.b.mul(loop.index, step)), lanes)
+            now = self.tick(now, x, values)
+            out = self._narrowed(self.s, form.out_bits)
+            self._put(out, a.sum(spikes, self.b.mul(loop.index, spike_step)), lanes)
+            if form.traced:
+                shown = self._narrowed(now[0], 32)
+                self._put(shown, a.sum(trace, self.b.mul(loop.index, trace_step)), lanes)
+            loop.next = [*now, self.bad]
+        for address, value in zip(held, loop.results, strict=False):
+            a.store(value, address)
+        return self._inside(loop.results[-1], lanes)
+
+    def _inside(self, bad: Any, lanes: int) -> Any:
+        """Return faults without those of lanes behind the last neuron, which mean nothing."""
+        if lanes == LANES:
+            return bad
+        kept = ir.Constant(bad.type, [int(lane < lanes) for lane in range(LANES)])
+        return self.b.and_(bad, kept)
+
+    def _held(self, first: Any, table: Any) -> list[Any]:
+        """Return the addresses of a neuron's states."""
+        if self.states == 1:
+            return [first]
+        apart = self.a.load(self.a.sum(table, 8 * len(self.parameters)), I64)
+        return [self.a.sum(first, self.a.times(apart, n)) for n in range(self.states)]
+
+    def _x(self, address: Any, lanes: int) -> Any:
+        type = vector(ir.IntType(32), LANES)
+        x = (
+            self.a.load(address, type)
+            if lanes == LANES
+            else self.a.load_first(address, type, lanes)
+        )
+        return x if self.frame.bits == 32 else self.b.sext(x, self.type)
+
+    def _put(self, value: Any, address: Any, lanes: int) -> None:
+        if lanes == LANES:
+            self.a.store(value, address)
+        else:
+            self.a.store_first(value, address, lanes)
+
+    def _narrowed(self, value: Any, bits: int) -> Any:
+        type = vector(ir.IntType(bits), LANES)
+        return value if value.type == type else self.b.trunc(value, type)
+
+    def _parameters(self, table: Any, place: Any) -> dict[str, Any]:
+        """Return vectors of the parameters of the neurons at a place."""
+        found, a = {}, self.a
+        for name in self.frame.present:
+            value = a.load(a.sum(table, 8 * self.parameters.index(name)), I64)
+            if name in self.frame.arrays:
+                address = a.sum(value, a.times(place, self.frame.bits // 8))
+                found[name] = a.load(address, self.type)
+            else:
+                value = value if self.frame.bits == 64 else self.b.trunc(value, self.whole)
+                found[name] = a.splat(value, LANES)
+        return found

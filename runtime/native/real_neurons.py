@@ -1,0 +1,57 @@
+"""Float neurons of one op as the native code wants them."""
+
+import numpy as np
+
+from snnc.ir.graph import Module, Op
+from snnc.ir.types import F32
+from snnc.ir.weights import Array
+from snnc.runtime.native.arrangement import Arrangement
+from snnc.runtime.native.real_update import MOST_COUNT, PARAMETERS, RealForm
+from snnc.runtime.native.work import RealWork, Work
+from snnc.runtime.semantics import State
+from snnc.runtime.semantics.real_neuron import RealNeuron
+
+
+class RealNeurons:
+    """The neurons of an `snn.neuron` in an arrangement."""
+
+    def __init__(self, module: Module, op: Op, arrangement: Arrangement) -> None:
+        self.op, self.arrangement = op, arrangement
+        self.meaning = m = RealNeuron(module, op)
+        found = {name: getattr(m, name) for name in PARAMETERS}
+        self.values: dict[str, Array] = {n: a for n, a in found.items() if a is not None}
+        self._table, self._kept = self._parameters()
+
+    def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
+        """Return the arrays of a call that goes on from a state."""
+        frame = self.arrangement.frame(self.op, self.values, traced)
+        form = RealForm.of(self.op, bits=32, **frame)
+        held = np.stack([self.arrangement.filled(a, np.dtype(np.float32), 1) for a in state])
+        table = self._table.copy()
+        table[-1] = held.strides[0]
+        return RealWork(self.op, self.arrangement, form, held, table, (tick, ticks, len(state[0])))
+
+    def _parameters(self) -> tuple[Array, list[Array]]:
+        """Return the table of parameters, bits or addresses, and the arrays that these are of."""
+        table, kept = np.zeros(len(PARAMETERS) + 1, dtype=np.int64), []
+        for name, array in self.values.items():
+            if array.ndim:
+                wide = np.broadcast_to(array, self.arrangement.shape)
+                kept.append(self.arrangement.filled(wide, np.dtype(np.float32), 0))
+                table[PARAMETERS.index(name)] = kept[-1].ctypes.data
+            else:
+                table[PARAMETERS.index(name)] = int(np.float32(array).view(np.int32))
+        return table, kept
+
+
+def real_neurons(module: Module, op: Op, arrangement: Arrangement) -> RealNeurons | None:
+    """Return the neurons of an op; None where the code would not be exact.
+
+    That is for float16, for counts that float32 does not hold, and for counts of a threshold that
+    is not above 0.
+    """
+    made = RealNeurons(module, op, arrangement)
+    counted = op["spike"] == "count"
+    if made.meaning.element != F32 or (counted and op["max_count"] > MOST_COUNT):
+        return None
+    return None if counted and (made.meaning.threshold <= 0).any() else made

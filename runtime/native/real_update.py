@@ -1,0 +1,136 @@
+"""The code of the float neuron: the declared formula, each op rounded once to float32.
+
+No product is fused with a sum and nothing is left out, not even a factor of 1, so that every bit
+is that of the reference, signs of zeros included. A count of spikes is made from the quotient's
+whole part, which is exact up to 2^24.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from llvmlite import ir
+
+from snnc.ir.graph import Op
+from snnc.machine.assembly import I8, I32, vector
+from snnc.runtime.native.columns import LANES, Columns, Framed
+
+PARAMETERS = (
+    "decay",
+    "leak_to",
+    "gain",
+    "leak",
+    "filter_decay",
+    "threshold",
+    "reset_to",
+    "reset_by",
+    "floor",
+)
+"""Order of the parameters in the table that the code reads."""
+
+MOST_COUNT = 1 << 24
+"""Largest count that float32 holds with all below it."""
+
+_FLOATS = vector(ir.FloatType(), LANES)
+
+
+@frozen
+class RealForm(Framed):
+    """All that the code of a float neuron depends on; numbers come from a table when it runs."""
+
+    filter: str
+    compare: str
+    spike: str
+    max_count: int
+    reset: str
+    reset_time: str
+
+    @classmethod
+    def of(cls, op: Op, **frame: Any) -> "RealForm":
+        """Return the form of a neuron op; `frame` is what `Framed` has."""
+        names = ("filter", "compare", "spike", "max_count", "reset", "reset_time")
+        return cls(*(op[name] for name in names), **frame)
+
+    def emit(self, module: Any) -> None:
+        """Write the code into a module."""
+        RealUpdate(module, self)
+
+
+class RealUpdate(Columns):
+    """Writes the function `neuron`; states are the potential, the current and the last spikes."""
+
+    parameters = PARAMETERS
+    states = 3
+
+    def __init__(self, module: Any, form: RealForm, name: str = "neuron") -> None:
+        self.form = form
+        super().__init__(module, form, name)
+
+    def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
+        """Return potential, current and spikes of a tick."""
+        b, form = self.b, self.form
+        v, i, last = (b.bitcast(state, _FLOATS) for state in states)
+        x = b.bitcast(x, _FLOATS)
+        p = {name: b.bitcast(value, _FLOATS) for name, value in values.items()}
+        if form.reset_time == "before":
+            v = self._reset(v, last, p)
+        c, i = self._filter(x, i, p)
+        # decay (v - leak_to) + leak_to + gain c + leak, from the left
+        v = b.fmul(p["decay"], b.fsub(v, p["leak_to"]))
+        v = b.fadd(b.fadd(b.fadd(v, p["leak_to"]), b.fmul(p["gain"], c)), p["leak"])
+        if form.reset_time == "after":
+            v = self._reset(v, last, p)
+        last = self._spike(v, p)
+        if form.reset_time == "now":
+            v = self._reset(v, last, p)
+        if "floor" in p:
+            v = b.select(b.fcmp_ordered("<", v, p["floor"]), p["floor"], v)
+        self._check(v)
+        if form.filter != "none":
+            self._check(i)
+        return [b.bitcast(value, self.type) for value in (v, i, last)]
+
+    def _constant(self, value: float) -> Any:
+        return ir.Constant(_FLOATS, [value] * LANES)
+
+    def _filter(self, x: Any, i: Any, p: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the current that charges, and the synaptic current kept."""
+        b, kind = self.b, self.form.filter
+        if kind == "none":
+            return x, i
+        if kind == "before":
+            i = b.fadd(b.fmul(p["filter_decay"], i), x)
+            return i, i
+        total = b.fadd(i, x)
+        decayed = b.fmul(p["filter_decay"], total)
+        return (total, decayed) if kind == "after" else (decayed, decayed)
+
+    def _spike(self, v: Any, p: dict[str, Any]) -> Any:
+        """Note what is sent; return it as floats."""
+        b, form, one = self.b, self.form, self._constant(1.0)
+        fires = b.fcmp_ordered(">=" if form.compare == "ge" else ">", v, p["threshold"])
+        if form.spike == "single":
+            self.s = b.zext(fires, vector(I8, LANES))
+            return b.select(fires, one, self._constant(0.0))
+        # Where a neuron does not fire the quotient is not used; 1 keeps it defined.
+        quotient = b.fdiv(b.select(fires, v, p["threshold"]), p["threshold"])
+        most = self._constant(float(form.max_count))
+        quotient = b.select(b.fcmp_ordered(">", quotient, one), quotient, one)
+        quotient = b.select(b.fcmp_ordered("<", quotient, most), quotient, most)
+        whole = vector(I32, LANES)
+        self.s = b.select(fires, b.fptosi(quotient, whole), self.a.number(0, whole))
+        return b.sitofp(self.s, _FLOATS)
+
+    def _reset(self, v: Any, spikes: Any, p: dict[str, Any]) -> Any:
+        b, kind = self.b, self.form.reset
+        if kind == "none":
+            return v
+        if kind == "soft":
+            return b.fsub(v, b.fmul(spikes, p["reset_by"]))
+        return b.select(b.fcmp_ordered(">", spikes, self._constant(0.0)), p["reset_to"], v)
+
+    def _check(self, value: Any) -> None:
+        """Note the lanes that are not finite."""
+        size = self.a.call("llvm.fabs.v16f32", _FLOATS, value)
+        finite = self.b.fcmp_ordered("<", size, self._constant(float("inf")))
+        self.bad = self.b.or_(self.bad, self.b.not_(finite))
