@@ -1,12 +1,8 @@
-"""Real numbers become the integers of cores, with one factor per layer.
+"""Real numbers become the integers of cores, with one factor per layer (`factors`).
 
-The factor is the largest by which weights and bias still fit 8 bits and threshold, lower bound and
-initial state 16 (dynapcnn.md, section 4): for a range of codes low..high and values min..max it is
-|high / max| where |min| <= |max| |low / high|, else |low / min|. Everything is computed in float32
-and rounded half to even, so the integers are those of the vendor's builder, bit for bit.
-
-`scale=fine` departs from it in two points: a bias may use the 16 bits that the chip has, and an
-unlimited lower bound takes no part in the factor.
+`scale=vendor` takes the largest factors, by the vendor's rules: its integers, bit for bit.
+`scale=fine` lets a bias use the 16 bits that the chip has, and an unlimited lower bound takes no
+part in the factor. `scale=data` besides chooses each factor on calibration data (`by_data`).
 """
 
 import numpy as np
@@ -16,9 +12,9 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module
 from snnc.ir.types import I32
-from snnc.ir.weights import Array
+from snnc.targets.dynapcnn.by_data import factors_by_data
 from snnc.targets.dynapcnn.canonical import write_network
-from snnc.targets.dynapcnn.limits import LIMITS
+from snnc.targets.dynapcnn.factors import for_state, for_weights, integers
 from snnc.targets.dynapcnn.network import Layer, Tap, read_network
 
 
@@ -33,71 +29,57 @@ class Discretize(Pass):
 
     scale: str = option(
         "vendor",
-        help="vendor: as sinabs does; fine: 16-bit biases, no limit from an unlimited lower bound",
-        choices=("vendor", "fine"),
+        help="vendor: as sinabs does; fine: 16-bit biases, no limit from an unlimited lower bound; "
+        "data: fine, and factors by calibration data",
+        choices=("vendor", "fine", "data"),
     )
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the network in integers.
 
         Raises:
-            SnncError: `threshold-vanishes`; what `read_network` refuses.
+            SnncError: `threshold-vanishes`, `calibration-missing`; what `read_network` refuses.
         """
         if module.level == "int":
             return module
         network = read_network(module)
         for tap in network.outputs:
             _warn_of_mean(tap, context)
-        layers = _bounded([self._layer(layer, context) for layer in network.layers])
-        return write_network(network, layers, "int")
-
-    def _layer(self, layer: Layer, context: Context) -> Layer:
-        drive = layer.drive
-        factor = self._factor(layer, drive)
-        weights, threshold = _codes(layer.weights, factor), _codes(layer.threshold, factor)
-        if threshold < 1:
-            raise fail(
-                "threshold-vanishes",
-                f"%{layer.result.name}: the threshold {layer.threshold:.6g} becomes {threshold} "
-                f"with the factor {factor:.6g} that the weights and biases allow",
-                layer.loc,
-                help="train with smaller weights or a larger threshold",
-            )
-        if layer.weights.any() and not weights.any():
-            context.diagnostics.warn(
-                "weights-vanish",
-                f"%{layer.result.name}: all weights become 0 with the factor {factor:.6g}",
-                layer.loc,
-                help="give the neurons a lower bound, or discretize{scale=fine}",
-            )
-        unlimited = np.asarray(LIMITS.state_low, dtype=np.int64)
-        return evolve(
-            layer,
-            weights=weights,
-            bias=None if drive is None else _codes(drive, factor),
-            leak=None,
-            threshold=threshold,
-            floor=unlimited if layer.floor is None else _codes(layer.floor, factor),
-            initial=_codes(layer.initial, factor),
-            overflow="saturate",
-        )
-
-    def _factor(self, layer: Layer, drive: Array | None) -> np.float32:
-        fine = self.scale == "fine"
-        state = [layer.threshold]
-        if layer.floor is not None:
-            state.append(layer.floor)
-        elif not fine:
-            state.append(np.asarray(LIMITS.state_low, dtype=np.float32))
-        found = [
-            _largest(layer.weights, LIMITS.weight_bits),
-            _largest(np.stack(state), LIMITS.state_bits),
+        if self.scale == "data":
+            found = factors_by_data(module, network, context)
+        else:
+            fine = self.scale == "fine"
+            found = [min(for_weights(x), for_state(x, fine)) for x in network.layers]
+        layers = [
+            _checked(layer, factor, context)
+            for layer, factor in zip(network.layers, found, strict=True)
         ]
-        if drive is not None:
-            found.append(_largest(drive, LIMITS.bias_bits if fine else LIMITS.vendor_bias_bits))
-        if layer.initial.any():
-            found.append(_largest(layer.initial, LIMITS.state_bits))
-        return min(found)
+        context.report["discretize"] = {
+            layer.result.name: {"factor": float(factor), "threshold": int(made.threshold)}
+            for layer, factor, made in zip(network.layers, found, layers, strict=True)
+        }
+        return write_network(network, _bounded(layers), "int")
+
+
+def _checked(layer: Layer, factor: np.float32, context: Context) -> Layer:
+    """Return a layer in integers whose threshold is left; vanished weights are warned about."""
+    made = integers(layer, factor)
+    if made.threshold < 1:
+        raise fail(
+            "threshold-vanishes",
+            f"%{layer.result.name}: the threshold {layer.threshold:.6g} becomes {made.threshold} "
+            f"with the factor {factor:.6g} that the weights and biases allow",
+            layer.loc,
+            help="train with smaller weights or a larger threshold",
+        )
+    if layer.weights.any() and not made.weights.any():
+        context.diagnostics.warn(
+            "weights-vanish",
+            f"%{layer.result.name}: all weights become 0 with the factor {factor:.6g}",
+            layer.loc,
+            help="give the neurons a lower bound, or discretize{scale=fine}",
+        )
+    return made
 
 
 def _warn_of_mean(tap: Tap, context: Context) -> None:
@@ -125,17 +107,3 @@ def _bounded(layers: list[Layer]) -> list[Layer]:
             if part.source in bounds:
                 bounds[part.source] = max(1, min(bounds[part.source], room // times))
     return [evolve(layer, max_count=bounds[layer.result]) for layer in layers]
-
-
-def _largest(values: Array, bits: int) -> np.float32:
-    """Return the largest factor by which values fit `bits`; infinite where all are 0."""
-    low, high = -(1 << bits - 1), (1 << bits - 1) - 1
-    smallest, largest = np.float32(values.min()), np.float32(values.max())
-    with np.errstate(divide="ignore"):
-        if abs(smallest) <= abs(largest) * np.float32(abs(low / high)):
-            return abs(np.float32(high) / largest)
-        return abs(np.float32(low) / smallest)
-
-
-def _codes(values: Array, factor: np.float32) -> Array:
-    return np.asarray(np.rint(values.astype(np.float32) * factor).astype(np.int64))

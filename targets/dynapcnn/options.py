@@ -36,6 +36,7 @@ class Options:
     )
     scale: str = option(
         "vendor",
-        help="vendor: factors as sinabs; fine: 16-bit biases, no limit from unlimited bounds",
-        choices=("vendor", "fine"),
+        help="vendor: factors as sinabs; fine: 16-bit biases, no limit from unlimited bounds; "
+        "data: fine, and each factor by --calibrate",
+        choices=("vendor", "fine", "data"),
     )

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import snnc
-from snnc.diagnostics import Diagnostics
+from snnc.diagnostics import Diagnostics, SnncError
+from snnc.ir import Module
 from snnc.ir.build import Builder
-from tests.unit.targets.dynapcnn.networks import neuron
+from tests.unit.targets.dynapcnn.networks import neuron, weights
 
 TABLE = [
     ([0.5, -0.25], [0.01, -0.3], -1.0, [127, -64], [3, -76], 254, -254),
@@ -49,3 +50,39 @@ def test_a_mean_that_is_returned_becomes_a_sum() -> None:
     ran = build.run(np.ones((1, 3, 1, 10, 10)), probe=("s",))
     windows = ran.trace["s"].reshape(1, 3, 2, 4, 2, 4).sum(axis=(3, 5))
     assert np.array_equal(windows.reshape(1, 3, 1, 2, 2), next(iter(ran.outputs.values())))
+
+
+def outlier() -> Module:
+    """Weights of which one is ten times as large as the others."""
+    b = Builder("outlier", "snn")
+    x = b.input("x", "u8[2, 8, 8]~")
+    w = weights(0, 4, 2, 3, 3)
+    w[0, 0, 0, 0] = 12.0
+    s = neuron(b, b.op("conv2d", x, b.weight("w", w), b.weight("b", weights(3, 4))), "s")
+    v = b.weight("v", weights(1, 3, 4, 6, 6) * np.float32(0.1))
+    return b.finish(neuron(b, b.op("conv2d", s, v), "y", floor=None))
+
+
+def distance(scale: str, data: np.ndarray) -> int:
+    found = snnc.compile(outlier(), "dynapcnn", scale=scale, calibrate=data)
+    assert found.verify(data)
+    real = snnc.run(outlier(), data, probe=("s", "y")).trace
+    made = found.run(data, probe=("s", "y")).trace
+    return sum(int(np.abs(real[n].astype(int) - made[n].astype(int)).sum()) for n in ("s", "y"))
+
+
+def test_factors_by_data_come_closer_than_the_largest_ones() -> None:
+    data = np.random.Generator(np.random.PCG64(2)).integers(0, 2, (2, 10, 2, 8, 8))
+    assert distance("data", data) < distance("fine", data) < distance("vendor", data)
+
+
+def test_the_report_holds_factors_and_thresholds() -> None:
+    report = snnc.compile(outlier(), "dynapcnn", scale="fine").manifest["report"]["discretize"]
+    assert ["s", "y"] == [*report]
+    assert {"factor", "threshold"} == {*report["s"]}
+
+
+def test_data_are_wanted_for_factors_by_data() -> None:
+    with pytest.raises(SnncError) as refused:
+        snnc.compile(outlier(), "dynapcnn", scale="data")
+    assert "calibration-missing" == refused.value.code
