@@ -12,6 +12,9 @@ from snnc.extend.options import Option, convert, declared, from_text
 
 DEFAULT_TARGET = "paicore"
 
+EVERY = "all"
+"""What stands for all variants of a target."""
+
 F = Callable[..., Any]
 
 
@@ -61,10 +64,13 @@ def _listed(param: click.Parameter, value: Any) -> Any:
 
 
 class Named(click.ParamType):  # type: ignore[type-arg]
-    """A name of the registry: `targets` (`name:variant` too), `engines`, `passes`."""
+    """A name of the registry: `targets` (`name:variant` too), `engines`, `passes`.
 
-    def __init__(self, kind: str, *extra: str) -> None:
-        self.kind, self.extra = kind, extra
+    With `every`, `name:all` means all variants of a target.
+    """
+
+    def __init__(self, kind: str, *extra: str, every: bool = False) -> None:
+        self.kind, self.extra, self.every = kind, extra, every
         self.name = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -77,7 +83,7 @@ class Named(click.ParamType):  # type: ignore[type-arg]
         known = [*session.registry.names(self.kind), *self.extra]
         if name not in known:
             self.fail(f"there is no {name!r}; {nearest(name, known)}", param, ctx)
-        if variant:
+        if variant and not (self.every and variant == EVERY):
             variants = session.registry.get_target(name).variants()
             if variant.partition(":")[0] not in variants:
                 hint = nearest(variant, variants)
@@ -277,6 +283,46 @@ def quantizing(f: F) -> F:
             help="One scale per layer or per output channel, for quantize.",
         ),
         click.option("--bits", type=int, metavar="N", help="Bits of a weight, for quantize."),
+    ):
+        f = add(f)
+    return f
+
+
+def labelled_data(f: F) -> F:
+    """Add `--data` and how it is read, run and spread."""
+    count = click.IntRange(min=1)
+    for add in (
+        click.option(
+            "--batch",
+            type=count,
+            metavar="N",
+            default=100,
+            show_default=True,
+            help="Samples at a time.",
+        ),
+        click.option(
+            "--jobs",
+            type=count,
+            metavar="N",
+            default=1,
+            show_default=True,
+            help="Processes to use.",
+        ),
+        click.option("--read", metavar="NAME", help="Output to read.  [default: the only one]"),
+        click.option("--ticks", type=count, metavar="N", help="Ticks to run."),
+        click.option(
+            "--scale",
+            type=float,
+            metavar="S",
+            help="Divide the inputs by S: 255 makes pixels 0..1.",
+        ),
+        click.option("--limit", type=count, metavar="N", help="Use the first N samples."),
+        click.option(
+            "--data",
+            required=True,
+            metavar="X.npz",
+            help="Inputs by name (images or x for the only one) and labels.",
+        ),
     ):
         f = add(f)
     return f

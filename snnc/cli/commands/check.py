@@ -1,6 +1,6 @@
 """`snnc check`: does a network fit, on which targets, and why not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,15 @@ import click
 from attrs import field, frozen
 
 from snnc.cli.failures import UNFIT, show_all
-from snnc.cli.parameters import Named, TargetCommand, as_json, chosen_options, network, quantizing
+from snnc.cli.parameters import (
+    EVERY,
+    Named,
+    TargetCommand,
+    as_json,
+    chosen_options,
+    network,
+    quantizing,
+)
 from snnc.cli.printing import counted, show_json, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
@@ -24,7 +32,8 @@ SHOWN = ("chips", "cores", "neurons")
 """Resources that stand in the table; JSON has all."""
 
 EXAMPLE = """snnc check net.snnl
-snnc check net.snnl -t paicore --chip 0,0 --chip 1,0 --json"""
+snnc check net.snnl -t paicore --chip 0,0 --chip 1,0 --json
+snnc check net.snnl -t dynapcnn:all"""
 
 
 @frozen
@@ -52,10 +61,10 @@ class Verdict:
 @click.option(
     "-t",
     "--target",
-    type=Named("targets"),
+    type=Named("targets", every=True),
     multiple=True,
-    metavar="NAME[:VARIANT]",
-    help="A target to ask; may be repeated.  [default: all]",
+    metavar="NAME[:VARIANT|:all]",
+    help="A target to ask, or all its variants; may be repeated.  [default: all targets]",
 )
 @quantizing
 @as_json
@@ -79,6 +88,7 @@ def command(
     assert session is not None
     module = session.load(network, given)
     given_passes = {k: v for k, v in {**wanted, "shrink": not no_shrink}.items() if v is not None}
+    target = _each(session, target)
     with shown(as_json) as progress:
         verdicts = _verdicts(
             Asking(session, module, progress), target, given_passes, partial(chosen_options, ctx)
@@ -92,6 +102,16 @@ def command(
             show_all(verdict.problems)
     bad = [bool(verdict.problems) for verdict in verdicts]
     return UNFIT if (any(bad) if target else all(bad)) else 0
+
+
+def _each(session: Session, named: Sequence[str]) -> tuple[str, ...]:
+    """Return targets with `NAME:all` as each of the variants."""
+    found: list[str] = []
+    for text in named:
+        name, _, variant = text.partition(":")
+        variants = session.registry.get_target(name).variants()
+        found += [f"{name}:{v}" for v in variants] if variant == EVERY and variants else [text]
+    return tuple(found)
 
 
 @frozen
