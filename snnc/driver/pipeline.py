@@ -235,9 +235,9 @@ def last_approximation(found: Sequence[Stage]) -> int:
 
 
 def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
-    """Return an engine by name; `auto` is native at level `int`, the reference elsewhere.
+    """Return an engine by name; `auto` is native, or numpy where there is no llvmlite.
 
-    Without llvmlite, which makes machine code, `auto` is numpy at level `int`.
+    Levels that these do not run are those of targets; the reference may know them from plugins.
 
     Raises:
         SnncError: `unknown-engine`, `engine-level` where it cannot run the module's level.
@@ -254,7 +254,7 @@ def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
 
 
 def _fastest(module: Module) -> str:
-    if module.level != "int":
+    if module.level not in ("snn", "int"):
         return "reference"
     return "native" if find_spec("llvmlite") else "numpy"
 
