@@ -1,9 +1,9 @@
 """Runs where PAIBox is installed: builds networks, simulates them, writes objects as plain data.
 
 `python paibox_child.py OUT CASE...`: a case is a golden folder, `zoo:NAME`, a network written here,
-or `random:SEED`, one of `paibox_random.py`. For each, OUT gets `NAME.json` and `NAME.npz` with the
-objects' class paths and attributes; for the last two also input trains and what PAIBox's simulation
-shows. Needs numpy and PAIBox only.
+or `random:SEED`, of `paibox_random.py`, `spiking:SEED` or `graded:SEED`, of `paibox_wild.py`. For
+each, OUT gets `NAME.json` and `NAME.npz` with the objects' class paths and attributes; for all but
+golden folders also input trains and what PAIBox's simulation shows. Needs numpy and PAIBox only.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import paibox as pb
 import paibox_random
+import paibox_wild
 
 SHOWN = (
     "name",
@@ -239,8 +240,17 @@ class Zoo:
         n.l = pb.Linear(n.p, 4, w, bias=7, bit_trunc=9, tick_wait_start=3)
 
 
+RANDOM = {
+    "random": paibox_random.network,
+    "spiking": paibox_wild.spiking,
+    "graded": paibox_wild.graded,
+}
 BYTES = ("streamed", "averaged", "padded", "bytes")
-STEPS = 24
+
+
+def steps(name):
+    """Return how long a network is run; one in eight long enough to meet old registers again."""
+    return 540 if name.startswith("spiking") and int(name[7:]) % 8 == 0 else 24
 
 
 def named(top, prefix=""):
@@ -261,13 +271,14 @@ def simulate(name, top):
     rng, parts = np.random.default_rng(9), named(top)
     inputs = {k: p for k, p in parts.items() if isinstance(p, pb.InputProj)}
     shown = {k: p for k, p in parts.items() if k not in inputs}
-    if name in BYTES or name.startswith("random"):
+    length, graded = steps(name), name in BYTES or name.startswith("graded")
+    if graded or name.startswith("random"):
         pb.Mapper().build(top)
         built = {p.name: p for p in top.components.values()}
         shown = {k: lowered(p, built) for k, p in shown.items()}
-    high = 256 if name in BYTES else 2
+    high = 256 if graded else 2
     trains = {
-        k: rng.integers(0, high, (STEPS, *p.shape_out)).astype(np.uint8) for k, p in inputs.items()
+        k: rng.integers(0, high, (length, *p.shape_out)).astype(np.uint8) for k, p in inputs.items()
     }
     probes = {
         f"{key}__{k}": pb.Probe(part, attr)
@@ -278,11 +289,11 @@ def simulate(name, top):
     simulator = pb.Simulator(top)
     for probe in probes.values():
         simulator.add_probe(probe)
-    for step in range(STEPS):
+    for step in range(length):
         for key, part in inputs.items():
             part.input = trains[key][step]
         simulator.run(1)
-    data = {k: np.asarray(simulator.data[p]).reshape(STEPS, -1) for k, p in probes.items()}
+    data = {k: np.asarray(simulator.data[p]).reshape(length, -1) for k, p in probes.items()}
     return {f"in_{k}": v for k, v in trains.items()} | {f"out_{k}": v for k, v in data.items()}
 
 
@@ -293,8 +304,9 @@ def lowered(part, built):
 
 
 def zoo(name):
-    if name.startswith("random"):
-        return paibox_random.network(int(name.removeprefix("random")))
+    for word, make in RANDOM.items():
+        if name.startswith(word):
+            return make(int(name.removeprefix(word)))
     top = pb.Network()
     getattr(Zoo(), name)(top)
     return top
@@ -305,7 +317,7 @@ def main(out, cases):
     load_words()
     for case in cases:
         freezer, records = Freezer(), {}
-        if case.startswith(("zoo:", "random:")):
+        if case.startswith(("zoo:", *(f"{word}:" for word in RANDOM))):
             name = case.removeprefix("zoo:").replace(":", "")
             freezer.object(zoo(name))
             rewritten = zoo(name)
