@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,17 @@ def save_model(module: Module, folder: Path) -> None:
     write_composed(folder / MODEL, text.encode())
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Write and return the manifest, `files` filled in from what lies in the folder."""
-    full = {**manifest, "schema": SCHEMA, "files": {n: digest(folder / n) for n in _names(folder)}}
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of some files of a folder by their names."""
+    return {name: digest(folder / name) for name in names}
+
+
+def write_manifest(
+    folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str]
+) -> dict[str, Any]:
+    """Write and return the manifest; `files` are all in the folder, some digests are `known`."""
+    found = {**known, **digests(folder, (n for n in names_in(folder) if n not in known))}
+    full = {**manifest, "schema": SCHEMA, "files": found}
     text = to_json(full)
     write_composed(folder / MANIFEST, text.encode())
     read: dict[str, Any] = json.loads(text)
@@ -144,7 +152,7 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             )
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """Return the files of a folder and of those within, by their sorted names from it."""
     found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
     return sorted(path.relative_to(folder).as_posix() for path in found)
@@ -170,6 +178,7 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
         shared = link and _link(source, made)
         if not shared:
             shutil.copytree(source, made)
+            _open_up(made)
         if folder.exists():
             folder.rename(old)
         try:
@@ -198,7 +207,7 @@ def _link(source: Path, made: Path) -> bool:
     """
     try:
         made.mkdir()
-        for name in _names(source):
+        for name in names_in(source):
             beside = made / name
             if name in (MANIFEST, README):
                 shutil.copyfile(source / name, beside)
@@ -211,6 +220,13 @@ def _link(source: Path, made: Path) -> bool:
         shutil.rmtree(made, ignore_errors=True)
         return False
     return True
+
+
+def _open_up(folder: Path) -> None:
+    """Give a folder the rights that a plain mkdir gives; the one it is copied from is private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
 
 
 def _written(folder: Path) -> set[str]:
@@ -230,7 +246,7 @@ def _check_ours(folder: Path) -> None:
             f"{folder} is a file",
             help="give the name of a folder",
         )
-    found = _names(folder)
+    found = names_in(folder)
     if not found:
         return
     known = _written(folder)

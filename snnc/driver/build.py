@@ -10,29 +10,21 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import ArrayLike
 
-import snnc
 from snnc.builtins import open_registry
 from snnc.diagnostics import fail
 from snnc.driver.artifact import (
-    README,
     check_files,
-    module_digest,
     publish,
     read_manifest,
-    save_model,
-    write_manifest,
 )
 from snnc.driver.emulation import emulation
-from snnc.driver.host import Host, encoders, numbering
+from snnc.driver.host import Host, numbering
 from snnc.driver.pipeline import Chosen, choose, pick_engine
 from snnc.driver.progress import Progress, silent
-from snnc.driver.readme import readme
 from snnc.driver.sources import MODEL
 from snnc.driver.verification import Verification, verify_files
 from snnc.extend.engine import Program, Result
-from snnc.extend.options import declared
 from snnc.extend.registry import Registry
-from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
 from snnc.ir.html import table
 from snnc.ir.read import load as load_text
@@ -258,76 +250,3 @@ def named(
             help="give a mapping of names to arrays",
         )
     return {names[0]: np.asarray(inputs)}
-
-
-def compose(
-    registry: Registry,
-    chosen: Chosen,
-    modules: tuple[Module, Module, Module],
-    pipeline: str,
-    report: Mapping[str, Any],
-) -> Build:
-    """Return the build of (source, reference program, placed module), its files written apart.
-
-    Of what passes report, `relies_on` and `max_ticks` go to the manifest beside the target's own.
-    """
-    keep = tempfile.TemporaryDirectory(prefix="snnc-")
-    try:
-        # One deeper than the private folder, so that copies have the rights of a plain mkdir.
-        folder = Path(keep.name, "build")
-        folder.mkdir()
-        manifest = _write(chosen, modules, pipeline, report, folder)
-    except BaseException:
-        keep.cleanup()
-        raise
-    return Build(registry, chosen, manifest, folder, keep)
-
-
-def _write(
-    chosen: Chosen,
-    modules: tuple[Module, Module, Module],
-    pipeline: str,
-    report: Mapping[str, Any],
-    folder: Path,
-) -> dict[str, Any]:
-    """Write all files of a build into a folder; return the manifest."""
-    source, module, placed = modules
-    told = dict(report)
-    emitted = chosen.target.emit(placed, folder, chosen.options)
-    bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
-    if 0 in bounds:
-        raise fail(
-            "never-exact",
-            f"a potential of @{module.name} may overflow in its first tick",
-            module.loc,
-            help="scale weights and leaks down; snnc explain never-exact",
-            exit_status=4,
-        )
-    save_model(module, folder)
-    takes = [v.name for v in placed.graph.inputs]
-    manifest = {
-        "tool": {"name": "snnc", "version": snnc.__version__},
-        "name": module.name,
-        "target": chosen.name,
-        "variant": chosen.variant,
-        "options": _fields(chosen.options),
-        "pipeline": pipeline,
-        "input_digest": module_digest(source),
-        "inputs": {v.name: {"type": str(v.type)} for v in module.graph.inputs},
-        "outputs": {v.name: {"type": str(v.type)} for v in module.graph.outputs},
-        "takes": takes,
-        "encoders": encoders(module, takes),
-        "latency": dict(emitted.latency),
-        "resources": dict(emitted.resources),
-        "relies_on": [*emitted.relies_on, *told.pop("relies_on", ())],
-        "max_ticks": min(bounds, default=None),
-        "layout": dict(emitted.layout),
-        "report": told,
-    }
-    write_composed(folder / README, readme(manifest, emitted.files).encode())
-    return write_manifest(folder, manifest)
-
-
-def _fields(options: Any) -> dict[str, Any]:
-    """Return options as data by the names that texts use."""
-    return {o.name: getattr(options, o.field) for o in declared(type(options))}

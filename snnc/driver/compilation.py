@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import Diagnostics, fail, nearest
-from snnc.driver.build import Build, compose, named
+from snnc.driver.build import Build, named
+from snnc.driver.composing import compose
 from snnc.driver.cost import cost_of
 from snnc.driver.pipeline import (
     Watch,
@@ -39,6 +40,7 @@ def compile(
     bits: int | None = None,
     per: str | None = None,
     shrink: bool = True,
+    passes: Mapping[str, Mapping[str, Any]] | None = None,
     calibrate: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
     check: bool = False,
     dump: str | Path | None = None,
@@ -61,6 +63,8 @@ def compile(
         bits: weight bits for each `quantize` of the pipeline that does not say them.
         per: `layer` or `channel`, for each such `quantize`.
         shrink: whether `shrink-weights` may run.
+        passes: options by pass, for each pass of that name that does not say them:
+            `{"quantize": {"scale": "max"}}`.
         calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file.
         check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
@@ -81,7 +85,8 @@ def compile(
     _check_names(target, list(theirs), named_source, rest)
     chosen = choose(registry, target, mine)
     module = read_found(registry, named_source, rest)
-    found = planned(registry, chosen, module.level, Wanted(pipeline, bits, per, shrink))
+    wanted = Wanted(pipeline, bits, per, shrink, passes or {})
+    found = planned(registry, chosen, module.level, wanted)
     if calibrate is not None and not last_approximation(found):
         raise fail(
             "unused-option",

@@ -114,6 +114,19 @@ class Builder:
         self.ops.append(op)
         return op
 
+    def again(self, op: Op, operands: Sequence[Operand]) -> Op | None:
+        """Add an op over operands of the types that it was checked with; None for other types."""
+        known = _CHECKED.get(op)
+        types = [v.type for v in operands if isinstance(v, Value)]
+        if known != _symbol_types(op, self.weights) or types != [v.type for v in op.values]:
+            return None
+        place = op.loc if op.loc.known else self.loc
+        results = tuple(Value(self.fresh(r.name), r.type, place) for r in op.results)
+        made = Op(op.name, tuple(operands), op.attrs, results, place)
+        _CHECKED[made] = known
+        self.ops.append(made)
+        return made
+
     def append(self, op: Op) -> None:
         """Add an op that exists already, as it is."""
         self._names.update(r.name for r in op.results)

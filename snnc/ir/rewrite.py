@@ -45,8 +45,12 @@ class Rebuild(Builder):
 
     def copy(self, op: Op, **changes: object) -> "Sequence[Value]":
         """Add `op` again over the new operands, with some attributes changed (None removes)."""
-        attrs = {**op.attrs, **changes}
         operands = [self(o) if isinstance(o, Value) else o for o in op.operands]
+        if not changes and op.name.partition(".")[0] == self.level:
+            made = self.again(op, operands)
+            if made is not None:
+                return made.results
+        attrs = {**op.attrs, **changes}
         kind = op.name if op.name.partition(".")[0] == self.level else op.kind
         return self.emit(
             kind, operands, attrs, loc=op.loc, names=[r.name for r in op.results]

@@ -22,7 +22,7 @@ from weakref import WeakSet
 from snnc.diagnostics import Diagnostics, Location, SnncError, fail, nearest
 from snnc.ir.analysis import run_order
 from snnc.ir.build import check_call, is_checked
-from snnc.ir.graph import Module, Op, Value, Weight
+from snnc.ir.graph import Module, Op, Operand, Value, Weight
 from snnc.ir.rules import check_bounds
 from snnc.ir.types import Type
 from snnc.ir.weights import Tensor, check_tensor
@@ -173,7 +173,9 @@ def _check_signature(module: Module, op: Op) -> None:
 
 def _check_integers(module: Module, op: Op, found: Diagnostics) -> None:
     reads = () if op.kind in ENCODERS else op.values
-    floats = {v: v.type for v in (*reads, *op.results) if v.type.element.is_float}
+    floats: dict[Operand, Type] = {
+        v: v.type for v in (*reads, *op.results) if v.type.element.is_float
+    }
     floats |= {s: t for s in op.symbols if (t := module.symbol_type(s)).element.is_float}
     for operand, type in floats.items():
         subject = f"%{operand.name}" if isinstance(operand, Value) else str(operand)

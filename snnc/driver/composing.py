@@ -1,0 +1,100 @@
+"""Composing a build: files are written into a private folder, then named in the manifest."""
+
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import snnc
+from snnc.diagnostics import fail
+from snnc.driver.artifact import (
+    README,
+    digests,
+    module_digest,
+    names_in,
+    save_model,
+    write_manifest,
+)
+from snnc.driver.build import Build
+from snnc.driver.host import encoders
+from snnc.driver.pipeline import Chosen
+from snnc.driver.readme import readme
+from snnc.extend.options import declared
+from snnc.extend.registry import Registry
+from snnc.ir.files import write_composed
+from snnc.ir.graph import Module
+
+
+def compose(
+    registry: Registry,
+    chosen: Chosen,
+    modules: tuple[Module, Module, Module],
+    pipeline: str,
+    report: Mapping[str, Any],
+) -> Build:
+    """Return the build of (source, reference program, placed module), its files written apart.
+
+    Of what passes report, `relies_on` and `max_ticks` go to the manifest beside the target's own.
+    """
+    keep = tempfile.TemporaryDirectory(prefix="snnc-")
+    try:
+        folder = Path(keep.name)
+        manifest = _write(chosen, modules, pipeline, report, folder)
+    except BaseException:
+        keep.cleanup()
+        raise
+    return Build(registry, chosen, manifest, folder, keep)
+
+
+def _write(
+    chosen: Chosen,
+    modules: tuple[Module, Module, Module],
+    pipeline: str,
+    report: Mapping[str, Any],
+    folder: Path,
+) -> dict[str, Any]:
+    """Write all files of a build into a folder; return the manifest."""
+    source, module, placed = modules
+    told = dict(report)
+    emitted = chosen.target.emit(placed, folder, chosen.options)
+    bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
+    if 0 in bounds:
+        raise fail(
+            "never-exact",
+            f"a potential of @{module.name} may overflow in its first tick",
+            module.loc,
+            help="scale weights and leaks down; snnc explain never-exact",
+            exit_status=4,
+        )
+    with ThreadPoolExecutor(1) as beside:
+        # Digests of the large files take as long as writing the program, and need no interpreter.
+        known = beside.submit(digests, folder, names_in(folder))
+        save_model(module, folder)
+    takes = [v.name for v in placed.graph.inputs]
+    manifest = {
+        "tool": {"name": "snnc", "version": snnc.__version__},
+        "name": module.name,
+        "target": chosen.name,
+        "variant": chosen.variant,
+        "options": _fields(chosen.options),
+        "pipeline": pipeline,
+        "input_digest": module_digest(source),
+        "inputs": {v.name: {"type": str(v.type)} for v in module.graph.inputs},
+        "outputs": {v.name: {"type": str(v.type)} for v in module.graph.outputs},
+        "takes": takes,
+        "encoders": encoders(module, takes),
+        "latency": dict(emitted.latency),
+        "resources": dict(emitted.resources),
+        "relies_on": [*emitted.relies_on, *told.pop("relies_on", ())],
+        "max_ticks": min(bounds, default=None),
+        "layout": dict(emitted.layout),
+        "report": told,
+    }
+    write_composed(folder / README, readme(manifest, emitted.files).encode())
+    return write_manifest(folder, manifest, known.result())
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    """Return options as data by the names that texts use."""
+    return {o.name: getattr(options, o.field) for o in declared(type(options))}
