@@ -1,7 +1,7 @@
-"""What torch's functions mean in one tick: arithmetic, windows, norms.
+"""What torch's functions mean in one tick: arithmetic, convolutions, norms.
 
 Each function takes the arguments of the ATen schema by name; `Ops` makes expressions and errors.
-Functions that only move elements are in `movements`.
+Functions over windows are in `windows`, those that only move elements in `movements`.
 """
 
 from collections.abc import Callable
@@ -73,8 +73,8 @@ def _convolution(o: Ops, kind: str, input: Flow, weight: Any, bias: Any, **attrs
             f"{kind} of a tensor {list(input.shape(o.sizes))}",
             "give it (batch, channels, ...) and constant weights",
         )
-    given = {name: _ints(value, axes) for name, value in attrs.items() if name != "groups"}
-    given = {n: v for n, v in given.items() if v != _ints(0 if "padding" in n else 1, axes)}
+    given = {name: ints(value, axes) for name, value in attrs.items() if name != "groups"}
+    given = {n: v for n, v in given.items() if v != ints(0 if "padding" in n else 1, axes)}
     if attrs.get("groups", 1) != 1:
         given["groups"] = attrs["groups"]
     given["w"] = o.weight(f"{o.path}.weight", weight)
@@ -83,7 +83,8 @@ def _convolution(o: Ops, kind: str, input: Flow, weight: Any, bias: Any, **attrs
     return o.mapped(input, kind, o.shape[1:], **given)
 
 
-def _ints(value: Any, axes: int) -> tuple[int, ...]:
+def ints(value: Any, axes: int) -> tuple[int, ...]:
+    """Return an argument for windows as one number per axis."""
     one = (value,) if isinstance(value, int) else tuple(int(v) for v in value)
     return one * axes if len(one) == 1 else one
 
@@ -103,7 +104,7 @@ def _named_padding(weight: Any, attrs: dict[str, Any], name: str, axes: int) -> 
         return (0,) * axes
     total = [
         d * (k - 1)
-        for d, k in zip(_ints(attrs.get("dilation", 1), axes), weight.shape[2:], strict=True)
+        for d, k in zip(ints(attrs.get("dilation", 1), axes), weight.shape[2:], strict=True)
     ]
     before = tuple(t // 2 for t in total)
     return before + tuple(t - b for t, b in zip(total, before, strict=True))
@@ -123,72 +124,6 @@ def _transposed(axes: int) -> Function:
 
 FUNCTIONS["aten.conv_transpose1d.default"] = _transposed(1)
 FUNCTIONS["aten.conv_transpose2d.input"] = _transposed(2)
-
-
-def _pool(o: Ops, kind: str, x: Flow, **attrs: Any) -> Flow:
-    axes = int(kind[-2])
-    x = o.leading(x)
-    if attrs.pop("ceil_mode"):
-        raise o.refuse(f"{kind} with ceil_mode", "use ceil_mode=False")
-    if len(x.expr.shape) != axes + 1:
-        raise o.refuse(f"{kind} of {list(x.shape(o.sizes))}", "give it (batch, channels, ...)")
-    kernel = _ints(attrs.pop("kernel_size"), axes)
-    stride = _ints(attrs.pop("stride") or kernel, axes)
-    given: dict[str, Any] = {"kernel": kernel}
-    if stride != kernel:
-        given["stride"] = stride
-    if any(_ints(attrs["padding"], axes)):
-        given["padding"] = _ints(attrs["padding"], axes)
-    if any(d != 1 for d in _ints(attrs.get("dilation", 1), axes)):
-        given["dilation"] = _ints(attrs["dilation"], axes)
-    if not attrs.get("count_include_pad", True) and "padding" in given:
-        given["count_padding"] = False
-    return o.mapped(x, kind, o.shape[1:], **given)
-
-
-@lowers("aten.avg_pool2d.default")
-def avg_pool2d(o: Ops, self: Flow, divisor_override: Any = None, **attrs: Any) -> Flow:
-    """Mean over windows; with a divisor of 1 the sum."""
-    if divisor_override not in (None, 1):
-        made = _pool(o, "sum_pool2d", self, **{**attrs, "count_include_pad": True})
-        return _scaled(o, made, 1.0 / divisor_override)
-    kind = "sum_pool2d" if divisor_override == 1 else "avg_pool2d"
-    if divisor_override == 1:
-        attrs["count_include_pad"] = True
-    return _pool(o, kind, self, **attrs)
-
-
-@lowers("aten.avg_pool1d.default")
-def avg_pool1d(o: Ops, self: Flow, **attrs: Any) -> Flow:
-    """Mean over windows."""
-    return _pool(o, "avg_pool1d", self, **attrs)
-
-
-@lowers("aten.max_pool2d.default")
-def max_pool2d(o: Ops, self: Flow, **attrs: Any) -> Flow:
-    """Greatest of windows."""
-    return _pool(o, "max_pool2d", self, **attrs)
-
-
-@lowers("aten.max_pool1d.default")
-def max_pool1d(o: Ops, self: Flow, **attrs: Any) -> Flow:
-    """Greatest of windows."""
-    return _pool(o, "max_pool1d", self, **attrs)
-
-
-@lowers("aten.adaptive_avg_pool2d.default")
-def adaptive(o: Ops, self: Flow, output_size: Any) -> Flow:
-    """Mean over equal windows; sizes that do not divide are refused."""
-    sizes, out = self.expr.shape[-2:], _ints(output_size, 2)
-    if any(n % m for n, m in zip(sizes, out, strict=True)):
-        raise o.refuse(
-            f"adaptive pooling of {list(sizes)} to {list(out)} has windows of unequal size",
-            "use AvgPool2d with a kernel that divides",
-        )
-    kernel = tuple(n // m for n, m in zip(sizes, out, strict=True))
-    return _pool(
-        o, "avg_pool2d", self, kernel_size=kernel, stride=kernel, padding=0, ceil_mode=False
-    )
 
 
 @lowers("aten.relu.default", "aten.relu_.default")
@@ -232,7 +167,7 @@ def add(o: Ops, self: Any, other: Any, alpha: Any = 1) -> Flow:
     return evolve(model, expr=o.exprs.make("add", (a, b), a.shape, o.loc))
 
 
-@lowers("aten.sub.Tensor")
+@lowers("aten.sub.Tensor", "aten.sub_.Tensor", "aten.sub.Scalar")
 def sub(o: Ops, self: Any, other: Any, alpha: Any = 1) -> Flow:
     """Difference of two values."""
     if not isinstance(other, Flow):
@@ -247,21 +182,29 @@ def sub(o: Ops, self: Any, other: Any, alpha: Any = 1) -> Flow:
 
 def _shifted(o: Ops, x: Flow, constant: Any) -> Flow:
     """Return x + constant, as a batch norm without statistics: one value for each channel."""
-    value = np.asarray(constant.cpu() if hasattr(constant, "cpu") else constant, dtype=np.float32)
+    value = o.aligned(x, constant)
     if not value.any():
         return x
-    channels = x.expr.shape[:1]
-    shape = tuple(n for n in value.shape if n != 1)
-    if not channels or shape not in ((), channels):
-        raise o.refuse(
-            f"a constant {list(value.shape)} added to a sample {list(x.expr.shape)}",
-            "add one number, or one per channel (a bias)",
-        )
-    beta = np.broadcast_to(value.reshape(-1), channels)
-    one, zero = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    if any(n != 1 for n in value.shape[1:]):
+        shape, size = x.expr.shape, value.size
+        flat = np.broadcast_to(value, shape).reshape(-1)
+        size = flat.size
+        o.only_ticks(x)
+        expr = o.exprs.make("reshape", (x.expr,), (size,), o.loc)
+        expr = o.exprs.make("batch_norm", (expr,), (size,), o.loc, **_bias(o, flat))
+        return evolve(x, expr=o.exprs.make("reshape", (expr,), shape, o.loc))
+    if not x.expr.shape:
+        raise o.refuse("a constant added to a sample without axes", "give the sample an axis")
+    beta = np.broadcast_to(value.reshape(-1), x.expr.shape[:1])
+    return o.mapped(x, "batch_norm", x.expr.shape, **_bias(o, beta))
+
+
+def _bias(o: Ops, beta: Any) -> dict[str, Any]:
+    """Return the attributes of a batch norm that only adds."""
+    one, zero = np.ones(beta.shape, np.float32), np.zeros(beta.shape, np.float32)
     given = {"mean": zero, "variance": one, "gamma": one, "beta": beta}
-    made = {name: o.exprs.weight(f"{o.path}.{name}", array) for name, array in given.items()}
-    return o.mapped(x, "batch_norm", x.expr.shape, **made, epsilon=0.0)
+    made = {name: o.weight_of(f"{o.path}.{name}", array) for name, array in given.items()}
+    return {**made, "epsilon": 0.0}
 
 
 @lowers("aten.mul.Tensor", "aten.mul.Scalar", "aten.mul_.Tensor")
@@ -274,36 +217,40 @@ def scaled(o: Ops, self: Any, other: Any) -> Flow:
             "a product of two values that both depend on the input",
             "chips multiply by constants only; use sums (SEW 'ADD'), or a layer with weights",
         )
-    return _scaled(o, self, other)
+    return times(o, self, other)
 
 
-@lowers("aten.div.Tensor", "aten.div.Scalar")
+@lowers("aten.div.Tensor", "aten.div_.Tensor", "aten.div.Scalar")
 def divided(o: Ops, self: Any, other: Any) -> Flow:
     """A value over a constant; the reciprocal is rounded to float32 first."""
     if isinstance(other, Flow):
         raise o.refuse("a division by a value", "chips multiply by constants only")
-    return _scaled(o, self, 1.0 / other)
+    return times(o, self, 1.0 / other)
+
+
+@lowers("aten.rsub.Scalar", "aten.rsub.Tensor")
+def subtracted_from(o: Ops, self: Flow, other: Any, alpha: Any = 1) -> Flow:
+    """A constant minus x."""
+    return sub(o, other, self, alpha)
 
 
 @lowers("aten.neg.default")
 def negative(o: Ops, self: Flow) -> Flow:
     """-x."""
-    return _scaled(o, self, -1.0)
+    return times(o, self, -1.0)
 
 
-def _scaled(o: Ops, x: Flow, by: Any) -> Flow:
-    value = np.asarray(by.detach().cpu() if hasattr(by, "cpu") else by, dtype=np.float32)
+def times(o: Ops, x: Flow, by: Any) -> Flow:
+    """Return x times a constant."""
     if x.over:
+        value = np.asarray(by.detach().cpu() if hasattr(by, "cpu") else by, dtype=np.float32)
         if value.size != 1:
             raise o.refuse("a sum over time times several factors", "scale the train instead")
         return evolve(x, factor=x.factor * float(value.reshape(())))
-    if value.size == 1 and float(value.reshape(())) == 1.0:
+    value = o.aligned(x, by)
+    if (value == 1).all():
         return x
-    lead = max(value.ndim - len(x.expr.shape), 0)
-    if any(n != 1 for n in value.shape[:lead]):
-        raise o.refuse(f"factors {list(value.shape)} over time or batch", "use one per neuron")
-    own = value.reshape(value.shape[lead:])
-    full = np.broadcast_to(own, x.expr.shape) if own.size > 1 else own.reshape(())
+    full = np.broadcast_to(value, x.expr.shape) if value.size > 1 else value.reshape(())
     return o.mapped(x, "scale", x.expr.shape, w=o.weight_of(f"{o.path}.scale", full))
 
 

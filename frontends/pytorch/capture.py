@@ -5,19 +5,19 @@ cannot export is refused with the module and the line where it happened.
 """
 
 import copy
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
-from attrs import define, frozen
+from attrs import frozen
 
-from snnc import diagnostics
-from snnc.diagnostics import UNKNOWN, Location, at, fail, named
-from snnc.extend.foreign import blame
+from snnc.diagnostics import SnncError, fail, named
 from snnc.frontends.pytorch.norse import State
+from snnc.frontends.pytorch.origins import module_of, raised_at
+from snnc.frontends.pytorch.purity import check_numbers_kept, check_program, numbers_kept
 from snnc.frontends.pytorch.registry import recognize
 from snnc.frontends.pytorch.sites import Site, declare_ops
 
@@ -28,6 +28,24 @@ class Capture:
 
     program: Any
     sites: dict[str, Site]
+
+
+def plain(network: Any) -> Any:
+    """Return the module itself where torch wrapped it, as `torch.compile` does.
+
+    Raises:
+        SnncError: `unsupported-network` for compiled scripts, which have no modules of Python.
+    """
+    import torch
+
+    inner = getattr(network, "_orig_mod", network)
+    if isinstance(inner, (torch.jit.ScriptModule, torch.jit.ScriptFunction)):
+        raise fail(
+            "unsupported-network",
+            f"a {type(inner).__name__} of torch.jit keeps no states that can be told apart",
+            help="give the module that was scripted or traced",
+        )
+    return inner
 
 
 def copied(network: Any) -> Any:
@@ -89,8 +107,8 @@ def check_numbers(network: Any) -> None:
     """Refuse weights that are not float32, whose sums torch rounds otherwise."""
     import torch
 
-    for path, tensor in network.named_parameters():
-        if tensor.dtype != torch.float32:
+    for path, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise fail(
                 "unsupported-network",
                 f"{path} is {str(tensor.dtype).removeprefix('torch.')}; networks are read in "
@@ -127,18 +145,20 @@ def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Cap
             warnings.simplefilter("ignore")
             program = torch.export.export(wrapped, tuple(sample), strict=False)
     except Exception as error:
-        raise _refused(error) from error
+        raise _refused(error, inner) from error
+    check_program(program)
     return Capture(program, sites)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what torch logs about tools of other devices while it exports."""
+    """Silence what torch says about tools of other devices, and its programs where it fails."""
     logger = logging.getLogger("torch._library.triton")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stderr(io.StringIO()):
+            yield
     finally:
         logger.setLevel(level)
 
@@ -154,7 +174,10 @@ def _wrapper(inner: Any) -> Any:
             self.network = inner
 
         def forward(self, *inputs: Any) -> Any:
-            return without_states(self.network(*inputs))
+            before = numbers_kept(self.network)
+            result = self.network(*inputs)
+            check_numbers_kept(before, numbers_kept(self.network))
+            return without_states(result)
 
     whole = Whole()
     whole.training = inner.training
@@ -184,61 +207,20 @@ def _is_state(result: Any) -> bool:
     return type(result).__module__.partition(".")[0] == "norse"
 
 
-@define
-class Place:
-    """Where a captured op comes from: the module's path, and the user's line."""
-
-    path: str
-    loc: Location
-
-
-def place_of(node: Any) -> Place:
-    """Return the module path and the user's line of a captured op."""
-    stack = node.meta.get("nn_module_stack") or {}
-    paths = [str(entry[0]) for entry in stack.values()]
-    path = paths[-1].removeprefix("network").removeprefix(".") if paths else ""
-    line = _user_line(node.meta.get("stack_trace") or "")
-    return Place(path, line if line.known else named(path) if path else UNKNOWN)
-
-
-_PACKAGE = Path(diagnostics.__file__).parent
-_NOT_USER = ("site-packages", "importlib", str(_PACKAGE), str(Path(__file__).resolve().parent))
-
-
-def _user_line(trace: str) -> Location:
-    """Return the innermost line of a stack that is in the user's own code."""
-    found = UNKNOWN
-    for line in trace.splitlines():
-        text = line.strip()
-        if text.startswith('File "'):
-            file, _, rest = text[6:].partition('", line ')
-            number = rest.partition(",")[0]
-            foreign = file.startswith("<") or any(part in file for part in _NOT_USER)
-            if number.isdigit() and not foreign:
-                found = at(_shown(file), int(number))
-    return found
-
-
-def _shown(file: str) -> str:
-    try:
-        return str(Path(file).relative_to(Path.cwd()))
-    except ValueError:
-        return file
-
-
-def _refused(error: Exception) -> Exception:
-    from snnc.diagnostics import SnncError
-
+def _refused(error: Exception, network: Any) -> Exception:
     if isinstance(error, SnncError):
         return error
     text = str(error).strip().splitlines()
     reason = text[0] if text else type(error).__name__
     data = "data-dependent" in str(error) or "GuardOnDataDependent" in type(error).__name__
+    path, place = module_of(error, network), raised_at(error)
+    where = f"{path} of the network" if path else "the network"
     return fail(
         "unsupported-network",
-        f"torch cannot export the network: {type(error).__name__}: {reason}",
-        blame(error),
-        help="control flow that depends on data has no form on a chip: take it out of forward"
+        f"torch cannot export {where}: {type(error).__name__}: {reason}",
+        place if place.known or not path else named(path),
+        help="control flow and shapes that depend on data have no form on a chip: take them out of "
+        "forward"
         if data
         else "check the sample's shape and type: forward must run on it",
     )

@@ -96,8 +96,8 @@ def thresholds(
     given = {v.name: arrays[v.name][:, None] if v.type.timed else arrays[v.name] for v in inputs}
     result = run(watched.module, given, ticks=1)
     found: dict[Expr, float] = {}
-    names = watched.outputs[len(lowered.outputs) :]
-    for (expr, name), value in zip(named_relus.items(), names, strict=True):
+    values = watched.outputs[len(lowered.outputs) :]
+    for (expr, name), value in zip(named_relus.items(), values, strict=True):
         active = result.outputs[value]
         active = active[active > 0].astype(np.float64)
         if not active.size:

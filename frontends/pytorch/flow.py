@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from attrs import evolve, frozen
 
 from snnc.diagnostics import Location, SnncError, fail
@@ -44,8 +45,8 @@ class Ops:
 
     def refuse(self, what: str, help: str) -> SnncError:
         """Return the error for a call that has no form here."""
-        where = f"{self.path}: " if self.path else ""
-        return fail("unsupported-function", f"{where}{what}", self.loc, help=help)
+        where = self.path or "the network"
+        return fail("unsupported-function", f"{where}: {what}", self.loc, help=help)
 
     def mapped(self, x: Flow, kind: str, shape: tuple[int, ...], **attrs: Any) -> Flow:
         """Return a flow with an op applied in every tick; the axes stay unless the rank changes."""
@@ -89,6 +90,26 @@ class Ops:
             f"but the tensor is {list(x.shape(self.sizes))}",
             "give the sample a batch axis as its first one: sample[None]",
         )
+
+    def aligned(self, x: Flow, constant: Any) -> Any:
+        """Return a constant as it meets the sample, one axis of it or 1 for each of the sample's.
+
+        Torch lines shapes up from the last axis, which need not be the sample's.
+        """
+        value = constant.detach().cpu() if hasattr(constant, "detach") else constant
+        array = np.asarray(value, dtype=np.float32)
+        size = x.shape(self.sizes)
+        given = (1,) * (len(size) - array.ndim) + array.shape
+        own = tuple(n for n, a in zip(given, x.axes, strict=False) if a == F)
+        lead = [n for n, a in zip(given, x.axes, strict=False) if a != F]
+        fits = all(n in (1, m) for n, m in zip(own, x.expr.shape, strict=False))
+        if len(given) != len(size) or any(n != 1 for n in lead) or not fits:
+            raise self.refuse(
+                f"{self.name} of a tensor {list(size)} with a constant {list(array.shape)}, which "
+                "differs over time or batch, or makes the tensor larger",
+                "give one number, or a tensor that has the sample's axes alone",
+            )
+        return array.reshape(own)
 
     def weight(self, name: str, tensor: Any) -> Any:
         """Return a constant tensor as a weight of the expressions."""

@@ -86,6 +86,7 @@ class Torch:
                 `unsupported-layer`, `unsupported-function`, `unsupported-network`,
                 `torch-differs`, and what the weights' file raises.
         """
+        from snnc.frontends.pytorch.capture import plain
         from snnc.frontends.pytorch.samples import as_samples
         from snnc.frontends.pytorch.weights import load_program, load_weights
 
@@ -100,6 +101,7 @@ class Torch:
             source, sample = load_program(Path(source), sample)
         elif isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
+        source = plain(source)
         if chosen.weights:
             source = load_weights(source, Path(chosen.weights))
         return lowered(source, as_samples(sample, argument_names(source)), chosen, run, data)

@@ -62,19 +62,31 @@ def _first_axes(captured: Capture, shape: tuple[int, ...], time: Any) -> tuple[S
 
 
 def _merged(captured: Capture, shape: tuple[int, ...]) -> tuple[Sizes, Axes]:
+    apart = len(shape) > 1 and shape[0] * shape[1] == _rows(captured) != shape[0]
+    rows = shape[0] * shape[1] if apart else shape[0]
     for site in captured.sites.values():
         if site.batch or site.ticks:
-            ticks = site.ticks or shape[0] // site.batch
-            batch = site.batch or shape[0] // ticks
-            if ticks * batch == shape[0]:
-                return Sizes(ticks, batch), (("B", "T"), *(F for _ in shape[1:]))
-            raise fail(
-                "sample-shape",
-                f"{shape[0]} rows of the sample are not {batch} samples of {ticks} ticks",
-                named(site.path),
-                help="give batch x time rows, as batch_size or num_timesteps of the layers say",
-            )
+            ticks = site.ticks or rows // site.batch
+            batch = site.batch or rows // ticks
+            if ticks * batch != rows or (apart and (batch, ticks) != shape[:2]):
+                raise fail(
+                    "sample-shape",
+                    f"{rows} rows of the sample are not {batch} samples of {ticks} ticks",
+                    named(site.path),
+                    help="give batch x time rows, as batch_size or num_timesteps of the layers say",
+                )
+            if apart:
+                return Sizes(ticks, batch), (("B",), ("T",), *(F for _ in shape[2:]))
+            return Sizes(ticks, batch), (("B", "T"), *(F for _ in shape[1:]))
     raise fail("sample-shape", "no layer says how many samples or ticks there are")
+
+
+def _rows(captured: Capture) -> int:
+    """Return the rows that the first layer of neurons gets."""
+    for node in captured.program.graph.nodes:
+        if str(node.target) == "snnc.neuron.default":
+            return int(node.args[0].meta["val"].shape[0])
+    return 0
 
 
 def _turns(captured: Capture) -> int:

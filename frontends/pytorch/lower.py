@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+import snnc.frontends.pytorch.windows  # noqa: F401  registers its functions
 from snnc.diagnostics import UNKNOWN, Location, fail, named
 from snnc.frontends.pytorch.aten import FUNCTIONS
 from snnc.frontends.pytorch.axes import Axes, F, Sizes, Untrackable, has_time
-from snnc.frontends.pytorch.capture import Capture, place_of
+from snnc.frontends.pytorch.capture import Capture
 from snnc.frontends.pytorch.expr import Expr, Expressions
 from snnc.frontends.pytorch.flow import Flow, Ops
 from snnc.frontends.pytorch.layout import ticks_of
 from snnc.frontends.pytorch.movements import CASTS, SAME, same
+from snnc.frontends.pytorch.origins import Place, place_of
 from snnc.frontends.pytorch.sites import ROLES, Site
 from snnc.frontends.pytorch.unroll import summed, unified
 
@@ -77,8 +79,10 @@ class Walk:
     def run(self) -> Lowered:
         """Return the network as expressions; see the module."""
         outputs: list[Output] = []
-        for node in self.captured.program.graph.nodes:
-            if node.op == "placeholder":
+        nodes = list(self.captured.program.graph.nodes)
+        live = _live(nodes)
+        for node in nodes:
+            if node.op == "placeholder" or node not in live:
                 continue
             if node.op == "output":
                 outputs = [self._output(v, i) for i, v in enumerate(self._args(node.args)[0])]
@@ -117,10 +121,17 @@ class Walk:
         if node.target is operator.getitem:
             return args[0][args[1]]
         place = place_of(node)
+        if not hasattr(node.target, "_schema"):
+            raise self._at(place, ()).refuse(
+                f"{getattr(node.target, '__name__', node.target)} is no function of tensors",
+                "use functions of torch on tensors, with sizes that do not depend on data",
+            )
         name = str(node.target)
-        shape = tuple(getattr(node.meta.get("val"), "shape", ()))
+        made = node.meta.get("val")
+        first = made[0] if isinstance(made, (tuple, list)) and made else made
+        shape = tuple(getattr(first, "shape", ()))
         # Sites outlive the call: an op that a layer's own forward made is at that layer's place.
-        self.ops = Ops(self.exprs, self.sizes, place.loc, place.path, name, shape)
+        self.ops = evolve(self._at(place, shape), name=name)
         if name.startswith("snnc."):
             return getattr(self, "_" + name.split(".")[1])(*args)
         if not _flows(args) and not _flows(list(keywords.values())):
@@ -135,12 +146,17 @@ class Walk:
         except Untrackable as error:
             raise self.ops.tracked(error) from error
 
+    def _at(self, place: Place, shape: tuple[int, ...]) -> Ops:
+        return Ops(self.exprs, self.sizes, place.loc, place.path, "", shape)
+
     def _constant(
         self, node: Any, name: str, shape: tuple[int, ...], args: Any, keywords: Any
     ) -> Any:
         """Return a constant, or zeros of the batch as the zero that states begin with."""
         import torch
 
+        if any(word in name for word in _RANDOM):
+            raise self._unknown(name)
         with torch.no_grad():
             made = node.target(*args, **keywords)
         fresh = name.split(".")[1] in ("zeros", "zeros_like", "new_zeros", "full", "full_like")
@@ -150,15 +166,17 @@ class Walk:
         return made
 
     def _unknown(self, name: str) -> Exception:
-        if any(part in name for part in ("rand", "bernoulli", "normal")):
+        if any(word in name for word in _RANDOM):
             return self.ops.refuse(
                 f"{name} draws random numbers, which a chip does not",
                 "encode outside the network: give the spikes as its input, or convert with an "
                 "encoder of the IR (poisson), which has a seed",
             )
-        known = "softmax attention" if "softmax" in name or "attention" in name else name
+        for words, what, help in _KNOWN:
+            if any(word in name for word in words):
+                return self.ops.refuse(what, help)
         return self.ops.refuse(
-            f"{known} has no form on a chip or in the IR",
+            f"{name} has no form on a chip or in the IR",
             "use linear, convolution, pooling, batch norm, sums, reshapes and neuron layers; "
             "do other work before or after the network",
         )
@@ -171,10 +189,16 @@ class Walk:
         calls = self.calls.setdefault(path, _Calls())
         tick = len(calls.exprs)
         whole = has_time(x.axes)
-        if calls.whole or (whole and tick) or (x.tick is not None and x.tick != tick):
+        if calls.whole or (whole and tick):
             raise self.ops.refuse(
                 f"layer {path} is called {tick + 1} times for one run over time",
                 "give each place in the network a layer of its own: a shared one mixes its states",
+            )
+        if x.tick is not None and x.tick != tick:
+            raise self.ops.refuse(
+                f"call {tick} of layer {path} gets tick {x.tick} of its input",
+                "call every layer once for every tick, from the first one; and give each place in "
+                "the network a layer of its own: a shared one mixes its states",
             )
         calls.whole = whole
         calls.exprs.append(x.expr)
@@ -229,6 +253,12 @@ class Walk:
         tick = len((self.marks.get(path) or self.calls.get(path) or _Calls()).exprs)
         return Flow(late, like.axes, None if has_time(like.axes) else tick)
 
+    def _delay(self, x: Flow, by: int) -> Flow:
+        if not x.expr.timed:
+            raise self.ops.refuse("a delay of an input without time", "delay the layers' results")
+        late = self.exprs.make("delay", (x.expr,), x.expr.shape, self.ops.loc, by=by)
+        return evolve(x, expr=late)
+
     def _mark(self, y: Flow, path: str) -> Flow:
         self.marks.setdefault(path, _Calls()).exprs.append(y.expr)
         return y
@@ -248,7 +278,8 @@ class Walk:
                 "unsupported-network",
                 f"forward treats tick {tick} otherwise than tick {len(calls.exprs) - 1} at {path}",
                 self.places.get(path, named(path)),
-                help="do the same at every tick: a chip has one rule for all",
+                help="do the same at every tick, and use a layer at one place: a chip has one rule "
+                "for all",
             )
         return canonical
 
@@ -284,6 +315,43 @@ class Walk:
         return mean if factor == float(np.float32(mean)) else factor
 
 
+_RANDOM = (".rand", ".bernoulli", ".normal", ".poisson", ".multinomial", ".uniform")
+
+_KNOWN = (
+    (
+        ("softmax", "attention"),
+        "softmax attention has no form on a chip or in the IR: it divides by a sum of exponentials",
+        "leave a softmax at the end to the host; replace attention by layers with weights",
+    ),
+    (
+        (".gt.", ".ge.", ".lt.", ".le.", "heaviside", ".where.", ".sign."),
+        "a comparison outside a neuron layer, whose state (if it has one) cannot be seen",
+        "use a neuron layer of sinabs, snnTorch, SpikingJelly or Norse; a program of torch.export "
+        "that holds their neurons in line has lost their states: give the module itself",
+    ),
+    (
+        ("aten.gru", "aten.lstm", "aten.rnn"),
+        "a recurrent layer of torch: it has gates or a smooth state",
+        "use a recurrent layer of a spiking framework",
+    ),
+    (
+        ("layer_norm", "group_norm", "instance_norm"),
+        "a norm with the statistics of each input",
+        "use batch norm, whose statistics are constant after training",
+    ),
+)
+"""Words in names of ATen functions, what is to be said of them, and the way out."""
+
+
+def _live(nodes: Sequence[Any]) -> set[Any]:
+    """Return what results and layers depend on; statistics that forward only keeps are not."""
+    live: set[Any] = set()
+    for node in reversed(nodes):
+        if node.op == "output" or str(node.target).startswith("snnc.") or node in live:
+            live.update((node, *node.all_input_nodes))
+    return live
+
+
 def _any(value: Any) -> bool:
     return bool(value.any()) if hasattr(value, "any") else bool(value)
 
@@ -305,9 +373,7 @@ def _named(target: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dic
     return found
 
 
-def lower(
-    captured: Capture, samples: Sequence[Any], time: Any, names: Sequence[str]
-) -> Lowered:
+def lower(captured: Capture, samples: Sequence[Any], time: Any, names: Sequence[str]) -> Lowered:
     """Return the network as expressions of its inputs, one sample and one name for each.
 
     Raises:

@@ -17,9 +17,17 @@ CASTS = ("to", "_to_copy", "type_as", "float")
 def same(o: Ops, self: Flow, **rest: Any) -> Flow:
     """The same values."""
     dtype = rest.get("dtype")
-    if dtype is not None and not dtype.is_floating_point:
-        raise o.refuse(f"a conversion to {dtype}", "stay with float32")
+    if dtype is not None and str(dtype) != "torch.float32":
+        raise o.refuse(
+            f"a conversion to {str(dtype).removeprefix('torch.')}, which rounds otherwise",
+            "stay with float32",
+        )
     return self
+
+
+@lowers("aten._assert_tensor_metadata.default")
+def assertion(o: Ops, a: Any, **rest: Any) -> None:
+    """Nothing: torch proves by it what `same` looks at."""
 
 
 def dropout(o: Ops, input: Flow, p: float, train: bool) -> Flow:
@@ -124,9 +132,11 @@ def permute(o: Ops, self: Flow, dims: Any) -> Flow:
     return evolve(self, expr=made, axes=axes)
 
 
-@lowers("aten.transpose.int")
-def transpose(o: Ops, self: Flow, dim0: int, dim1: int) -> Flow:
+@lowers("aten.transpose.int", "aten.t.default", "aten.numpy_T.default")
+def transpose(o: Ops, self: Flow, dim0: int = 0, dim1: int = -1) -> Flow:
     """Two axes change places."""
+    if len(self.axes) > 2 and not o.name.startswith("aten.transpose"):
+        raise o.refuse(".T of more than two axes", "use permute")
     order = list(range(len(self.axes)))
     order[dim0], order[dim1] = order[dim1], order[dim0]
     return permute(o, self, order)

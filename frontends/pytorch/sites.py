@@ -1,8 +1,8 @@
 """Neuron layers under capture: the opaque ops, and what a layer's replaced forward writes.
 
 A layer that is recognized gets a forward of ours for the time of the capture. It is written with
-torch and with three ops that `torch.export` can't look into: `neuron` (the update itself), `past`
-(what a layer gave at the tick before) and `mark` (what it gives, where that is not its spikes).
+torch and with ops that `torch.export` can't look into: `neuron` (the update itself), `past` (what a
+layer gave at the tick before), `mark` (what it gives, where that is not its spikes) and `delay`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,6 +91,7 @@ def declare_ops() -> Any:
     library.define("neuron(Tensor x, Tensor[] states, str key) -> Tensor[]")
     library.define("past(Tensor like, str key) -> Tensor")
     library.define("mark(Tensor y, str key) -> Tensor")
+    library.define("delay(Tensor x, int by) -> Tensor")
 
     def neuron(x: Any, states: Sequence[Any], key: str) -> list[Any]:
         return [torch.empty_like(x) for _ in ROLES]
@@ -101,6 +102,9 @@ def declare_ops() -> Any:
     def mark(y: Any, key: str) -> Any:
         return torch.empty_like(y)
 
-    for function in (neuron, past, mark):
+    def delay(x: Any, by: int) -> Any:
+        return torch.empty_like(x)
+
+    for function in (neuron, past, mark, delay):
         torch.library.register_fake(f"snnc::{function.__name__}", function, lib=library)
     return library

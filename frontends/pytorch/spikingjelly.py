@@ -110,6 +110,15 @@ def dropout(module: Any, site: Site) -> Forward:
     return lambda x: x
 
 
+def delay(module: Any, site: Site) -> Forward:
+    """Each value some ticks later, zeros before."""
+    import torch
+
+    site.role, site.order = "", "TB" if module.step_mode == "m" else "step"
+    by = int(module.delay_steps)
+    return lambda x: torch.ops.snnc.delay(x, by) if by else x
+
+
 def linear_recurrent(module: Any, site: Site) -> Forward:
     """Per tick, y = sub_module(rc([x, y of the tick before]))."""
 
@@ -147,6 +156,7 @@ LAYERS = {
     "CUBALIFNode": current,
     "NonSpikingIFNode": silent,
     "NonSpikingLIFNode": silent,
+    "Delay": delay,
     "Dropout": dropout,
     "Dropout2d": dropout,
     "LinearRecurrentContainer": linear_recurrent,

@@ -60,7 +60,7 @@ def test_data_dependent_control_flow_is_refused():
         return y if y.sum() > 1 else x
 
     found = refused("unsupported-network", written(forward), values(2, 4))
-    assert "control flow that depends on data" in found.help
+    assert "control flow and shapes that depend on data" in found.help
 
 
 def test_a_network_in_training_mode_is_refused():
