@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "verify": ("verify:command", "Emulate a build and compare it with the reference."),
         "diff": ("diff:command", "Find where two networks or builds part."),
         "eval": ("eval:command", "Measure accuracy, speed and spikes on labelled data."),
+        "sweep": ("sweep:command", "Compile and evaluate a product of options."),
     },
     "Look inside": {
         "opt": ("opt:opt", "Run passes over a network and print it."),

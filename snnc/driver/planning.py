@@ -4,13 +4,14 @@ The contract: an option that no pass of the pipeline waits for is refused, and w
 says itself is never changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from snnc.diagnostics import fail
 from snnc.driver.pipeline import Chosen, Stage, canonical, check_levels, plan, stages
+from snnc.extend.options import write_value
 from snnc.extend.registry import Registry
 
 
@@ -19,13 +20,24 @@ class Wanted:
     """What a user says of the passes.
 
     `pipeline` stands in place of the target's own passes; `bits` and `per` go to each `quantize`
-    that does not say them itself; without `shrink`, no `shrink-weights` runs.
+    that does not say them itself, and options in `passes` to each pass of that name; without
+    `shrink`, no `shrink-weights` runs.
     """
 
     pipeline: str | None = None
     bits: int | None = None
     per: str | None = None
     shrink: bool = True
+    passes: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+
+    def options(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield (pass, option, value) for all options that are given."""
+        for name, value in (("bits", self.bits), ("per", self.per)):
+            if value is not None:
+                yield "quantize", name, value
+        for owner, options in self.passes.items():
+            for name, value in options.items():
+                yield owner, name.replace("-", "_"), value
 
 
 def planned(
@@ -37,7 +49,7 @@ def planned(
         SnncError: `target-level`, `unused-option`, `pass-level`, `pipeline-incomplete`, and what
             `plan` raises.
     """
-    found = _quantizing(registry, chosen, _own(registry, chosen, level, wanted), wanted)
+    found = _given(registry, chosen, _own(registry, chosen, level, wanted), wanted)
     if not wanted.shrink:
         found = _unshrunk(registry, chosen, found)
     left = check_levels(found, level)
@@ -70,37 +82,26 @@ def _own(registry: Registry, chosen: Chosen, level: str, wanted: Wanted) -> tupl
     return own
 
 
-def _quantizing(
+def _given(
     registry: Registry, chosen: Chosen, found: Sequence[Stage], wanted: Wanted
 ) -> tuple[Stage, ...]:
-    """Return stages with `bits` and `per` given to each quantize that does not say them."""
-    for name, value in (("bits", wanted.bits), ("per", wanted.per)):
-        if value is None:
-            continue
-        waiting = [s for s in found if s.step.name == "quantize" and name not in s.step.options]
+    """Return stages with what is wanted of a pass given to each one that does not say it."""
+    for owner, name, value in wanted.options():
+        waiting = [s for s in found if s.step.name == owner and name not in s.step.options]
         if not waiting:
             raise fail(
                 "unused-option",
-                f"{name} = {value} has no use: no quantize of the pipeline waits for it",
-                help=f"leave {name} out: the network has integers already, or the pipeline "
-                f"says its {name}: {canonical(found)}",
+                f"{name} = {write_value(value)} has no use: no {owner} of the pipeline waits for "
+                "it",
+                help=f"leave {name} out: the pipeline has no {owner}, as for a network that has "
+                f"integers already, or says its {name} itself: {canonical(found)}",
             )
-        found = _given(registry, chosen, found, waiting, {name: value})
+        steps = [
+            evolve(s.step, options={**s.step.options, name: value}) if s in waiting else s.step
+            for s in found
+        ]
+        found = stages(registry, steps, chosen.name)
     return tuple(found)
-
-
-def _given(
-    registry: Registry,
-    chosen: Chosen,
-    found: Sequence[Stage],
-    waiting: Sequence[Stage],
-    options: Mapping[str, Any],
-) -> tuple[Stage, ...]:
-    steps = [
-        evolve(s.step, options={**s.step.options, **options}) if s in waiting else s.step
-        for s in found
-    ]
-    return stages(registry, steps, chosen.name)
 
 
 def _unshrunk(registry: Registry, chosen: Chosen, found: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json, engine, network, to_file
+from snnc.cli.parameters import Command, as_json, engine, labelled_data, network, to_file
 from snnc.cli.printing import counted, show_json, show_pairs, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import STDIN, Session, is_build
@@ -25,35 +25,8 @@ snnc eval net.snnl --data test.npz --scale 255 --resume count.json"""
 
 @click.command(cls=Command, name="eval", example=EXAMPLE)
 @network
-@click.option(
-    "--data",
-    required=True,
-    metavar="X.npz",
-    help="Inputs by name (images or x for the only one) and labels.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N samples.")
-@click.option(
-    "--scale", type=float, metavar="S", help="Divide the inputs by S: 255 makes pixels 0..1."
-)
-@click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Ticks to run.")
-@click.option("--read", metavar="NAME", help="Output to read.  [default: the only one]")
+@labelled_data
 @engine
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Processes to use.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=100,
-    show_default=True,
-    help="Samples at a time.",
-)
 @click.option(
     "--resume",
     metavar="FILE.json",

@@ -100,3 +100,12 @@ def test_progress_names_each_pass_and_counts_to_the_end(real):
     done, total = told[-1][1:]
     assert (done + 1, total) == (total, told[0][2])
     assert sorted(d for _, d, _ in told) == [d for _, d, _ in told]
+
+
+def test_options_of_passes_reach_them_by_name(real):
+    build = snnc.compile(real, passes={"quantize": {"scale": "max", "bits": 2}})
+    assert "bits=2" in build.manifest["pipeline"]
+    assert "scale=max" in build.manifest["pipeline"]
+    assert "unused-option" == refused(real, passes={"quantise": {"scale": "max"}}).code
+    assert "unused-option" == refused(real, bits=4, passes={"quantize": {"bits": 2}}).code
+    assert "unknown-option" == refused(real, passes={"quantize": {"scal": "max"}}).code

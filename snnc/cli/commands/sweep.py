@@ -1,0 +1,234 @@
+"""`snnc sweep`: a product of options, compiled and evaluated, in one table."""
+
+import csv
+import io
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snnc.cli.failures import REFUSED
+from snnc.cli.parameters import (
+    DEFAULT_TARGET,
+    Command,
+    Named,
+    as_json,
+    labelled_data,
+    network,
+    quantizing,
+    to_file,
+)
+from snnc.cli.printing import show_json, show_table
+from snnc.cli.progress import shown
+from snnc.cli.session import STDIN, Session
+
+if TYPE_CHECKING:
+    from snnc.cli.resume import Standing
+    from snnc.cli.sweeping import Rows, Sweep
+
+EXAMPLE = """snnc sweep net.snnl --data test.npz --grid bits=8,4,2 --grid per=layer,channel
+snnc sweep net.snnl --data test.npz --grid target=paicore,dynapcnn --limit 500 --csv
+snnc sweep net.snnl --data test.npz --grid bits=4,2 --grid quantize.scale=max,mse --resume s.json"""
+
+SHOWN = ("chips", "cores", "neurons")
+"""Resources that stand in the table; JSON and CSV have all."""
+
+
+@click.command(cls=Command, name="sweep", example=EXAMPLE)
+@network
+@click.option(
+    "--grid",
+    multiple=True,
+    required=True,
+    metavar="NAME=A,B,C",
+    help="An option and its values; may be repeated.",
+)
+@click.option(
+    "-t",
+    "--target",
+    type=Named("targets"),
+    metavar="NAME[:VARIANT]",
+    default=DEFAULT_TARGET,
+    show_default=True,
+    help="What to compile for.",
+)
+@click.option("-p", "--pipeline", metavar="TEXT", help="Passes in place of the target's.")
+@quantizing
+@labelled_data
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "emulator"]),
+    default="auto",
+    help="auto runs the files of a build on the fastest engine, emulator on the target's own.",
+)
+@click.option(
+    "--resume",
+    metavar="FILE.json",
+    callback=to_file,
+    help="Keep the rows in a file, and leave out those that stand there.",
+)
+@as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_obj
+def command(
+    session: Session,
+    /,
+    network: str,
+    given: Mapping[str, str],
+    grid: tuple[str, ...],
+    target: str,
+    resume: str | None,
+    jobs: int,
+    as_json: bool,
+    as_csv: bool,
+    **rest: Any,
+) -> int:
+    """Compile and evaluate a product of options, into one table.
+
+    NAME is bits, per, shrink, pipeline, calibrate or target; an option of the target (group);
+    PASS.OPTION (quantize.scale); set.NAME for the front end; ticks. Values with commas stand in
+    brackets, braces or quotes. A point that is refused is a row with the reason. The files of each
+    build are evaluated, as by eval. Exit status 1: every point was refused.
+    """
+    from snnc.cli.sweeping import check_names, points, read_axis
+
+    if network == STDIN:
+        raise click.UsageError("a sweep reads the network more than once: write it to a file")
+    if as_json and as_csv:
+        raise click.UsageError("--json or --csv, not both")
+    axes = [read_axis(text) for text in grid]
+    wanted = points(axes)
+    names = [name for name, _ in axes]
+    targets = dict(axes).get("target", (target,))
+    check_names(session, names, [str(name).partition(":")[0] for name in targets])
+    sweep = _sweep(session, network, dict(given), target, rest)
+    rows = _rows(session, sweep, wanted, jobs, resume, as_json or as_csv)
+    if as_json:
+        show_json(rows)
+    elif as_csv:
+        click.echo(_csv(rows, names), nl=False)
+    else:
+        _show(rows, names)
+    return REFUSED if all(row["error"] for row in rows) else 0
+
+
+def _sweep(
+    session: Session, network: str, given: dict[str, str], target: str, rest: dict[str, Any]
+) -> "Sweep":
+    """Return what is the same at all points."""
+    from snnc.cli.sweeping import Sweep
+
+    fixed = {name: rest.pop(name) for name in ("pipeline", "bits", "per", "calibrate")}
+    fixed = {name: value for name, value in fixed.items() if value is not None}
+    if rest.pop("no_shrink"):
+        fixed["shrink"] = False
+    return Sweep(network, given, session.plugins, target, fixed, **rest)
+
+
+def _rows(
+    session: Session,
+    sweep: "Sweep",
+    wanted: Sequence[Mapping[str, Any]],
+    jobs: int,
+    resume: str | None,
+    quiet: bool,
+) -> list[dict[str, Any]]:
+    """Return the row of each point, in order; those of an earlier run are taken from its file."""
+    from snnc.cli.sweeping import Rows
+
+    rows = Rows(sweep, session)
+    standing = _standing(resume, sweep, rows)
+    kept: list[dict[str, Any]] = standing.read() or []
+    if not isinstance(kept, list) or not all(isinstance(r, dict) and "options" in r for r in kept):
+        raise standing.refuse("its rows are damaged")
+    left = [point for point in wanted if not any(r["options"] == point for r in kept)]
+    with shown(quiet) as progress, closing(_made(rows, sweep, left, jobs, progress)) as made:
+        for row in made:
+            kept.append(row)
+            standing.save(kept)
+    return [next(r for r in kept if r["options"] == point) for point in wanted]
+
+
+def _made(
+    rows: "Rows", sweep: "Sweep", left: Sequence[Mapping[str, Any]], jobs: int, progress: Any
+) -> Generator[dict[str, Any], None, None]:
+    from snnc.cli.pool import spread
+    from snnc.cli.sweeping import name_of
+
+    if jobs == 1:
+        for number, point in enumerate(left):
+
+            def tell(what: str, done: int, total: int, number: int = number) -> None:
+                at = f"{what} {done:,}" if what == "evaluating" else what
+                progress(f"{name_of(left[number])}: {at}", number, len(left))
+
+            rows.progress = tell
+            yield rows(point)
+        return
+    progress("sweeping", 0, len(left))
+    for number, row in enumerate(spread(sweep, left, jobs), 1):
+        progress("sweeping", number, len(left))
+        yield row
+
+
+def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":
+    """Return the file of the rows; digests are taken only where there is one."""
+    from snnc.cli.resume import Standing
+    from snnc.driver.artifact import digest, module_digest
+
+    if resume is None:
+        return Standing(None, "sweep", {})
+    calibrate = sweep.fixed.get("calibrate")
+    question = {
+        "network": module_digest(rows.network({})),
+        "options of the front end": sweep.given,
+        "data": digest(Path(sweep.data)) if Path(sweep.data).is_file() else None,
+        "calibration": digest(Path(calibrate)) if calibrate else None,
+        "target": sweep.target,
+        "options": {k: v for k, v in sweep.fixed.items() if k != "calibrate"},
+        "limit": sweep.limit,
+        "scale": sweep.scale,
+        "ticks": sweep.ticks,
+        "read": sweep.read,
+        "engine": sweep.engine,
+    }
+    return Standing(Path(resume), "sweep", question)
+
+
+def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
+    from snnc.cli.sweeping import flat
+
+    cells = [dict(flat(row, names)) for row in rows]
+    longest = max(cells, key=len)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(longest), lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(cells)
+    return stream.getvalue()
+
+
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    from snnc.cli.sweeping import flat
+
+    taken = [key for key in SHOWN if any(key in row.get("resources", {}) for row in rows)]
+    failed = any(row["error"] for row in rows)
+    body = []
+    for row in rows:
+        cells = dict(flat(row, names))
+        if row["error"]:
+            figures = ["-"] * (4 + len(taken))
+        else:
+            figures = [
+                f"{row['accuracy']:.2%}",
+                f"{cells['interval_low']:.2%} to {cells['interval_high']:.2%}",
+                *(f"{row['resources'].get(key, '-'):,}" for key in taken),
+                f"{row['spikes_per_sample']:,.1f}",
+                f"{row['compile_seconds']:.2f}",
+            ]
+        reason = f"{cells['error']}: {cells['message']}" if row["error"] else ""
+        body.append([*(cells[n] for n in names), *figures, *([reason] if failed else [])])
+    columns = [n.replace("_", "-") for n in names]
+    columns += ["accuracy", "95 % interval", *taken, "spikes per sample", "compile s"]
+    show_table([*columns, *(["why not"] if failed else [])], body)
