@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Graph, Op, Value
-from snnc.ir.opset import Symbol
 
 
 def makers(graph: Graph) -> dict[Value, Op]:
@@ -78,8 +77,3 @@ def live_ops(graph: Graph) -> tuple[Op, ...]:
             seen.add(op)
             todo += op.values
     return tuple(op for op in graph.ops if op in seen)
-
-
-def used_symbols(graph: Graph) -> list[Symbol]:
-    """Return every symbol of a graph, each once, in text order."""
-    return list(dict.fromkeys(s for op in graph.ops for s in op.symbols))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.ir import Builder, Symbol
-from snnc.ir.analysis import live_ops, makers, readers, run_order, used_symbols
+from snnc.ir import Builder
+from snnc.ir.analysis import live_ops, makers, readers, run_order
 
 
 @pytest.fixture
@@ -68,7 +68,3 @@ def test_a_chain_of_any_length_is_ordered():
 
 def test_live_ops_reach_back_through_delays(looped):
     assert ["back", "joined", "s"] == names(live_ops(looped.graph))
-
-
-def test_symbols_of_operands_and_attributes_are_found_once(looped):
-    assert [Symbol("t")] == used_symbols(looped.graph)
