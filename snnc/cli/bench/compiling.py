@@ -6,9 +6,10 @@ the ratios of neighbors.
 """
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,10 +69,10 @@ def _measure(case: Case, runs: int, peer: str | None) -> dict[str, Any]:
     task = json.dumps({"sizes": case.sizes, "seed": 1})
     ours, theirs = [], []
     for _ in range(runs):
-        ours.append(_child([sys.executable, "-m", "snnc.cli.bench.child", task]))
+        ours.append(child([sys.executable, "-m", "snnc.cli.bench.child", task], NEEDS))
         if peer:
             script = str(Path(__file__).with_name("paibox_peer.py"))
-            theirs.append(_child([peer, script, task]))
+            theirs.append(child([peer, script, task], NEEDS))
     row: dict[str, Any] = {"case": case.name, "runs": runs, **_medians(ours)}
     goals = []
     if peer:
@@ -108,19 +109,23 @@ def _linear(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _child(command: list[str]) -> dict[str, Any]:
-    """Run a process that prints JSON in its last line.
+NEEDS = "--peer names the Python of an environment with paibox 1.3"
+
+
+def child(
+    command: list[str], needs: str, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Run a process that prints JSON in its last line; `needs` is the way out if it fails.
 
     Raises:
         SnncError: `bench-failed`, with the last line that it said.
     """
+    variables = {**os.environ, **(environment or {})}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     except OSError as error:
         raise fail(
-            "bench-failed",
-            f"cannot run {command[0]}: {error.strerror or error}",
-            help="--peer names the Python of an environment with paibox 1.3",
+            "bench-failed", f"cannot run {command[0]}: {error.strerror or error}", help=needs
         ) from error
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
@@ -128,7 +133,7 @@ def _child(command: list[str]) -> dict[str, Any]:
         raise fail(
             "bench-failed",
             f"{Path(command[0]).name} ended with status {done.returncode}: {said}",
-            help="--peer names the Python of an environment with paibox 1.3",
+            help=needs,
         )
     found: dict[str, Any] = json.loads(lines[-1])
     return found

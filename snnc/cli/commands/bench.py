@@ -11,11 +11,14 @@ from snnc.cli.session import Session, to_terminal
 EXAMPLE = """snnc bench compile --json
 snnc bench compile --peer .venv-paibox/bin/python --runs 5"""
 
+DYNAPCNN_EXAMPLE = """snnc bench dynapcnn --json
+snnc bench dynapcnn --peer .venv-torch/bin/python --runs 5"""
+
 
 @click.group(name="bench", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Measure the compiler."""
+    """Measure the compiler and the emulators."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -65,6 +68,54 @@ def compile(session: Session, runs: int, only: str | None, peer: str | None, as_
                 _shown(row, "bytes", 1e6),
                 _shown(row, "peer_seconds"),
                 _shown(row, "ratio" if "ratio" in row else "growth"),
+                "-" if row["met"] is None else row["met"],
+                row["goal"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@command.command(cls=Command, name="dynapcnn", example=DYNAPCNN_EXAMPLE)
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="Runs of each measurement.",
+)
+@click.option("--peer", metavar="PYTHON", help="Python of an environment with torch and sinabs 3.")
+@as_json
+@click.pass_obj
+def dynapcnn(session: Session, runs: int, peer: str | None, as_json: bool) -> None:
+    """Compiling for DYNAP-CNN, and its emulators in time steps and event by event.
+
+    The network is that of sinabs' guide with random weights, on one thread, in a process per run.
+    With --peer, sinabs runs the same integers in turn, and `ratio` is the median over neighbors.
+    `met` is empty where the peer that a goal needs is not there.
+    """
+    from snnc.cli.bench.dynapcnn import run
+
+    def tell(name: str) -> None:
+        if to_terminal():
+            click.echo(f"measuring {name} ...", err=True)
+
+    rows = run(runs, peer, tell)
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("case", "seconds", "ms/step", "Mop/s", "peak MB", "peer ms/step", "ratio", "met", "goal"),
+        [
+            (
+                row["case"],
+                _shown(row, "seconds"),
+                _shown(row, "ms_per_step"),
+                _shown(row, "operations_per_second", 1e6),
+                _shown(row, "peak_bytes", 1e6),
+                _shown(row, "peer_ms_per_step"),
+                _shown(row, "ratio"),
                 "-" if row["met"] is None else row["met"],
                 row["goal"],
             )

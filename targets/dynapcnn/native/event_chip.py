@@ -19,6 +19,9 @@ from snnc.targets.dynapcnn.played import Played, Wanted, since
 from snnc.targets.dynapcnn.records import Core, Placed
 from snnc.targets.dynapcnn.storm import LONGEST, QUEUE, storm
 
+BY_FEATURE = (1, 2, 3)
+"""Weights lie by feature in, ky and kx: an event needs those of one feature."""
+
 _ROOM = 4
 """How many times the most that one event may cause there is room for at first."""
 
@@ -28,7 +31,7 @@ class EventChip:
 
     def __init__(self, placed: Placed, table: Table | None = None) -> None:
         self.placed = placed
-        self.table = Table(placed.cores) if table is None else table
+        self.table = Table(placed.cores, BY_FEATURE) if table is None else table
         self.potentials = [
             to_memory(np.zeros(c.output) if c.initial is None else c.initial, np.int16)
             for c in placed.cores

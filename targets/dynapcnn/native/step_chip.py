@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snnc.ir.types import I32
+from snnc.ir.types import I16, I32
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.native import functions
 from snnc.targets.dynapcnn.native.tables import Table, from_memory, padded, place_to, to_memory
 from snnc.targets.dynapcnn.played import Played, Wanted, since
 from snnc.targets.dynapcnn.records import Core, Placed
+
+BY_PLACE = (2, 3, 1)
+"""Weights lie by ky, kx and feature in: neurons see the features of a place one by one."""
 
 
 class StepChip:
@@ -36,14 +39,11 @@ class StepChip:
         table = self.table
         for number, core in enumerate(self.placed.cores):
             table.point(number, "v", to_memory(potentials[core.core], np.int32))
-            array = given.get(core.core)
-            counts = None if array is None else to_memory(array, np.int32)
-            table.point(number, "given", counts)
-            table.set(number, given_step=0 if counts is None else counts.strides[0])
+            _give(table, number, given.get(core.core))
             _trace(table, number, core, steps, wanted)
         before = table.counters()
         if functions.steps()(table.address, len(self.placed.cores), steps):
-            # Sums and arrivals of the step that was left lie about.
+            # What arrived for the steps that were thrown away lies about.
             self.table = _table(self.placed)
             return None
         for number, core in enumerate(self.placed.cores):
@@ -52,18 +52,33 @@ class StepChip:
         return Played(counts_, traced, since(before, table.counters()))
 
 
+def _give(table: Table, number: int, counts: Array | None) -> None:
+    """Hand a core the events that the host sends: (index in the map, count), step after step."""
+    if counts is None:
+        table.point(number, "given_ends", None)
+        return
+    step, f, y, x = np.nonzero(counts)
+    width, lanes = counts.shape[3], padded(counts.shape[1])
+    events = np.column_stack([(y * width + x) * lanes + f, counts[step, f, y, x]])
+    table.point(number, "given", events.astype(np.int32))
+    table.point(number, "given_ends", np.searchsorted(step, np.arange(len(counts) + 1)))
+
+
 def _table(placed: Placed) -> Table:
-    table = Table(placed.cores)
+    table = Table(placed.cores, BY_PLACE)
     for number, core in enumerate(placed.cores):
         bias = np.zeros((core.output[0], 1, 1), np.int32)
         if core.bias is not None:
             bias[:, 0, 0] = core.bias
         table.point(number, "bias", to_memory(bias, np.int32))
-        sums = to_memory(np.broadcast_to(bias, core.output), np.int32)
-        table.point(number, "sums", sums)
-        arriving = np.zeros((*core.input[1:], padded(core.input[0])), np.int32)
+        features, height, width = core.input
+        arriving = np.zeros((height, width, padded(features)), np.int32)
         table.point(number, "arriving", arriving)
-        table.set(number, largest=_largest(core), most=1 if core.spike == "single" else core.most)
+        table.point(number, "list", np.zeros((features * height * width, 2), np.int32))
+        table.point(number, "lines", np.zeros((height, width + 1, 2), np.int64))
+        heaviest = max(1, int(np.abs(core.weights.astype(np.int64)).max()))
+        table.set(number, largest=_largest(core), small=I16.high // heaviest)
+        table.set(number, most=1 if core.spike == "single" else core.most)
     for number, core in enumerate(placed.cores):
         for at in range(len(core.destinations)):
             target = int(table.entries[number, place_to(at, "core") // 8])

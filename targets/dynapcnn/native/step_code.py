@@ -1,16 +1,18 @@
 """The machine code of time steps: `steps(table, cores, count)` runs the cores in their order.
 
-In a step each core takes its events place by place; an event of count c adds c times its weights
-to the sums of the neurons that it touches (32 bits; the caller says up to which count that cannot
-overflow). Then the neurons add their sums and fire. 0 is returned, or 1 as soon as a count is
-larger than allowed; what was written is then to be thrown away.
+In a step each core lists the events that have arrived, row after row. The events that a neuron sees
+in a row of its window lie one behind the other in that list; each adds its weights, times its
+count, to a sum in registers. That sum has 16 bits where the counts of the row are so few that it
+fits (`small`), else 32; up to which count that cannot overflow the caller says (`largest`). Then
+the neurons add their sums and fire. 0 is returned, or 1 where a count was larger than allowed; what
+was written is then to be thrown away.
 """
 
 from typing import Any
 
 from llvmlite import ir
 
-from snnc.machine.assembly import I1, I8, I32, I64, Assembly, vector
+from snnc.machine.assembly import I1, I8, I16, I32, I64, Assembly, vector
 from snnc.targets.dynapcnn.native.tables import BYTES, DESTINATIONS, LANES, place, place_to
 
 NAME = "steps"
@@ -35,10 +37,13 @@ class _Steps:
         # What is larger than allowed is noted here; a loop has one way out.
         self.excess = self.b.alloca(I64)
         self.b.store(code.number(0), self.excess)
+        self.listed, self.mass = self.b.alloca(I64), self.b.alloca(I64)
+        self.total = self.b.alloca(_WIDE)
         self.scratch = self.b.ptrtoint(self.b.alloca(_WIDE), I64)
         with code.loop(count), code.loop(cores) as core:
             self.core = code.sum(table, code.times(core.index, BYTES))
-            self._arrivals()
+            self._hear()
+            self._list()
             self._neurons()
             self._advance()
         code.finish(self.b.load(self.excess))
@@ -68,90 +73,149 @@ class _Steps:
         loop.next = [self.b.and_(mask, self.b.sub(mask, self.code.number(1)))]
         return self.code.call("llvm.cttz.i64", I64, mask, ir.Constant(I1, 0))
 
-    def _arrivals(self) -> None:
-        """Take the events that have arrived, and leave none."""
+    def _hear(self) -> None:
+        """Add what the host sends in this step to what has arrived."""
+        code, b = self.code, self.b
+        ends = self.field("given_ends")
+        with code.when(b.icmp_unsigned("!=", ends, code.number(0))):
+            begun, ended = (code.load(code.sum(ends, 8 * n), I64) for n in range(2))
+            with code.loop(ended, start=begun) as event:
+                pair = b.add(self.field("given"), code.times(event.index, 8))
+                index, count = (code.load(code.sum(pair, 4 * n), I32) for n in range(2))
+                at = b.add(self.field("arriving"), code.times(b.sext(index, I64), 4))
+                code.store(b.add(code.load(at, I32), count), at)
+            code.store(code.sum(ends, 8), code.sum(self.core, place("given_ends")))
+
+    def _list(self) -> None:
+        """List what has arrived, (x * features + feature, count) row after row, and forget it."""
         code, b = self.code, self.b
         blocks, width = self.field("in_blocks"), self.field("in_width")
-        given = self.field("given")
-        here = b.icmp_unsigned("!=", given, code.number(0))
-        stride = code.times(blocks, _WORDS)
-        with code.loop(self.field("in_height")) as y, code.loop(width) as x:
-            spot = b.mul(b.add(b.mul(y.index, width), x.index), stride)
-            with code.loop(blocks) as block:
-                offset = b.add(spot, code.times(block.index, _WORDS))
-                at = b.add(self.field("arriving"), offset)
-                with code.when(here):
-                    more = code.load(b.add(given, offset), _WIDE)
-                    code.store(b.add(code.load(at, _WIDE), more), at)
-                found = code.load(at, _WIDE)
-                mask = self.any(b.icmp_signed("!=", found, code.number(0, _WIDE)))
-                with code.when(b.icmp_unsigned("!=", mask, code.number(0))):
-                    with self.lanes(mask) as lane:
-                        bit = self.lowest(lane)
-                        count = code.load(b.add(at, code.times(bit, 4)), I32)
-                        feature = b.add(code.times(block.index, LANES), bit)
-                        self._spread(count, feature, y.index, x.index)
-                    code.store(code.number(0, _WIDE), at)
+        features, arriving = self.field("in_features"), self.field("arriving")
+        lines = self.field("lines")
+        b.store(code.number(0), self.listed)
+        b.store(code.number(0), self.mass)
+        with code.loop(self.field("in_height")) as y:
+            line = b.add(lines, code.times(b.mul(y.index, code.sum(width, 1)), 16))
+            with code.loop(width) as x:
+                self._mark(b.add(line, code.times(x.index, 16)))
+                spot = b.mul(b.add(b.mul(y.index, width), x.index), blocks)
+                with code.loop(blocks) as block:
+                    at = b.add(arriving, code.times(b.add(spot, block.index), _WORDS))
+                    found = code.load(at, _WIDE)
+                    mask = self.any(b.icmp_signed("!=", found, code.number(0, _WIDE)))
+                    with code.when(b.icmp_unsigned("!=", mask, code.number(0))):
+                        first = b.add(b.mul(x.index, features), code.times(block.index, LANES))
+                        with self.lanes(mask) as lane:
+                            bit = self.lowest(lane)
+                            count = code.load(b.add(at, code.times(bit, 4)), I32)
+                            self._note(count, b.add(first, bit), y.index, x.index)
+                        code.store(code.number(0, _WIDE), at)
+            self._mark(b.add(line, code.times(width, 16)))
 
-    def _spread(self, count: Any, feature: Any, y: Any, x: Any) -> None:
-        """Add the weights of an event, `count` times, to the sums that it reaches."""
+    def _mark(self, at: Any) -> None:
+        """Write how many events are on the list, and the sum of their counts."""
+        self.code.store(self.b.load(self.listed), at)
+        self.code.store(self.b.load(self.mass), self.code.sum(at, 8))
+
+    def _note(self, count: Any, position: Any, y: Any, x: Any) -> None:
+        """Put an event on the list, and count what it does."""
         code, b = self.code, self.b
         times = b.sext(count, I64)
         with code.when(b.icmp_signed(">", times, self.field("largest"))):
             b.store(code.number(1), self.excess)
-        rows, columns = (
-            [
-                code.load(code.sum(b.add(self.field(name), code.times(at, 24)), 8 * n), I64)
-                for n in range(3)
-            ]
+        number = b.load(self.listed)
+        pair = b.add(self.field("list"), code.times(number, 8))
+        code.store(b.trunc(position, I32), pair)
+        code.store(count, code.sum(pair, 4))
+        b.store(code.sum(number, 1), self.listed)
+        b.store(b.add(b.load(self.mass), times), self.mass)
+        reached = [
+            code.load(code.sum(b.add(self.field(name), code.times(at, 24)), 8), I64)
             for name, at in (("rows", y), ("columns", x))
-        )
-        kernel, blocks, width = self.field("kernel"), self.field("blocks"), self.field("width")
-        touched = b.mul(b.mul(rows[1], columns[1]), self.field("features"))
+        ]
+        touched = b.mul(b.mul(reached[0], reached[1]), self.field("features"))
         self.add_to("events", times)
         self.add_to("operations", b.mul(times, touched))
-        factor = code.splat(count, LANES)
-        sums, weights = self.field("sums"), self.field("weights")
-        taps = b.mul(feature, kernel)
-        with code.loop(rows[1]) as i:
-            tap_y = b.sub(rows[2], b.mul(i.index, self.field("stride_y")))
-            line = b.mul(b.add(taps, tap_y), kernel)
-            row = b.mul(b.add(rows[0], i.index), width)
-            with code.loop(columns[1]) as j:
-                tap = b.sub(columns[2], b.mul(j.index, self.field("stride_x")))
-                kept = b.mul(b.add(line, tap), blocks)
-                spot = b.mul(b.add(row, b.add(columns[0], j.index)), blocks)
-                with code.loop(blocks) as block:
-                    from_ = b.add(weights, code.times(b.add(kept, block.index), LANES))
-                    to = b.add(sums, code.times(b.add(spot, block.index), _WORDS))
-                    w = b.sext(code.load(from_, vector(I8, LANES)), _WIDE)
-                    code.store(b.add(code.load(to, _WIDE), b.mul(w, factor)), to)
 
     def _neurons(self) -> None:
-        """Let the neurons of a core add their sums and fire; sums start again at the bias."""
+        """Let the neurons of a core add up what they see, and fire."""
         code, b = self.code, self.b
         blocks, width = self.field("blocks"), self.field("width")
-        with code.loop(self.field("height")) as y, code.loop(width) as x:
-            spot = b.mul(b.add(b.mul(y.index, width), x.index), blocks)
-            with code.loop(blocks) as block:
-                offset = code.times(b.add(spot, block.index), _WORDS)
-                at, sums = (b.add(self.field(name), offset) for name in ("v", "sums"))
-                bias = code.load(b.add(self.field("bias"), code.times(block.index, _WORDS)), _WIDE)
-                v = code.intrinsic("sadd.sat", code.load(at, _WIDE), code.load(sums, _WIDE))
-                code.store(bias, sums)
-                fired = b.icmp_signed(">=", v, self.splat("high"))
-                # What pads a map has no weights, and a threshold is above 0: it never fires.
-                lanes = self.any(fired)
-                code.store(code.intrinsic("smax", v, self.splat("low")), at)
-                code.store(code.number(0, _WIDE), self.scratch)
-                with code.when(b.icmp_unsigned("!=", lanes, code.number(0))):
-                    self._fire(v, fired, at)
-                    with self.lanes(lanes) as lane:
-                        bit = self.lowest(lane)
-                        g = b.add(code.times(block.index, LANES), bit)
-                        self._send(bit, g, y.index, x.index)
-                self._write("counts", offset, self.scratch)
-                self._write("trace", offset, at)
+        with code.loop(self.field("height")) as y:
+            rows = self._seen("in_height", "stride_y", "padding_y", y.index)
+            with code.loop(width) as x:
+                columns = self._seen("in_width", "stride_x", "padding_x", x.index)
+                spot = b.mul(b.add(b.mul(y.index, width), x.index), blocks)
+                with code.loop(blocks) as block:
+                    offset = code.times(b.add(spot, block.index), _WORDS)
+                    sums = self._sums(rows, columns, block.index)
+                    self._update(sums, offset, block.index, y.index, x.index)
+
+    def _seen(self, size: str, stride: str, padding: str, at: Any) -> tuple[Any, Any, Any]:
+        """Return where a window begins, and the first and last (excluded) place in the map."""
+        code, b = self.code, self.b
+        start = b.sub(b.mul(at, self.field(stride)), self.field(padding))
+        stop = b.add(start, self.field("kernel"))
+        inside = self.field(size)
+        first = code.intrinsic("smin", code.intrinsic("smax", start, code.number(0)), inside)
+        last = code.intrinsic("smax", code.intrinsic("smin", stop, inside), first)
+        return start, first, last
+
+    def _sums(self, rows: tuple[Any, Any, Any], columns: tuple[Any, Any, Any], block: Any) -> Any:
+        """Return the sums of a block of neurons at one place, bias included."""
+        code, b = self.code, self.b
+        kernel, features = self.field("kernel"), self.field("in_features")
+        lanes = code.times(self.field("blocks"), LANES)
+        step, small = code.sum(self.field("in_width"), 1), self.field("small")
+        mine = b.add(self.field("weights"), code.times(block, LANES))
+        bias = b.add(self.field("bias"), code.times(block, _WORDS))
+        b.store(code.load(bias, _WIDE), self.total)
+        with code.loop(rows[2], start=rows[1]) as row:
+            line = b.mul(row.index, step)
+            ends = [code.times(b.add(line, at), 16) for at in columns[1:]]
+            begun, ended = (code.load(b.add(self.field("lines"), at), I64) for at in ends)
+            masses = [code.load(code.sum(self.field("lines"), at, 8), I64) for at in ends]
+            tap = b.sub(b.mul(b.sub(row.index, rows[0]), kernel), columns[0])
+            base = b.add(mine, b.mul(b.mul(tap, features), lanes))
+            fits = b.icmp_signed("<=", b.sub(masses[1], masses[0]), small)
+            with b.if_else(fits) as (then, otherwise):
+                with then:
+                    self._add_row(I16, base, lanes, begun, ended)
+                with otherwise:
+                    self._add_row(I32, base, lanes, begun, ended)
+        return b.load(self.total)
+
+    def _add_row(self, type: Any, base: Any, lanes: Any, begun: Any, ended: Any) -> None:
+        """Add the weights of the listed events of a row, summed in a type that holds the sum."""
+        code, b = self.code, self.b
+        wide = vector(type, LANES)
+        with code.loop(ended, start=begun, carried=[code.number(0, wide)]) as event:
+            pair = b.add(self.field("list"), code.times(event.index, 8))
+            position, count = (code.load(code.sum(pair, 4 * n), I32) for n in range(2))
+            at = b.add(base, b.mul(b.sext(position, I64), lanes))
+            w = b.sext(code.load(at, vector(I8, LANES)), wide)
+            times = count if type is I32 else b.trunc(count, I16)
+            event.next = [b.add(event.carried[0], b.mul(w, code.splat(times, LANES)))]
+        found = event.results[0]
+        more = found if type is I32 else b.sext(found, _WIDE)
+        b.store(b.add(b.load(self.total), more), self.total)
+
+    def _update(self, sums: Any, offset: Any, block: Any, y: Any, x: Any) -> None:
+        code, b = self.code, self.b
+        at = b.add(self.field("v"), offset)
+        v = code.intrinsic("sadd.sat", code.load(at, _WIDE), sums)
+        fired = b.icmp_signed(">=", v, self.splat("high"))
+        # What pads a map has no weights, and a threshold is above 0: it never fires.
+        lanes = self.any(fired)
+        code.store(code.intrinsic("smax", v, self.splat("low")), at)
+        code.store(code.number(0, _WIDE), self.scratch)
+        with code.when(b.icmp_unsigned("!=", lanes, code.number(0))):
+            self._fire(v, fired, at)
+            with self.lanes(lanes) as lane:
+                bit = self.lowest(lane)
+                self._send(bit, b.add(code.times(block, LANES), bit), y, x)
+        self._write("counts", offset, self.scratch)
+        self._write("trace", offset, at)
 
     def _fire(self, v: Any, fired: Any, at: Any) -> None:
         """Write how often the neurons of a block fire into `scratch`, and what is left into v."""
@@ -202,6 +266,6 @@ class _Steps:
 
     def _advance(self) -> None:
         """Move what is read and written step by step to the next one."""
-        for name in ("counts", "trace", "given"):
+        for name in ("counts", "trace"):
             step = self.field(f"{name}_step")
             self.add_to(name, step)

@@ -1,7 +1,7 @@
 """Cores as tables of 64-bit integers, which the machine code reads: numbers, addresses, counters.
 
-Maps lie as [y][x][feature], features padded to whole vectors of `LANES`; weights as [feature in]
-[ky][kx][feature out], padded likewise, so that what one event adds to one place is contiguous.
+Maps lie as [y][x][feature], features padded to whole vectors of `LANES`; weights with the features
+that they lead to last, padded likewise, so that what one event adds to one place is contiguous.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.records import Core
 
-LANES = 16
+LANES = 32
 """Neurons that are updated together."""
 
 FIELDS = (
@@ -40,10 +40,15 @@ FIELDS = (
     "in_blocks",
     "in_height",
     "in_width",
+    "in_features",
+    "padding_y",
+    "padding_x",
     "given",
-    "given_step",
-    "sums",
+    "given_ends",
+    "list",
+    "lines",
     "largest",
+    "small",
     "events",
     "operations",
     "spikes",
@@ -87,13 +92,11 @@ def from_memory(lying: Array, features: int) -> Array:
     return np.moveaxis(lying[..., :features], -1, -3)
 
 
-def weights_to_memory(core: Core) -> Array:
-    """Return weights [in][ky][kx][padded out]."""
-    made = np.zeros(
-        (*core.weights.shape[1:], padded(core.weights.shape[0])),
-        dtype=np.int8,
-    )
-    made[..., : core.weights.shape[0]] = core.weights.transpose(1, 2, 3, 0)
+def weights_to_memory(core: Core, axes: tuple[int, int, int]) -> Array:
+    """Return weights with the axes (1: feature in, 2: ky, 3: kx) in an order, padded out last."""
+    shape = [core.weights.shape[axis] for axis in axes]
+    made = np.zeros((*shape, padded(core.weights.shape[0])), dtype=np.int8)
+    made[..., : core.weights.shape[0]] = core.weights.transpose(*axes, 0)
     return made
 
 
@@ -120,8 +123,8 @@ def touched(core: Core) -> Array:
 class Table:
     """The entries of cores, and the arrays that their addresses point to, which it keeps alive."""
 
-    def __init__(self, cores: tuple[Core, ...]) -> None:
-        self.cores = cores
+    def __init__(self, cores: tuple[Core, ...], axes: tuple[int, int, int]) -> None:
+        self.cores, self._axes = cores, axes
         self.entries = np.zeros((len(cores), SIZE), dtype=np.int64)
         self._kept: dict[tuple[int, str], Array] = {}
         for number, core in enumerate(cores):
@@ -144,9 +147,12 @@ class Table:
             in_blocks=padded(core.input[0]) // LANES,
             in_height=core.input[1],
             in_width=core.input[2],
+            in_features=core.input[0],
+            padding_y=core.padding[0],
+            padding_x=core.padding[1],
             sent=len(core.destinations),
         )
-        self.point(number, "weights", weights_to_memory(core))
+        self.point(number, "weights", weights_to_memory(core, self._axes))
         self.point(number, "rows", reach(core, 0))
         self.point(number, "columns", reach(core, 1))
         known = {c.core: n for n, c in enumerate(self.cores)}

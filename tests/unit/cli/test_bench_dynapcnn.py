@@ -1,4 +1,4 @@
-"""`snnc bench dynapcnn`: rows, goals, and that a peer must count the same. Nothing is timed here."""
+"""`snnc bench dynapcnn`: rows, goals, a peer that must count the same. Nothing is timed."""
 
 import json
 
