@@ -1,7 +1,8 @@
 """One measurement of the DYNAP-CNN target, in a process of its own: `python -m ... TASK.json`.
 
 A task names what to measure and the files to work with; the result is one line of JSON. Running is
-measured in processor time, of which others on the machine take nothing. Before the clock starts, every module is imported and all machine code is there.
+measured in processor time, of which others on the machine take nothing. Before the clock starts,
+every module is imported and all machine code is there.
 """
 
 import json
