@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -11,6 +11,9 @@ from snnc.extend.engine import Program
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
 from snnc.targets.dynapcnn.options import Options
+
+if TYPE_CHECKING:
+    from snnc.targets.dynapcnn.limits import Chip
 
 _PASSES = {
     "ann-to-snn": "spiking:AnnToSnn",
@@ -53,6 +56,7 @@ class Dynapcnn:
                 {"kernel": k, "neuron": n, "bias": b}
                 for k, n, b in zip(device.kernel, device.neuron, device.bias, strict=True)
             ],
+            "devices": {one: _vendor_names(chip(one)) for one in DEVICES},
             "max_kernel": LIMITS.max_kernel,
             "strides": list(LIMITS.strides),
             "max_padding": LIMITS.max_padding,
@@ -111,3 +115,15 @@ class Dynapcnn:
         from snnc.targets.dynapcnn.layout import read_config
 
         return read_config(folder)
+
+
+def _vendor_names(device: "Chip") -> dict[str, Any]:
+    """Return what the vendor calls a device, and its memories core by core."""
+    return {
+        "vendor_device": device.device,
+        "vendor_module": device.module,
+        "cores": device.cores,
+        "kernel": list(device.kernel),
+        "neuron": list(device.neuron),
+        "bias": list(device.bias),
+    }

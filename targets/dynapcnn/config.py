@@ -5,7 +5,7 @@ arrays are [feature][x][y], pairs have `x` and `y`. What the network does not de
 default that the documents give; the vendor's own defaults of unused cores are not published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,28 @@ def _dvs(pixels: Pixels | None) -> Tree:
         **dict.fromkeys(("on_channel", "off_channel"), True),
         "raw_monitor_enable": False,
     }
+
+
+def misfits(found: Any, template: Any, path: str = "") -> Iterator[str]:
+    """Yield where a configuration has other attributes, or other kinds of values, than it should.
+
+    Arrays are judged when they are read.
+    """
+    if isinstance(template, dict):
+        odd = sorted(set(template) ^ set(found)) if isinstance(found, dict) else [path]
+        for key in odd:
+            known = "has no" if key in template else "has an unknown"
+            yield f"{path or 'it'} {known} attribute {key!r}"
+        for key in () if odd else template:
+            yield from misfits(found[key], template[key], f"{path}.{key}" if path else key)
+    elif isinstance(template, list) and template:
+        if not isinstance(found, list) or len(found) != len(template):
+            yield f"{path} is no list of {len(template)}"
+            return
+        for number, (one, wanted) in enumerate(zip(found, template, strict=True)):
+            yield from misfits(one, wanted, f"{path}[{number}]")
+    elif type(found) is not type(template):
+        yield f"{path} = {found!r} is no {type(template).__name__}"
 
 
 def read_core(

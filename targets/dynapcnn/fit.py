@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from snnc.diagnostics import Location, SnncError, fail
-from snnc.targets.dynapcnn.limits import Chip
+from snnc.targets.dynapcnn.limits import LIMITS, Chip
 from snnc.targets.dynapcnn.matching import crowded
-from snnc.targets.dynapcnn.records import Core, memory
+from snnc.targets.dynapcnn.records import Core, Shape, memory, pooled, windows
 
 MEMORIES = ("kernel", "neuron", "bias")
 
@@ -31,47 +31,66 @@ def nowhere(
 ) -> SnncError:
     """Return the error for layers that can't all be placed; `hint` is another way out, or ""."""
     table = [*layer_table(chip, layers), "K, N, B: kernel, neuron, bias memory is too small"]
+    hints = [hint] * bool(hint)
     lost = [n for n, cores in enumerate(fits) if not cores]
     if lost:
-        advice = dict.fromkeys(line for n in lost for line in _advice(chip, layers[n]))
+        advice = [line for n in lost for line in _advice(chip, layers[n])]
         names = ", ".join(f"%{layers[n].name}" for n in lost)
         return fail(
             "no-core-fits",
             f"no core of {chip.name} has the memory for {names}",
             loc,
             notes=table,
-            help="; ".join([*advice] + [hint] * bool(hint)),
+            help="; ".join([*advice, *hints]) or "use fewer channels and smaller maps",
             exit_status=4,
         )
     crowd, cores = crowded(fits)
     names = ", ".join(f"%{layers[n].name}" for n in crowd)
+    advice = [line for n in crowd for line in _advice(chip, layers[n], cores)]
     return fail(
         "too-few-cores",
-        f"{len(crowd)} layers ({names}) fit only {len(cores)} cores of {chip.name}: "
+        f"{len(crowd)} layers ({names}) fit only {len(cores)} of {chip.name}'s cores: "
         f"{', '.join(map(str, cores))}",
         loc,
         notes=table,
-        help="; ".join(
-            ["use fewer layers, or make one of them small enough for another core"]
-            + [hint] * bool(hint)
-        ),
+        help="; ".join([*advice, *hints]) or "use fewer layers",
         exit_status=4,
     )
 
 
-def _advice(chip: Chip, layer: Core) -> list[str]:
-    kernel, neuron, bias = memory(layer.weights.shape, layer.output, layer.bias is not None)
+def _advice(chip: Chip, layer: Core, taken: Sequence[int] = ()) -> list[str]:
+    """Return what makes a layer fit some core that is not taken, each by itself."""
     found = []
-    if kernel > max(chip.kernel):
-        found.append(
-            f"kernel memory {kernel} > {max(chip.kernel)} words: fewer channels, or pool before "
-            "the layer where its kernel spans the map"
-        )
-    if neuron > max(chip.neuron):
-        found.append(
-            f"neuron memory {neuron} > {max(chip.neuron)} words: a larger stride, pooling before "
-            "the layer, or fewer channels"
-        )
-    if bias > max(chip.bias):
-        found.append(f"bias memory {bias} > {max(chip.bias)} words: fewer channels")
-    return found or ["no core has all three memories at once: fewer channels, or a larger stride"]
+    bias = layer.bias is not None
+    out, inputs, kernel, _ = layer.weights.shape
+
+    def fits(features: int, sources: int, taps: int, size: Shape) -> bool:
+        weights = (features, sources, taps, taps)
+        return bool({*fitting(chip, memory(weights, (features, *size), bias))} - {*taken})
+
+    whole = layer.output[1:]
+    strides = (2 * layer.stride[0], 2 * layer.stride[1])
+    known = {*strides} <= {*LIMITS.strides} and whole != (1, 1)
+    if known and fits(out, inputs, kernel, windows(layer.input, kernel, strides, layer.padding)):
+        found.append(f"a stride of {list(strides)}")
+    spans = layer.input[1:] == (kernel, kernel) and not any(layer.padding)
+    for pool in LIMITS.pools[1:]:
+        smaller = pooled(layer.input, pool)
+        taps = kernel // pool if spans else kernel
+        size = windows(smaller, max(taps, 1), layer.stride, layer.padding)
+        if min(size) > 0 and fits(out, inputs, max(taps, 1), size):
+            found.append(f"pooling by {pool} before it")
+            break
+    less = next((n for n in range(out - 1, 0, -1) if fits(n, inputs, kernel, whole)), 0)
+    found += [f"at most {less} output channels"] * bool(less)
+    less = next((n for n in range(inputs - 1, 0, -1) if fits(out, n, kernel, whole)), 0)
+    found += [f"at most {less} input channels"] * bool(less)
+    return [f"%{layer.name} fits with {', or '.join(found)}"] if found else []
+
+
+def fitting(chip: Chip, need: tuple[int, int, int]) -> list[int]:
+    """Return the cores with these words of kernel, neuron and bias memory."""
+    rooms = zip(chip.kernel, chip.neuron, chip.bias, strict=True)
+    return [
+        n for n, room in enumerate(rooms) if all(a <= b for a, b in zip(need, room, strict=True))
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.files import write_composed
 from snnc.ir.types import parse_type
-from snnc.targets.dynapcnn.config import read_core, read_pixels, tree
+from snnc.targets.dynapcnn.config import misfits, read_core, read_pixels, tree
 from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.records import Destination, Input, Output, Placed
 
@@ -89,12 +89,13 @@ def read_files(folder: Path) -> Placed:
 
 def _placed(config: dict[str, Any], layout: dict[str, Any]) -> Placed:
     device = chip(layout["device"])
-    expected = set(tree(Placed("", "", "", (), (), ()), device))
-    if set(config) != expected or len(config["cnn_layers"]) != device.cores:
-        odd = sorted(set(config) ^ expected)
-        raise ValueError(
-            f"{device.name} has {device.cores} cores and no {', '.join(odd) or 'more'}"
-        )
+    odd = next(misfits(config, tree(Placed("", "", "", (), (), ()), device)), None)
+    if odd is not None:
+        raise ValueError(odd)
+    used = {c["core"] for c in layout["cores"]}
+    for number, layer in enumerate(config["cnn_layers"]):
+        if number not in used and (layer["weights"] or any(_enabled(layer))):
+            raise ValueError(f"core {number} holds a layer that {LAYOUT} does not name")
     name = layout["pixels"]
     known = {c["core"] for c in layout["cores"]} | ({-1} if name is not None else set())
     lost = [o["name"] for o in layout["outputs"] if not {*o["cores"]} <= known]
@@ -128,6 +129,10 @@ def _placed(config: dict[str, Any], layout: dict[str, Any]) -> Placed:
         ),
         None if name is None else read_pixels(config["dvs_layer"], name),
     )
+
+
+def _enabled(layer: dict[str, Any]) -> list[bool]:
+    return [to["enable"] for to in layer["destinations"]]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Value
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.assemble import to_module
-from snnc.targets.dynapcnn.fit import layer_table, nowhere
+from snnc.targets.dynapcnn.fit import fitting, layer_table, nowhere
 from snnc.targets.dynapcnn.limits import LIMITS, Chip, chip
 from snnc.targets.dynapcnn.matching import match, tightest
 from snnc.targets.dynapcnn.network import Layer, Network, read_network
@@ -173,10 +173,7 @@ class _Placer:
 
     def _fitting(self, draft: Core) -> list[int]:
         need = memory(draft.weights.shape, draft.output, draft.bias is not None)
-        have = zip(self.device.kernel, self.device.neuron, self.device.bias, strict=True)
-        return [
-            n for n, room in enumerate(have) if all(a <= b for a, b in zip(need, room, strict=True))
-        ]
+        return fitting(self.device, need)
 
     def _by_user(self, drafts: Sequence[Core], fits: Sequence[Sequence[int]]) -> dict[int, int]:
         names = {draft.name: n for n, draft in enumerate(drafts)}

@@ -12,6 +12,7 @@ from attrs import frozen
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module
 from snnc.targets.dynapcnn.canonical import write_network
+from snnc.targets.dynapcnn.fit import fitting
 from snnc.targets.dynapcnn.limits import LIMITS, Chip, chip
 from snnc.targets.dynapcnn.matching import match
 from snnc.targets.dynapcnn.network import Layer, Network, read_network
@@ -84,11 +85,8 @@ def _cores(layer: Layer, features: int, device: Chip) -> list[int]:
         return []
     drive = layer.drive
     weights = (features, *layer.weights.shape[1:])
-    need = memory(weights, (features, *layer.output[1:]), drive is not None and drive.any())
-    rooms = zip(device.kernel, device.neuron, device.bias, strict=True)
-    return [
-        n for n, room in enumerate(rooms) if all(a <= b for a, b in zip(need, room, strict=True))
-    ]
+    bias = drive is not None and bool(drive.any())
+    return fitting(device, memory(weights, (features, *layer.output[1:]), bias))
 
 
 def _placeable(network: Network, device: Chip) -> bool:

@@ -1,6 +1,6 @@
 """`snnc check`: does a network fit, on which targets, and why not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +98,20 @@ def command(
     else:
         rows = [(v.target, not v.problems, v.reason) for v in verdicts]
         show_table(("target", "fits", "takes, or why not"), rows)
-        for verdict in verdicts:
+        for verdict in _unlike(verdicts):
             show_all(verdict.problems)
     bad = [bool(verdict.problems) for verdict in verdicts]
     return UNFIT if (any(bad) if target else all(bad)) else 0
+
+
+def _unlike(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+    """Yield verdicts, of those with the same explanations the first."""
+    seen = set()
+    for verdict in verdicts:
+        told = tuple((d.code, d.notes or d.message, d.help) for d in verdict.problems)
+        if told not in seen:
+            seen.add(told)
+            yield verdict
 
 
 def _each(session: Session, named: Sequence[str]) -> tuple[str, ...]:

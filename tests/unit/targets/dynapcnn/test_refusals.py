@@ -154,6 +154,31 @@ CHANGES = {
     "nine bits": ("config.json", lambda t: first_weight(t, 128)),
     "lacking": ("config.json", lambda t: t["cnn_layers"][0].pop("weights")),
     "unknown": ("config.json", lambda t: t.__setitem__("cnn_layer", [])),
+    "unknown in a core": ("config.json", lambda t: t["cnn_layers"][0].__setitem__("leak", True)),
+    "unknown in dimensions": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["dimensions"]["stride"].__setitem__("z", 1),
+    ),
+    "unknown in a destination": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["destinations"][1].__setitem__("core", 1),
+    ),
+    "a third destination": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["destinations"].append({}),
+    ),
+    "a word for a number": (
+        "config.json",
+        lambda t: t["cnn_layers"][0].__setitem__("threshold_high", "1"),
+    ),
+    "a fraction of a threshold": (
+        "config.json",
+        lambda t: t["cnn_layers"][0].__setitem__("threshold_high", 1.5),
+    ),
+    "a layer that nobody names": (
+        "config.json",
+        lambda t: t["cnn_layers"].__setitem__(8, dict(t["cnn_layers"][0])),
+    ),
     "lost output": ("layout.json", lambda t: t["outputs"][0].__setitem__("cores", [7])),
 }
 
