@@ -38,7 +38,8 @@ def _frozen_attrs(attrs: Mapping[str, Attr]) -> Mapping[str, Attr]:
     return MappingProxyType(dict(attrs))
 
 
-@frozen(eq=False)
+# Without slots: what is kept of an op is read many times, and faster from a plain dictionary.
+@frozen(eq=False, slots=False)
 class Op:
     """One operation; `attrs` holds only what differs from the declared defaults."""
 

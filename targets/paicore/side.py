@@ -8,6 +8,7 @@ functions serve to write a build and, on reading one, to see that its files agre
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from snnc.targets.paicore.core import Coordinate
@@ -49,12 +50,18 @@ def _indented(value: Any, line: str) -> str:
         return json.dumps(value)
     parts = value.values() if isinstance(value, dict) else value
     if {dict, list}.isdisjoint(map(type, parts)):
-        flat = json.dumps(value, separators=(f",{inner}", ": "))
+        flat = _flat(inner).encode(value)
         return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
     if isinstance(value, list):
         return f"[{inner}{f',{inner}'.join(_indented(part, inner) for part in value)}{line}]"
     entries = [f"{json.dumps(key)}: {_indented(part, inner)}" for key, part in value.items()]
     return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
+
+
+@cache
+def _flat(line: str) -> json.JSONEncoder:
+    """Return what writes a list or mapping of plain values, each on a line of its own."""
+    return json.JSONEncoder(separators=(f",{line}", ": "))
 
 
 def key(place: Coordinate) -> str:
