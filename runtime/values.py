@@ -112,14 +112,23 @@ def write_values(path: Path, arrays: Mapping[str, Array]) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
-            if not name or "/" in name or "\\" in name:
-                raise fail("bad-value-name", f"{name!r} cannot name an array in a file")
+            _check_entry(name)
             entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             with archive.open(entry, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, _stored(name, array), allow_pickle=False)
     write_atomically(Path(path), buffer.getvalue())
+
+
+def _check_entry(name: str) -> None:
+    """Refuse names that another system would change, or that lead out of a folder if unpacked."""
+    if "\\" in name or "\0" in name or {"", ".", ".."} & set(name.split("/")):
+        raise fail(
+            "bad-value-name",
+            f"{name!r} cannot name an array in a file",
+            help="rename the value: no backslash, nothing empty, . or .. between slashes",
+        )
 
 
 def _stored(name: str, array: Array) -> Array:

@@ -34,21 +34,26 @@ class Batch:
     labels: Any
 
 
+def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether columns are stored together, and dtype of an array in a stream."""
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"an array has version {version} of the format, not 1.0 or 2.0")
+    return readers[version](stream)
+
+
 class Rows:
     """An array of an archive, of which rows are taken in order."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._stream: IO[bytes] = archive.open(name + SUFFIX)
-        version = np.lib.format.read_magic(self._stream)
-        readers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        if version not in readers:
-            raise ValueError(f"{name!r} has version {version} of the format, not 1.0 or 2.0")
-        self.shape, by_column, self.dtype = readers[version](self._stream)
-        if self.dtype.hasobject or not self.shape:
-            raise ValueError(f"{name!r} holds objects, or no axis of samples")
+        self.shape, by_column, self.dtype = header(self._stream)
+        if self.dtype.kind not in "biuf" or not self.shape:
+            raise ValueError(f"{name!r} is {self.dtype}{list(self.shape)}, not numbers by sample")
         self._whole = self._columns(archive, name) if by_column else None
         self._at = 0
 
@@ -144,7 +149,11 @@ class Labelled:
     def _shapes(self, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
         try:
             names = [n.removesuffix(SUFFIX) for n in archive.namelist() if n.endswith(SUFFIX)]
-            return {name: Rows(archive, name).shape for name in names}
+            found = {}
+            for name in names:
+                with archive.open(name + SUFFIX) as stream:
+                    found[name] = header(stream)[0]
+            return found
         except Exception as error:
             raise self._unreadable(error) from error
 
@@ -194,11 +203,11 @@ class Labelled:
     ) -> None:
         """Refuse no samples, a number of labels that differs, and labels of no class."""
         count = shapes[self._label][0]
-        odd = [n for n, stored in self._stored.items() if shapes[stored][0] != count]
+        odd = [n for n, stored in self._stored.items() if shapes[stored][:1] != (count,)]
         if odd:
             raise fail(
                 "data-labels",
-                f"{self.path}: {odd[0]} has {shapes[self._stored[odd[0]]][0]} samples, "
+                f"{self.path}: {odd[0]} has {sum(shapes[self._stored[odd[0]]][:1])} samples, "
                 f"there are {count} labels",
                 help="give a label per sample",
             )

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import SnncError, fail
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
 from snnc.ir.weights import Tensor, save_tensors
@@ -30,6 +30,12 @@ class Dump:
                 "output-unwritable",
                 f"{folder} is a file, not a folder",
                 help="give --dump the name of a folder",
+            )
+        if _in_build(folder):
+            raise fail(
+                "dump-in-build",
+                f"{folder} is a build, or lies in one, and a build holds its own files only",
+                help="give --dump another folder",
             )
 
     def __enter__(self) -> "Dump":
@@ -55,6 +61,20 @@ class Dump:
         save_tensors(self.folder / WEIGHTS, self._tensors.values())
         for stem in self._stems:
             _link(self.folder / WEIGHTS, self.folder / f"{stem}.safetensors")
+
+
+def _in_build(folder: Path) -> bool:
+    """Whether a folder is a build of ours or lies in one; further files would spoil it."""
+    # The build folder knows the sources, and they the pipelines, which dump.
+    from snnc.driver.artifact import read_manifest
+
+    for place in (folder, *folder.parents):
+        try:
+            read_manifest(place)
+        except SnncError:
+            continue
+        return True
+    return False
 
 
 def _link(weights: Path, name: Path) -> None:

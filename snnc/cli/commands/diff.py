@@ -109,6 +109,13 @@ def _values(
 
     if source.endswith(".npz"):
         arrays = read_arrays(Path(source))
+        for name, array in arrays.items():
+            if array.dtype.kind not in "biuf":
+                raise fail(
+                    "values-unreadable",
+                    f"{source}: {name!r} holds {array.dtype}, which no value of a network is",
+                    help="leave it out of the file: values are whole or real numbers",
+                )
         return Side(arrays, list(arrays), list(arrays), list(arrays))
     if inputs is None:
         raise fail(

@@ -23,7 +23,9 @@ def command(session: Session, source: str, full: bool) -> None:
     """Print what the files of a build say.
 
     For a build folder this is the placed program as IR text, read back from the target's own files.
-    For a file of PAICORE frames (.bin, .npy, .txt) it is a listing, a line per frame.
+    For a file of PAICORE frames (.bin, .npy, .txt) it is a listing, a line per frame. What is wrong
+    with the file as a whole follows: that it is empty, cut short, or no configuration that a chip
+    takes.
     """
     if is_build(source):
         if full:
@@ -39,8 +41,11 @@ def command(session: Session, source: str, full: bool) -> None:
             f"{source} is neither a build folder nor a file of frames",
             help=f"give a folder that snnc compile wrote, or a file {', '.join(FRAMES)}",
         )
-    from snnc.cli.paicore.listing import listing
+    from snnc.cli.paicore.listing import listing, problems
     from snnc.targets.paicore.files import read_words
 
-    for line in listing(read_words(path), full):
+    words = read_words(path)
+    for line in listing(words, full):
         sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    problems(words, source).check()

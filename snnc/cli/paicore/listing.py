@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from snnc.diagnostics import Diagnostics, Location, SnncError
 from snnc.targets.paicore import frames
 from snnc.targets.paicore.frames import Kind, Words
+from snnc.targets.paicore.image import parse
 
 PLAIN = {Kind.SEED: frames.SEED, Kind.REGISTER: frames.REGISTER}
 """Kinds whose payloads, three words of them, make one layout."""
@@ -22,8 +24,48 @@ OTHERS: dict[Kind | None, tuple[str, ...]] = {Kind.SYNC: ("steps",), Kind.CLEAR:
 """What is shown of words without data or fields of their own; of the rest, the payload."""
 
 
+def problems(words: Words, file: str) -> Diagnostics:
+    """Return what is wrong with the words of a file as a whole.
+
+    Those of a configuration, which begins with the seed of a core, are read as one; of others,
+    packages are checked for the data that they announce.
+    """
+    found, where = Diagnostics(), Location(file=file)
+    if not len(words):
+        help = "a file that was not written to its end holds nothing; write it anew"
+        found.error("frames-empty", "the file holds no words", where, help=help)
+    elif int(words[0]) >> 60 == Kind.SEED:
+        try:
+            parse(words, file)
+        except SnncError as error:
+            found.items += error.diagnostics
+    else:
+        for place, wanted, there in _cut_short(words):
+            message = f"word {place}: {wanted} words of data are announced, {there} follow"
+            help = "the file was cut short; write it anew"
+            found.error("frames-truncated", message, where, help=help)
+    return found
+
+
+def _cut_short(words: Words) -> Iterator[tuple[int, int, int]]:
+    """Yield (place, words announced, words there) of packages that the end cuts short."""
+    kinds = (words >> np.uint64(60)).astype(np.int64)
+    place = 0
+    while place < len(words):
+        others = np.flatnonzero(np.isin(kinds[place:], PACKAGES))
+        if not others.size:
+            return
+        place += int(others[0])
+        head = _head(words[place], frames.PACKAGE)
+        wanted = 0 if head["request"] else head["count"]
+        there = len(words) - place - 1
+        if wanted > there:
+            yield place, wanted, there
+        place += 1 + wanted
+
+
 def listing(words: Words, full: bool = False) -> Iterator[str]:
-    """Yield the lines of a listing of `uint64[n]`, in order."""
+    """Yield the lines of a listing of `uint64[n]`, in order; a package that is cut short too."""
     kinds = (words >> np.uint64(60)).astype(np.int64)
     # Runs of one kind and address are decoded at once; a run ends where its upper bits change.
     place = 0

@@ -106,6 +106,39 @@ def test_a_listing_shows_every_kind_of_word(folder, snnc):
     assert "0000000000000002" in snnc("disassemble", "w.bin", "--full").stdout
 
 
+def test_a_configuration_that_is_cut_short_is_listed_and_refused(folder, build, snnc):
+    data = (build / "config_all.bin").read_bytes()
+    for words in (1, 5, len(data) // 8 - 1):
+        (folder / "cut.bin").write_bytes(data[: 8 * words])
+        result = snnc("disassemble", "cut.bin")
+        assert result.exit_code == failures.REFUSED
+        assert "seed" in result.stdout
+        assert "cut.bin: error[config-truncated]: word" in result.stderr
+    (folder / "whole.bin").write_bytes(data)
+    whole = snnc("disassemble", "whole.bin")
+    assert (0, "") == (whole.exit_code, whole.stderr)
+
+
+def test_a_file_of_frames_without_words_is_refused(folder, snnc):
+    (folder / "none.bin").write_bytes(b"")
+    result = snnc("disassemble", "none.bin")
+    assert result.exit_code == failures.REFUSED
+    assert "error[frames-empty]: the file holds no words" in result.stderr
+
+
+def test_a_package_without_all_its_data_is_told(folder, snnc):
+    from snnc.targets.paicore import frames
+    from snnc.targets.paicore.files import write_words
+
+    test = frames.package_word(frames.Kind.TEST_NEURONS, (0, 0), (0, 0), 0, 8)
+    write_words(folder / "t.bin", np.concatenate([test, np.arange(5, dtype=np.uint64)]))
+    result = snnc("disassemble", "t.bin")
+    assert result.exit_code == failures.REFUSED
+    assert "error[frames-truncated]: word 0: 8 words of data are announced, 5 follow" in (
+        result.stderr
+    )
+
+
 def test_what_is_no_build_and_no_frames_is_refused(snnc):
     assert "error[not-frames]" in snnc("disassemble", "net.snn").stderr
     assert "error[not-a-build]" in snnc("inspect", ".").stderr

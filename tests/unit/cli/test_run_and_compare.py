@@ -123,6 +123,14 @@ def test_diff_says_what_it_lacks(snnc):
     assert "did you mean 'hidden'?" in wrong.stderr
 
 
+@pytest.mark.parametrize("kind", ["complex128", "datetime64[s]", "U3"])
+def test_diff_refuses_what_no_value_is(folder, snnc, kind):
+    np.savez(folder / "odd.npz", y=np.zeros((1, 2, 2)).astype(kind))
+    result = snnc("diff", "odd.npz", "odd.npz")
+    assert result.exit_code == failures.REFUSED
+    assert "error[values-unreadable]: odd.npz: 'y' holds" in result.stderr
+
+
 def test_eval_counts_what_is_right(folder, snnc):
     snnc("run", "net.snn", "-i", "x.npz", "-o", "y.npz")
     sums = arrays(folder / "y.npz")["y"].sum(axis=1)

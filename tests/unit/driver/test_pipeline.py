@@ -169,6 +169,17 @@ def test_dump_into_a_file_is_refused(module, toy, tmp_path):
     assert "output-unwritable" == refused(run, module, "keep", toy, dump=path).code
 
 
+def test_dump_into_a_build_is_refused_before_anything_is_written(module, toy, tmp_path):
+    import snnc
+
+    build = snnc.compile(module, "toy", plugin=[toy]).save(tmp_path / "build")
+    there = sorted(build.rglob("*"))
+    for folder in (build, build / "stages"):
+        found = refused(snnc.compile, module, "toy", plugin=[toy], dump=folder)
+        assert "dump-in-build" == found.code
+    assert there == sorted(build.rglob("*"))
+
+
 def test_engine_that_cannot_run_a_level_is_refused(module, toy):
     from snnc.builtins import open_registry
     from snnc.driver.pipeline import pick_engine

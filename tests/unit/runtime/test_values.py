@@ -91,12 +91,20 @@ def test_a_lone_array_a_missing_file_and_python_objects_are_refused(tmp_path):
         assert [code] == codes(caught)
 
 
+def test_a_name_with_a_slash_is_written_and_read_back(tmp_path):
+    write_values(tmp_path / "x.npz", {"block/1/y": SPIKES})
+    read = read_values(tmp_path / "x.npz", {"block/1/y": parse_type("u1[3]~")})
+    assert np.array_equal(SPIKES, read["block/1/y"])
+
+
 @pytest.mark.parametrize(
     ("name", "array", "code"),
     [
         ("x", np.array([2**31]), "input-range"),
         ("x", np.array([0.5]), "input-dtype"),
-        ("a/b", SPIKES, "bad-value-name"),
+        ("a\\b", SPIKES, "bad-value-name"),
+        ("/a", SPIKES, "bad-value-name"),
+        ("a/../b", SPIKES, "bad-value-name"),
     ],
 )
 def test_what_no_file_can_hold_is_not_written(tmp_path, name, array, code):
