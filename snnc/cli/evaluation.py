@@ -83,6 +83,7 @@ class Work:
     read: str | None
     activity: bool
     built: bool
+    semantics: str | None = None
 
     def evaluator(self, session: Session) -> "Evaluator":
         """Return the evaluator, its program prepared.
@@ -93,7 +94,8 @@ class Work:
         if self.built:
             refuse_options(f"{self.source} is a build, which", self.given)
             build = session.open(self.source)
-            return of_build(build, self.engine, self.ticks, self.read, self.activity)
+            chosen = self.engine, self.ticks, self.read, self.activity, self.semantics
+            return of_build(build, *chosen)
         if self.engine == EMULATOR:
             raise fail(
                 "emulator-needs-build",
@@ -127,15 +129,24 @@ def of_build(
     ticks: int | None = None,
     read: str | None = None,
     activity: bool = False,
+    semantics: str | None = None,
 ) -> "Evaluator":
     """Return the evaluator of a build's files, or of its program for the name of an engine."""
     files = engine if engine == EMULATOR else "auto"
     quick = files == "auto" and getattr(build.target, "emulate_on", None) is not None
 
     def run(values: Mapping[str, Any], probe: tuple[str, ...], first: int) -> Any:
-        return build.run(values, ticks=ticks, probe=probe, engine=files, first_sample=first)
+        options: dict[str, Any] = {
+            "ticks": ticks,
+            "probe": probe,
+            "engine": files,
+            "first_sample": first,
+        }
+        return build.run(values, semantics=semantics, **options)
 
-    return Evaluator(build.module, run, "native" if quick else EMULATOR, read, activity)
+    means = semantics or build.manifest["options"].get("semantics")
+    name = f"{EMULATOR}, {means}" if means else EMULATOR
+    return Evaluator(build.module, run, "native" if quick else name, read, activity)
 
 
 class Evaluator:

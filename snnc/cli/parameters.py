@@ -384,4 +384,10 @@ engine = click.option(
     help="reference, numpy, native, or emulator for a build.  [default: the emulator for a build, "
     "the fastest exact engine for a network]",
 )
+semantics = click.option(
+    "--semantics",
+    metavar="NAME",
+    help="Which emulator of a build's target runs, where it has several: timestep or event for "
+    "dynapcnn.  [default: the one that it was compiled with]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

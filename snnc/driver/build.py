@@ -108,12 +108,15 @@ class Build:
         """The placed module that the files say."""
         return self.target.load(self._files)
 
-    def _program(self, engine: str) -> Program:
+    def _program(self, engine: str, semantics: str | None) -> Program:
         """Return the program that runs the files, `auto` or `emulator`, made once."""
-        if engine not in self._programs:
-            made = emulation(self._registry, self.target, self._files, engine)
-            self._programs[engine] = made
-        return self._programs[engine]
+        if semantics is None and engine == "auto":
+            semantics = self.manifest["options"].get("semantics")
+        name = engine if semantics is None else f"{engine} {semantics}"
+        if name not in self._programs:
+            made = emulation(self._registry, self.target, self._files, engine, semantics)
+            self._programs[name] = made
+        return self._programs[name]
 
     @cached_property
     def _host(self) -> Host:
@@ -140,6 +143,7 @@ class Build:
         probe: Iterable[str] = (),
         engine: str = "auto",
         first_sample: int = 0,
+        semantics: str | None = None,
     ) -> Result:
         """Run the files; encoders run on the host before them.
 
@@ -147,6 +151,8 @@ class Build:
         which number its first one has, and gets what the whole would give.
 
         `engine` is `auto`, or `emulator` for the target's emulator itself, which gives the same.
+        `semantics` names one of a target's several emulators; `auto` runs the one that the build
+        was compiled with.
 
         Raises:
             SnncError: `run-too-long` beyond the ticks for which the build is exact; what the
@@ -164,7 +170,7 @@ class Build:
                 f"the run has {done} ticks, and the build is exact for {longest}",
                 help="run fewer ticks, or compile with a wider potential",
             )
-        program = self._program(engine)
+        program = self._program(engine, semantics)
         # A target may leave encoders to the chip, whose emulator then draws.
         numbers = numbering(self._host.rest(), first_sample) if first_sample else {}
         ran = program.run(spikes, ticks=ticks, state=before.chip, probe=probe, **numbers)

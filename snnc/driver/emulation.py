@@ -5,6 +5,7 @@ Both give the same values; verification uses the emulator alone, as the judge of
 
 from pathlib import Path
 
+from snnc.diagnostics import fail, nearest
 from snnc.extend.engine import Program
 from snnc.extend.registry import Registry
 from snnc.extend.target import Target
@@ -12,12 +13,32 @@ from snnc.extend.target import Target
 EMULATOR = "emulator"
 
 
-def emulation(registry: Registry, target: Target, folder: Path, engine: str = "auto") -> Program:
+def emulation(
+    registry: Registry,
+    target: Target,
+    folder: Path,
+    engine: str = "auto",
+    semantics: str | None = None,
+) -> Program:
     """Return a program for the files of a build.
 
     `emulator` is the target's emulator itself; `auto` runs the files on the fastest engine if the
-    target can, else on the emulator.
+    target can, else on the emulator. `semantics` names one of a target's several emulators.
+
+    Raises:
+        SnncError: `unknown-semantics`.
     """
+    if semantics is not None:
+        several = getattr(target, "emulators", None)
+        known = {} if several is None else dict(several())
+        if semantics not in known:
+            raise fail(
+                "unknown-semantics",
+                f"target {target.name} has no emulator of {semantics!r} semantics",
+                help=nearest(semantics, list(known)) if known else "it has one emulator only",
+            )
+        chosen: Program = known[semantics](folder)
+        return chosen
     on = getattr(target, "emulate_on", None)
     if engine == EMULATOR or on is None:
         return target.emulate(folder)

@@ -25,6 +25,7 @@ def run(
     probe: Iterable[str] = (),
     engine: str = "auto",
     first_sample: int = 0,
+    semantics: str | None = None,
     plugin: Iterable[str | Path] = (),
 ) -> Result:
     """Return what a network or a build gives for a batch of inputs.
@@ -32,7 +33,7 @@ def run(
     Of a build, or a build folder, the files run: on the fastest engine (`auto`), or on the
     emulator of the target itself (`emulator`); with another engine its program runs. `auto` is the
     fastest engine for a network too. `first_sample` is the number of the first sample in a larger
-    batch, by which encoders draw.
+    batch, by which encoders draw. `semantics` names one of several emulators of a build's target.
     """
     if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
         source = Build.open(source, plugin)
@@ -45,6 +46,7 @@ def run(
                 probe=probe,
                 engine=engine,
                 first_sample=first_sample,
+                semantics=semantics,
             )
         source = source.module
     registry = open_registry(plugin)

@@ -10,7 +10,7 @@ equal. `probe=("all",)` traces each value whose neurons it can find in the files
 IR.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -88,6 +88,16 @@ class Board(Protocol):
 
     def decode(self, folder: Path, frames: Any, ticks: int) -> Mapping[str, Any]:
         """Return outputs `(1, ticks, *shape)` by name from what a board sent back."""
+
+
+class Several(Protocol):
+    """What a target may have beside: several emulators of the same files, which may differ.
+
+    The option `semantics` of the target, if it has one, says which of them runs a build.
+    """
+
+    def emulators(self) -> Mapping[str, Callable[[Path], Program]]:
+        """Return them by name; the first gives what `emulate` gives."""
 
 
 class Fast(Protocol):

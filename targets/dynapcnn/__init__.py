@@ -1,6 +1,6 @@
 """DYNAP-CNN and Speck: lowering, placement, configurations of the vendor and their emulator."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,13 @@ class Dynapcnn:
         from snnc.targets.dynapcnn.timestep import Timestep
 
         return Timestep(folder)
+
+    def emulators(self) -> Mapping[str, Callable[[Path], Program]]:
+        """Return both semantics; see `timestep` and `eventwise`."""
+        from snnc.targets.dynapcnn.eventwise import Eventwise
+        from snnc.targets.dynapcnn.timestep import Timestep
+
+        return {"timestep": Timestep, "event": Eventwise}
 
     def config(self, folder: Path) -> Any:
         """Return the configuration tree of a build, by the vendor's attribute names."""

@@ -24,6 +24,12 @@ class Options:
     pixels: bool = option(
         False, help="send the input through the pixel block, also where nothing needs it"
     )
+    semantics: str = option(
+        "timestep",
+        help="what running the build means: timestep, as sinabs' simulation and as it is verified; "
+        "event, one event after another as on the chip",
+        choices=("timestep", "event"),
+    )
     readout: bool = option(
         False, help="send the output layer to the readout block, its classes 4 features apart"
     )

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json, engine, labelled_data, network, to_file
+from snnc.cli.parameters import (
+    Command,
+    as_json,
+    engine,
+    labelled_data,
+    network,
+    semantics,
+    to_file,
+)
 from snnc.cli.printing import counted, show_json, show_pairs, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import STDIN, Session, is_build
@@ -27,6 +35,7 @@ snnc eval net.snnl --data test.npz --scale 255 --resume count.json"""
 @network
 @labelled_data
 @engine
+@semantics
 @click.option(
     "--resume",
     metavar="FILE.json",
@@ -45,6 +54,7 @@ def command(
     scale: float | None,
     read: str | None,
     engine: str,
+    semantics: str | None,
     ticks: int | None,
     jobs: int,
     batch: int,
@@ -65,7 +75,11 @@ def command(
     if network == STDIN and jobs > 1:
         raise click.UsageError("stdin can be read by one process only: write the text to a file")
     built = is_build(network) and engine in ("auto", "emulator")
-    work = Work(network, dict(given), session.plugins, engine, ticks, read, activity, built)
+    if semantics is not None and (engine != "auto" or not built):
+        raise click.UsageError("--semantics chooses the emulator of a build; leave --engine out")
+    work = Work(
+        network, dict(given), session.plugins, engine, ticks, read, activity, built, semantics
+    )
     evaluator = work.evaluator(session)
     labelled = Labelled(data, evaluator.module, evaluator.classes, limit, scale)
     standing = _standing(resume, work, evaluator, labelled)

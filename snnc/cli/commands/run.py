@@ -11,6 +11,7 @@ from snnc.cli.parameters import (
     engine,
     inputs,
     network,
+    semantics,
     ticks,
     values_out,
 )
@@ -27,6 +28,7 @@ snnc run build -i x.npz -o trace.npz --probe all"""
 @inputs()
 @values_out("outputs, and what is probed")
 @engine
+@semantics
 @ticks
 @click.option(
     "--probe",
@@ -43,6 +45,7 @@ def command(
     inputs: str,
     output: str,
     engine: str,
+    semantics: str | None,
     ticks: int | None,
     probe: str,
     as_json: bool,
@@ -57,7 +60,7 @@ def command(
     from snnc.runtime.values import write_values
 
     names = tuple(name.strip() for name in probe.split(",") if name.strip())
-    result = execute(session, network, inputs, engine, ticks, names, given)
+    result = execute(session, network, inputs, engine, ticks, names, given, semantics)
     arrays = {**result.outputs, **result.trace}
     write_values(Path(output), arrays)
     if as_json:
@@ -84,6 +87,7 @@ def execute(
     ticks: int | None,
     probe: tuple[str, ...],
     given: Mapping[str, str] | None = None,
+    semantics: str | None = None,
 ) -> Any:
     """Return the result of a network or build on a file of inputs.
 
@@ -92,6 +96,8 @@ def execute(
     """
     from snnc.driver import run
 
+    if semantics is not None and (engine != "auto" or not is_build(source)):
+        raise click.UsageError("--semantics chooses the emulator of a build; leave --engine out")
     if is_build(source):
         refuse_options(f"{source} is a build, which", given)
         what: Any = session.open(source)
@@ -103,7 +109,13 @@ def execute(
         )
     else:
         what = session.load(source, given)
-    return run(what, inputs, ticks=ticks, probe=probe, engine=engine, plugin=session.plugins)
+    options: dict[str, Any] = {
+        "ticks": ticks,
+        "probe": probe,
+        "engine": engine,
+        "plugin": session.plugins,
+    }
+    return run(what, inputs, semantics=semantics, **options)
 
 
 def _sum(array: Any) -> int | float:
