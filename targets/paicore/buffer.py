@@ -30,7 +30,7 @@ class Core:
     """Weights, neurons and destinations of one core; `number` is its rank in the machine.
 
     Sums are float32 products where no partial sum can reach 2^24, which makes them exact; else
-    float64.
+    float64. A core that pools takes the largest value that has a weight instead.
     """
 
     def __init__(self, number: int, image: CoreImage, samples: int, semantics: Semantics) -> None:
@@ -40,8 +40,12 @@ class Core:
         weights = image.weights
         self.used = np.flatnonzero(weights.any(axis=0))
         bound = int(np.abs(weights.astype(np.int32)).sum(axis=1).max(initial=0))
+        bound *= 255 if self.register.wide_input else 1
         precision = np.float32 if bound < _FLOAT32_EXACT else np.float64
         self.matrix = np.ascontiguousarray(weights[:, self.used].T, dtype=precision)
+        # Value and first value of each neuron that has a weight, for the pooling ones.
+        self.members = np.nonzero(weights[:, self.used])[1]
+        self.sizes = np.count_nonzero(weights, axis=1)
         fields = image.neurons
         self.neurons = Neurons(fields, self.register, samples, semantics, str(self.place))
         self.tick = fields["tick"]
@@ -67,7 +71,18 @@ class Core:
         """Do a step on the values of the used axons; return what each neuron sends."""
         if row is None:
             return self.neurons.update(np.int64(0))
+        if self.register.max_pool:
+            return self.neurons.update(self._largest(row))
         return self.neurons.update((row.astype(self.matrix.dtype) @ self.matrix).astype(np.int64))
+
+    def _largest(self, row: Bytes) -> Ints:
+        """Return the largest value under a weight of each neuron; 0 for those without weights."""
+        found = np.zeros((len(row), len(self.sizes)), dtype=np.int64)
+        some = np.flatnonzero(self.sizes)
+        if some.size:
+            starts = np.cumsum(self.sizes[some]) - self.sizes[some]
+            found[:, some] = np.maximum.reduceat(row[:, self.members], starts, axis=1)
+        return found
 
     def slots(self, local: int) -> Ints:
         """Return the time slot of each neuron's frame at a local step."""
@@ -83,7 +98,7 @@ class Bank:
         self.register = cores[0].register
         self.turns = LIMITS.slots // self.register.extension
         self.used = np.unique(np.concatenate([core.used for core in cores]))
-        self.columns = np.full(LIMITS.axons * self.register.extension, -1, dtype=np.int64)
+        self.columns = np.full(self.register.axons * self.register.extension, -1, dtype=np.int64)
         self.columns[self.used] = np.arange(len(self.used))
         self.rows: dict[int, Bytes] = {}
         self._selections = [
@@ -115,7 +130,7 @@ class Bank:
 
     def write(self, samples: Ints, slots: Ints, axons: Ints, data: Bytes) -> None:
         """Put frames into the buffer, a later one over an earlier one."""
-        if data.max(initial=0) > 1:
+        if data.max(initial=0) > 1 and not self.register.wide_input:
             raise fail(
                 "wide-frame",
                 f"chip and core {self.cores[0].place} have 1-bit input and receive the value "
@@ -123,7 +138,7 @@ class Bank:
                 help="send values only to cores with 8-bit input",
             )
         turns, block = np.divmod(slots, self.register.extension)
-        columns = self.columns[block * LIMITS.axons + axons]
+        columns = self.columns[block * self.register.axons + self._counted(axons)]
         known = columns >= 0
         if not known.all():
             samples, turns, columns = samples[known], turns[known], columns[known]
@@ -136,6 +151,18 @@ class Bank:
         for begin, end in pairwise(cuts):
             row = self._row(int(turns[begin]))
             row[samples[begin:end], columns[begin:end]] = data[begin:end]
+
+    def _counted(self, axons: Ints) -> Ints:
+        """Return the axons that addresses name; 8-bit values lie eight addresses apart."""
+        counted, rest = np.divmod(axons, self.register.axon_step)
+        if rest.any():
+            raise fail(
+                "axon-address",
+                f"chip and core {self.cores[0].place} have 8-bit input and receive a value at "
+                f"axon address {axons[np.argmax(rest)]}, no multiple of {self.register.axon_step}",
+                help="write the configuration anew with `snnc compile`",
+            )
+        return counted
 
     def _row(self, turn: int) -> Bytes:
         if turn not in self.rows:
@@ -189,7 +216,7 @@ class Groups:
         alike: dict[tuple[Coordinate, int, int, int, bytes], list[Core]] = {}
         for core in self._cores:
             r = core.register
-            time = (core.place[0], r.lcn, r.tick_start, r.tick_count)
+            time = (core.place[0], 2 * r.lcn + r.wide_input, r.tick_start, r.tick_count)
             alike.setdefault((*time, table[:, core.number].tobytes()), []).append(core)
         return [Bank(cores, samples) for cores in alike.values()]
 

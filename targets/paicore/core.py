@@ -32,9 +32,6 @@ class Mode(Enum):
     ANN = (1, 1, 0)
 
 
-SUPPORTED_MODES = (Mode.BANN, Mode.SNN, Mode.BANN_TO_ANN, Mode.SNN_WITH_VALUES)
-
-
 @frozen(kw_only=True)
 class Register:
     """The core register. Codes as on the chip; `dendrites` counts neurons times `repeat`.
@@ -67,8 +64,45 @@ class Register:
 
     @property
     def repeat(self) -> int:
-        """Dendrites of a neuron, and with 1-bit input the copies of its record."""
+        """Dendrites of a neuron."""
         return 1 << (self.lcn + self.weight_code)
+
+    @property
+    def copies(self) -> int:
+        """Copies of a neuron's record: with 1-bit input one for each of its dendrites."""
+        return 1 if self.wide_input else self.repeat
+
+    @property
+    def axons(self) -> int:
+        """Axons of one slot."""
+        return LIMITS.wide_axons if self.wide_input else LIMITS.axons
+
+    @property
+    def axon_step(self) -> int:
+        """Axon addresses from one axon to the next."""
+        return LIMITS.axons // self.axons
+
+    @property
+    def capacity(self) -> int:
+        """Most logical neurons of a core with these weights and this extension."""
+        if not self.wide_input:
+            return LIMITS.dendrites // self.repeat
+        code = self.lcn + self.weight_code
+        return LIMITS.wide_neurons[code] if code < len(LIMITS.wide_neurons) else 0
+
+    @property
+    def weight_rows(self) -> int:
+        """Rows of the weight RAM that a configuration fills: what a full core would need."""
+        if not self.dendrites:
+            return 0
+        if not self.wide_input:
+            return LIMITS.weight_rows
+        return -(-self.capacity * self.repeat * self.axons // (LIMITS.weight_row_words * 64))
+
+    @property
+    def in_ram(self) -> int:
+        """Neurons whose records lie in the neuron RAM; those of the others follow the weights."""
+        return min(self.neurons, LIMITS.neuron_addresses // self.copies)
 
     @property
     def neurons(self) -> int:
@@ -94,25 +128,18 @@ class Register:
 
 
 def check_register(register: Register) -> SnncError | None:
-    """Return what is wrong with a register, or None: `unsupported-mode` or `config-register`."""
-    modes = {mode.value: mode for mode in Mode}
-    mode = modes.get((register.wide_input, register.wide_output, register.keep_potential))
-    if mode is not None and mode not in SUPPORTED_MODES:
-        return fail(
-            "unsupported-mode",
-            f"the core is in mode {mode.name}, with 8-bit input; 1-bit input is supported",
-            help="use a network whose layers receive spikes",
-        )
+    """Return what is wrong with a register, or None: `config-register`."""
+    modes = {mode.value for mode in Mode}
     problem = ""
-    if mode is None:
+    if (register.wide_input, register.wide_output, register.keep_potential) not in modes:
         problem = "8-bit input that keeps its potential is no mode of the chip"
     elif max(register.lcn, register.target_lcn) > LIMITS.max_lcn:
         codes = f"lcn {register.lcn} and target lcn {register.target_lcn}"
         problem = f"{codes} must be at most {LIMITS.max_lcn}"
-    elif register.max_pool:
+    elif register.max_pool and not register.wide_input:
         problem = "max pooling needs 8-bit input"
-    elif register.dendrites > LIMITS.dendrites:
-        problem = f"{register.dendrites} dendrites exceed {LIMITS.dendrites}"
+    elif register.neurons > register.capacity:
+        problem = f"{register.neurons} neurons exceed {register.capacity}"
     elif register.dendrites % register.repeat:
         problem = f"{register.dendrites} dendrites are no multiple of {register.repeat} per neuron"
     return fail("config-register", problem, help=_REWRITE) if problem else None
@@ -131,7 +158,7 @@ def check_head(chip: Coordinate, at: Coordinate, register: Register) -> None:
     """Raise unless a core lies where cores may work, with a legal register.
 
     Raises:
-        SnncError: `core-coordinate`, `online-core`, `unsupported-mode` or `config-register`.
+        SnncError: `core-coordinate`, `online-core` or `config-register`.
     """
     if not all(0 <= n < LIMITS.side for n in (*chip, *at)):
         message = f"coordinates must lie in 0..{LIMITS.side - 1}"
@@ -177,9 +204,9 @@ _SAME = attrs.cmp_using(eq=np.array_equal)
 class CoreImage:
     """One configured core.
 
-    `records` are the packed neuron records, `uint64[neurons, 4]`; `rows` the packed weight RAM,
-    `uint64[512, 18]`, or no rows on a core without neurons. `segments` are the neuron counts of the
-    packages in which the records are sent.
+    `records` are the packed neuron records, `uint64[neurons, 4]`; `rows` the packed weights,
+    `uint64[weight_rows, 18]`. `segments` are the neuron counts of the packages in which the records
+    of the neuron RAM are sent; those of further neurons follow the weights.
     """
 
     chip: Coordinate
@@ -192,8 +219,8 @@ class CoreImage:
 
     def __attrs_post_init__(self) -> None:
         check_head(self.chip, self.at, self.register)
-        count = self.register.neurons
-        if len(self.records) != count or sum(self.segments) != count or 0 in self.segments:
+        count, near = self.register.neurons, self.register.in_ram
+        if len(self.records) != count or sum(self.segments) != near or 0 in self.segments:
             raise self._error(
                 "config-records",
                 f"the register says {count} neurons, there are {len(self.records)} records "
@@ -208,13 +235,15 @@ class CoreImage:
         return _refusal(self.chip, self.at, code, message)
 
     def _check_rows(self) -> None:
-        expected = LIMITS.weight_rows if self.register.dendrites else 0
+        expected = self.register.weight_rows
         if self.rows.shape != (expected, LIMITS.weight_row_words):
             raise self._error(
                 "config-weights",
                 f"the weight RAM has shape {self.rows.shape}, expected {expected} rows",
             )
-        if self.rows[self.register.dendrites :].any():
+        used, rest = divmod(self.register.dendrites * self.register.axons, 64)
+        flat = self.rows.reshape(-1)[used:]
+        if flat.size and (flat[0] >> np.uint64(rest) or flat[1:].any()):
             raise self._error(
                 "config-stray-bits",
                 f"weight bits beyond dendrite {self.register.dendrites - 1} are set",
@@ -235,10 +264,10 @@ class CoreImage:
         """Return a working core.
 
         `neurons` gives every field of `frames.RECORD`, scalar or per neuron; `weights` is
-        `int8[n, extension * 1152]` (neuron, axon). One segment unless `segments` says otherwise.
+        `int8[n, extension * axons]` (neuron, axon). One segment unless `segments` says otherwise.
         """
         count = len(weights)
-        rows = frames.pack_weights(weights, register.weight_bits, register.extension)
+        rows = pack_rows(register, weights)
         records = frames.encode_records(neurons)
         if len(records) == 1 < count:
             records = np.repeat(records, count, axis=0)
@@ -249,7 +278,7 @@ class CoreImage:
             seed=seed,
             records=records,
             rows=rows,
-            segments=segments or (count,),
+            segments=segments or (register.in_ram,),
         )
 
     @classmethod
@@ -266,16 +295,27 @@ class CoreImage:
 
     @property
     def weights(self) -> NDArray[np.int8]:
-        """The weights, `int8[neurons, extension * 1152]`."""
+        """The weights, `int8[neurons, extension * axons]`."""
         r = self.register
-        return frames.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension)
+        return frames.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension, r.axons)
+
+
+def pack_rows(register: Register, weights: NDArray[np.int8]) -> Words:
+    """Return the weights of a core as rows of its weight RAM, `uint64[weight_rows, 18]`.
+
+    Raises:
+        SnncError: `weight-range` or `weight-capacity`.
+    """
+    r = register
+    rows = frames.pack_weights(weights, r.weight_bits, r.extension, r.axons)
+    return rows[: r.weight_rows]
 
 
 def core_words(core: CoreImage) -> Words:
     """Return the configuration words of a core in file order.
 
-    Seed (3), register (3), a package of records per segment with `repeat` copies of each record,
-    the weight RAM. An idle core has the first six only.
+    Seed (3), register (3), a package of records per segment with `copies` of each record, the
+    weights, and the records of neurons beyond the neuron RAM. An idle core has the first six only.
     """
     register = core.register
     parts = [
@@ -285,11 +325,18 @@ def core_words(core: CoreImage) -> Words:
     first = 0
     for count in core.segments:
         records = core.records[first : first + count]
-        body = np.repeat(records, register.repeat, axis=0).reshape(-1)
-        start = first * register.repeat
+        body = np.repeat(records, register.copies, axis=0).reshape(-1)
+        start = first * register.copies
         parts += [frames.package_word(Kind.NEURONS, core.chip, core.at, start, body.size), body]
         first += count
-    if core.rows.size:
-        header = frames.package_word(Kind.WEIGHTS, core.chip, core.at, 0, core.rows.size)
-        parts += [header, core.rows.reshape(-1)]
+    parts += _packaged(core, 0, core.rows)
+    parts += _packaged(core, register.weight_rows, frames.pack_records(core.records[first:]))
     return np.concatenate(parts)
+
+
+def _packaged(core: CoreImage, start: int, rows: Words) -> list[Words]:
+    """Return rows of the weight RAM from an address on, with their header; nothing for no rows."""
+    if not rows.size:
+        return []
+    header = frames.package_word(Kind.WEIGHTS, core.chip, core.at, start, rows.size)
+    return [header, rows.reshape(-1)]

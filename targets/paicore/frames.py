@@ -164,6 +164,7 @@ RECORD = Layout(
     words=4,
 )
 RECORD_WORDS = RECORD.words
+_RECORD_BITS = sum(f.width for f in RECORD.fields)
 _BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
 PAYLOAD_MASK = np.uint64((1 << 30) - 1)
 
@@ -406,3 +407,30 @@ def unpack_weights(
         sign = np.uint8(1 << (bits - 1))
         weights = (weights ^ sign) - sign
     return weights.view(np.int8).reshape(neurons, extension * axons)
+
+
+def pack_records(records: Words) -> Words:
+    """Return neuron records, `uint64[n, 4]`, as rows of the weight RAM, `uint64[rows, 18]`.
+
+    Records beyond the neuron RAM lie there without their unused bits, five in a row.
+    """
+    count = -(-len(records) // LIMITS.wide_neurons_per_row)
+    bits = np.zeros((count * LIMITS.wide_neurons_per_row, _RECORD_BITS), dtype=np.uint8)
+    flat = np.ascontiguousarray(records, dtype="<u8").view(np.uint8)
+    bits[: len(records)] = np.unpackbits(flat, axis=1, bitorder="little")[:, :_RECORD_BITS]
+    rows = np.zeros((count, LIMITS.weight_row_words * 64), dtype=np.uint8)
+    width = LIMITS.wide_neurons_per_row * _RECORD_BITS
+    rows[:, :width] = bits.reshape(count, width)
+    packed = np.packbits(rows, axis=1, bitorder="little").view("<u8")
+    return packed.astype(np.uint64, copy=False)
+
+
+def unpack_records(rows: Words, count: int) -> Words:
+    """Return `uint64[count, 4]` records, the inverse of `pack_records`."""
+    flat = np.ascontiguousarray(rows, dtype="<u8").view(np.uint8)
+    width = LIMITS.wide_neurons_per_row * _RECORD_BITS
+    bits = np.unpackbits(flat, axis=1, bitorder="little")[:, :width].reshape(-1, _RECORD_BITS)
+    whole = np.zeros((count, RECORD_WORDS * 64), dtype=np.uint8)
+    whole[:, :_RECORD_BITS] = bits[:count]
+    packed = np.packbits(whole, axis=1, bitorder="little").view("<u8")
+    return packed.astype(np.uint64, copy=False)

@@ -32,8 +32,8 @@ class InputPort:
 
     `ticks` (time slot at local step 0) and `axons` have one entry per element. `extension` is the
     axon extension L of the cores; `start` the tick at which they start, `first` the first tick
-    whose input they read, so their register holds 1 + start + first. `name` may occur in several
-    ports.
+    whose input they read, so their register holds 1 + start + first. `wide` cores take values up to
+    255, others spikes. `name` may occur in several ports.
     """
 
     name: str
@@ -45,6 +45,7 @@ class InputPort:
     axons: Ints = field(eq=_SAME, repr=False)
     start: int = 0
     first: int = 0
+    wide: bool = False
 
     @property
     def burst_steps(self) -> int:
@@ -192,17 +193,19 @@ def _encode_port(port: InputPort, values: Bytes, done: int, steps: int) -> tuple
         )
     begin = max(done, port.first)
     cut = values[:, begin : done + steps]
-    if cut.dtype.kind not in "biu" or cut.max(initial=0) > 1 or cut.min(initial=0) < 0:
+    most = 255 if port.wide else 1
+    if cut.dtype.kind not in "biu" or cut.max(initial=0) > most or cut.min(initial=0) < 0:
         raise fail(
             "input-value",
             f"input {port.name!r} has values {cut.min()}..{cut.max()} of type {cut.dtype}, "
-            "a spike is the integer 0 or 1",
-            help="encode the values as spikes first",
+            f"cores take integers of 0..{most}",
+            help="scale the values first" if port.wide else "encode the values as spikes first",
         )
     samples, ticks, elements = np.nonzero(cut)
     slots = port.ticks[elements] + (ticks + (begin - port.first)) * port.extension
-    base = frames.spike_words(port.chip, port.core, port.mask, port.axons, 0)
+    base = frames.spike_words(port.chip, port.core, port.mask, port.axons, 0, 0)
     words = base[elements] | (slots % LIMITS.slots).astype(np.uint64) << np.uint64(8)
+    words |= cut[samples, ticks, elements].astype(np.uint64)
     return samples.astype(np.int64), words
 
 

@@ -80,7 +80,7 @@ def parse(words: Words, source: str = "") -> ChipImage:
     Raises:
         SnncError: `config-truncated`, `config-frame`, `config-address`, `config-register`,
             `config-records`, `config-copies`, `config-weights`, `config-stray-bits`,
-            `online-core`, `unsupported-mode`, `core-twice` or `output-chip`; the message gives
+            `online-core`, `core-twice` or `output-chip`; the message gives
             the word.
     """
     reader = _Reader(words, source)
@@ -184,7 +184,8 @@ def _parse_core(reader: _Reader) -> CoreImage:
     if problem:
         raise reader.relocated(problem, place)
     records, segments = _parse_records(reader, register, address)
-    rows = _parse_rows(reader, register, address)
+    rows = _parse_rows(reader, address, 0, register.weight_rows, "weights", "config-weights")
+    records = np.concatenate([records, _parse_spilled(reader, register, address)])
     try:
         return CoreImage(
             chip=chip,
@@ -203,37 +204,50 @@ def _parse_records(
     reader: _Reader, register: Register, address: int
 ) -> tuple[Words, tuple[int, ...]]:
     """Take all record packages; return one record of each neuron, and the package sizes."""
-    repeat = register.repeat
+    copies, near = register.copies, register.in_ram
     parts = [np.zeros((0, frames.RECORD_WORDS), dtype=np.uint64)]
     segments: list[int] = []
-    while sum(segments) < register.neurons:
+    while sum(segments) < near:
         place = reader.place
-        body = reader.package(Kind.NEURONS, "neuron records", address, sum(segments) * repeat)
-        count, rest = divmod(body.size, frames.RECORD_WORDS * repeat)
-        if rest or not count or sum(segments) + count > register.neurons:
+        body = reader.package(Kind.NEURONS, "neuron records", address, sum(segments) * copies)
+        count, rest = divmod(body.size, frames.RECORD_WORDS * copies)
+        if rest or not count or sum(segments) + count > near:
             message = (
                 f"{body.size} words of records, the register leaves room for "
-                f"{register.neurons - sum(segments)} neurons x {repeat} copies x 4 words"
+                f"{near - sum(segments)} neurons x {copies} copies x 4 words"
             )
             raise reader.error("config-records", message, place)
-        copies = body.reshape(count, repeat, frames.RECORD_WORDS)
-        odd = np.flatnonzero((copies != copies[:, :1]).any(axis=(1, 2)))
+        alike = body.reshape(count, copies, frames.RECORD_WORDS)
+        odd = np.flatnonzero((alike != alike[:, :1]).any(axis=(1, 2)))
         if odd.size:
-            message = f"the {repeat} copies of the record of neuron {sum(segments) + odd[0]} differ"
+            message = f"the {copies} copies of the record of neuron {sum(segments) + odd[0]} differ"
             raise reader.error("config-copies", message, place)
-        parts.append(copies[:, 0])
+        parts.append(alike[:, 0])
         segments.append(count)
     return np.concatenate(parts), tuple(segments)
 
 
-def _parse_rows(reader: _Reader, register: Register, address: int) -> Words:
-    """Take the weight RAM, absent on a core without neurons."""
-    rows = LIMITS.weight_rows if register.dendrites else 0
+def _parse_rows(
+    reader: _Reader, address: int, start: int, rows: int, what: str, code: str
+) -> Words:
+    """Take a package of rows of the weight RAM; none where there are no rows."""
     if not rows:
         return np.zeros((0, LIMITS.weight_row_words), dtype=np.uint64)
     place = reader.place
-    body = reader.package(Kind.WEIGHTS, "weights", address, 0)
+    body = reader.package(Kind.WEIGHTS, what, address, start)
     if body.size != rows * LIMITS.weight_row_words:
-        message = f"{body.size} words of weights, expected {rows} rows of 18"
-        raise reader.error("config-weights", message, place)
+        message = f"{body.size} words of {what}, expected {rows} rows of 18"
+        raise reader.error(code, message, place)
     return body.reshape(rows, LIMITS.weight_row_words)
+
+
+def _parse_spilled(reader: _Reader, register: Register, address: int) -> Words:
+    """Take the records of neurons that the neuron RAM has no room for."""
+    count = register.neurons - register.in_ram
+    rows = -(-count // LIMITS.wide_neurons_per_row)
+    place, what = reader.place, "records beyond the neuron RAM"
+    found = _parse_rows(reader, address, register.weight_rows, rows, what, "config-records")
+    records = frames.unpack_records(found, count)
+    if (frames.pack_records(records) != found).any():
+        raise reader.error("config-stray-bits", f"bits between the {what} are set", place)
+    return records

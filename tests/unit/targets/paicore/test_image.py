@@ -111,13 +111,12 @@ def test_a_damaged_word_is_located(tiny_image, place, value, code):
     assert "word " in message
 
 
-def test_8_bit_input_is_refused_by_the_name_of_its_mode(tiny_image):
+def test_8_bit_input_that_keeps_its_potential_is_no_mode(tiny_image):
     words = tiny_image.words()
     words[3] |= np.uint64(1 << 23)
-    words[4] &= np.uint64(~(1 << 7) & (2**64 - 1))
     code, message = refusal(words)
-    assert code == "unsupported-mode"
-    assert "ANN_TO_SNN" in message
+    assert code == "config-register"
+    assert "no mode" in message
 
 
 def test_illegal_record_fields_are_refused(simple_core):
