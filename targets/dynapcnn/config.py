@@ -18,7 +18,7 @@ Tree = dict[str, Any]
 
 
 def tree(placed: Placed, chip: Chip) -> Tree:
-    """Return the whole configuration of a placed network as plain data."""
+    """Return the whole configuration of a placed network as plain data and arrays."""
     cores = placed.by_number
     layers = [_layer(cores.get(n), chip) for n in range(chip.cores)]
     made: Tree = {"cnn_layers": layers, "dvs_layer": _dvs(placed.pixels)}
@@ -66,7 +66,7 @@ def _kill_bits(core: Core | None) -> Tree:
         return {name: [] for name in names}
     none = np.zeros(core.output, dtype=bool)
     kept = (_x_first(core.weights) == 0, _bias(core) == 0, _x_first(none))
-    return {name: array.tolist() for name, array in zip(names, kept, strict=True)}
+    return dict(zip(names, kept, strict=True))
 
 
 def _x_first(array: Array) -> Array:
@@ -80,7 +80,7 @@ def _bias(core: Core) -> Array:
 def _used(core: Core) -> Tree:
     initial = np.zeros(core.output, dtype=np.int64) if core.initial is None else core.initial
     return {
-        "biases": _bias(core).tolist(),
+        "biases": _bias(core),
         "destinations": _destinations(core.destinations, core.readout),
         "dimensions": {
             "input_shape": _shape(core.input),
@@ -91,11 +91,11 @@ def _used(core: Core) -> Tree:
         },
         "leak_enable": core.bias is not None,
         "monitor_enable": core.monitor,
-        "neurons_initial_value": _x_first(initial).tolist(),
+        "neurons_initial_value": _x_first(initial),
         "return_to_zero": core.return_to_zero,
         "threshold_high": core.high,
         "threshold_low": core.low,
-        "weights": _x_first(core.weights).tolist(),
+        "weights": _x_first(core.weights),
     }
 
 

@@ -12,6 +12,7 @@ from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.files import write_composed
 from snnc.ir.types import parse_type
 from snnc.targets.dynapcnn.config import misfits, read_core, read_pixels, tree
+from snnc.targets.dynapcnn.json_text import dumps
 from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.records import Destination, Input, Output, Placed
 
@@ -23,8 +24,7 @@ def write_files(placed: Placed, folder: Path) -> tuple[str, ...]:
     """Write both files of a build; return their names."""
     contents = {CONFIG: tree(placed, chip(placed.device)), LAYOUT: _layout(placed)}
     for name, content in contents.items():
-        text = json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n"
-        write_composed(folder / name, text.encode())
+        write_composed(folder / name, f"{dumps(content)}\n".encode())
     return tuple(contents)
 
 
