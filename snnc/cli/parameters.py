@@ -39,24 +39,57 @@ class Command(click.Command):
         """Parse, with defaults from the settings file; its unknown keys are refused."""
         session = ctx.find_object(Session)
         if session is not None:
+            check_settings(session)
             ctx.default_map = self._defaults(ctx, session)
         return super().parse_args(ctx, args)
 
     def _defaults(self, ctx: click.Context, session: Session) -> dict[str, Any]:
-        name = self.name or ""
+        name = _path(ctx)
         params = {p.name or "": p for p in self.get_params(ctx)}
-        strict, found = self.strict_keys(session), {}
+        strict, found = self.strict_keys(session, name), {}
         for key, value in session.settings.of(name).items():
             if key in params:
                 found[key] = _listed(params[key], value)
             elif key in strict:
                 known = [option.replace("_", "-") for option in params if option != "help"]
-                raise session.settings.refuse(key, name, known)
+                raise session.settings.refuse(key, f"snnc {name} has no option", known)
         return found
 
-    def strict_keys(self, session: Session) -> set[str]:
+    def strict_keys(self, session: Session, name: str) -> set[str]:
         """Return the settings that this command must know: those that stand in its own table."""
-        return {key.replace("-", "_") for key in session.settings.tables.get(self.name or "", {})}
+        return {key.replace("-", "_") for key in session.settings.tables.get(name, {})}
+
+
+def _path(ctx: click.Context) -> str:
+    """Return a command as it is called, `bench compile` for one of a group."""
+    return ctx.command_path.partition(" ")[2]
+
+
+def check_settings(session: Session) -> None:
+    """Refuse a key outside of the tables that is an option of nothing, whatever the command.
+
+    Raises:
+        SnncError: `unknown-setting`.
+    """
+    if not session.settings.common:
+        return
+    from snnc.cli.commands.check import command as checking
+    from snnc.cli.commands.compile import command as compiling
+    from snnc.diagnostics import SnncError
+
+    known = {p.name or "" for command in (compiling, checking) for p in command.params}
+    known -= {"network", "output", "given", "example"}
+    for name in session.registry.names("targets"):
+        try:
+            known |= {o.name for o in declared(session.registry.get_target(name).Options)}
+        except SnncError:
+            return  # What a target's package lacks, a command that needs the target tells.
+    for key in session.settings.common:
+        if key.replace("-", "_") not in known:
+            spelled = sorted(name.replace("_", "-") for name in known)
+            raise session.settings.refuse(
+                key, "neither compile nor a target has an option", spelled
+            )
 
 
 def _listed(param: click.Parameter, value: Any) -> Any:
@@ -143,10 +176,10 @@ class TargetCommand(Command):
         names = {str(name).partition(":")[0] for name in found}
         return names.pop() if len(names) == 1 else ""
 
-    def strict_keys(self, session: Session) -> set[str]:
+    def strict_keys(self, session: Session, name: str) -> set[str]:
         """Return every setting for `compile`; `check` leaves out those that it has no use for."""
-        common = session.settings.common if self.name == "compile" else {}
-        return super().strict_keys(session) | {key.replace("-", "_") for key in common}
+        common = session.settings.common if name == "compile" else {}
+        return super().strict_keys(session, name) | {key.replace("-", "_") for key in common}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Take the target's options out of the parameters, and run."""

@@ -39,11 +39,11 @@ class Settings:
         found = {**common, **self.tables.get(command, {})}
         return {key.replace("-", "_"): value for key, value in found.items()}
 
-    def refuse(self, key: str, command: str, known: list[str]) -> SnncError:
-        """Return the error for a key that is no option of its command."""
+    def refuse(self, key: str, reason: str, known: list[str]) -> SnncError:
+        """Return the error for a key; `reason` says before its name who does not have it."""
         return fail(
             "unknown-setting",
-            f"{self.file}: snnc {command} has no option {key!r}",
+            f"{self.file}: {reason} {key!r}",
             at(self.file, _line(self.file, key)),
             help=nearest(key, known),
         )

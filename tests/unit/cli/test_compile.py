@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from snnc.builtins import PLUGIN
 from snnc.cli import failures
 
 
@@ -128,7 +131,7 @@ def test_options_of_a_target_are_for_that_target_alone(folder, snnc):
         "plugin = Plugin(targets={'other': ':Other'})\n"
     )
     result = snnc("--plugin", "other.py", "check", "net.snn", "--split", "core", "--json")
-    assert [found["target"] for found in result.json()] == ["paicore", "dynapcnn", "other"]
+    assert [found["target"] for found in result.json()] == [*PLUGIN.targets, "other"]
     assert [found["fits"] for found in result.json()] == [True, False, False]
     assert result.json()[2]["reasons"][0]["code"] == "pipeline-incomplete"
     assert result.exit_code == 0
@@ -171,6 +174,28 @@ def test_a_setting_that_is_no_option_is_refused_with_its_line(folder, snnc):
     assert result.exit_code == failures.REFUSED
     assert "snnc.toml:2: error[unknown-setting]" in result.stderr
     assert "did you mean 'format'?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [("check", "net.snn"), ("dump", "net.snn"), ("passes",), ("bench", "compile")]
+)
+def test_every_command_refuses_a_setting_that_nothing_has(folder, snnc, args):
+    (folder / "snnc.toml").write_text('output-chip = "5,0"\nformt = ["npy"]\n')
+    result = snnc(*args)
+    assert result.exit_code == failures.REFUSED
+    assert "snnc.toml:2: error[unknown-setting]: snnc.toml: neither" in result.stderr
+    assert "did you mean 'format'?" in result.stderr
+
+
+def test_settings_of_compile_and_of_any_target_are_known_to_all_commands(folder, snnc):
+    (folder / "snnc.toml").write_text('bits = 4\nformat = ["npy"]\nmonitor = ["all"]\n')
+    assert snnc("dump", "net.snn").exit_code == 0
+
+
+def test_a_table_is_for_its_own_command_only(folder, snnc):
+    (folder / "snnc.toml").write_text("[compile]\nbits = 4\n")
+    result = snnc("bench", "compile", "--case", "none")
+    assert (failures.USAGE, False) == (result.exit_code, "unknown-setting" in result.stderr)
 
 
 def test_settings_that_cannot_be_read_are_refused(folder, snnc):
