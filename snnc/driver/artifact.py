@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,25 +70,23 @@ def module_digest(module: Module) -> str:
     return hashlib.sha256(write(module, locs=False).encode()).hexdigest()
 
 
-def save_model(module: Module, folder: Path) -> None:
-    """Write `model.snn` and its weights; locations keep the name of a file, not its folder."""
-    text = write(module, folders=False)
+def save_model(module: Module, folder: Path) -> dict[str, str]:
+    """Write `model.snn` and its weights; return their names with their SHA-256.
+
+    Locations keep the name of a file, not its folder.
+    """
+    contents = {MODEL: write(module, folders=False).encode()}
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if apart:
-        write_composed(folder / WEIGHTS, packed_tensors(apart))
-    write_composed(folder / MODEL, text.encode())
-
-
-def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of some files of a folder by their names."""
-    return {name: digest(folder / name) for name in names}
+        contents[WEIGHTS] = packed_tensors(apart)
+    return {name: write_composed(folder / name, data) for name, data in contents.items()}
 
 
 def write_manifest(
     folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str]
 ) -> dict[str, Any]:
     """Write and return the manifest; `files` are all in the folder, some digests are `known`."""
-    found = {**known, **digests(folder, (n for n in names_in(folder) if n not in known))}
+    found = {name: known.get(name) or digest(folder / name) for name in names_in(folder)}
     full = {**manifest, "schema": SCHEMA, "files": found}
     text = to_json(full)
     write_composed(folder / MANIFEST, text.encode())
@@ -154,8 +152,9 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def names_in(folder: Path) -> list[str]:
     """Return the files of a folder and of those within, by their sorted names from it."""
-    found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+    root = str(folder)
+    found = (f"{place}/{name}" for place, _, names in os.walk(root) for name in names)
+    return sorted(path[len(root) + 1 :].replace(os.sep, "/") for path in found)
 
 
 def publish(source: Path, folder: Path, link: bool = False) -> bool:
@@ -208,13 +207,10 @@ def _link(source: Path, made: Path) -> bool:
     try:
         made.mkdir()
         for name in names_in(source):
-            beside = made / name
-            if name in (MANIFEST, README):
-                shutil.copyfile(source / name, beside)
-                continue
-            if beside.parent != made:
-                beside.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source / name, beside)
+            if "/" in name:
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+            give = shutil.copyfile if name in (MANIFEST, README) else os.link
+            give(f"{source}/{name}", f"{made}/{name}")
     except OSError:
         # Another file system, or one without links; what else is wrong, copying tells.
         shutil.rmtree(made, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import snnc
 from snnc.diagnostics import fail
 from snnc.driver.artifact import (
     README,
-    digests,
     module_digest,
-    names_in,
     save_model,
     write_manifest,
 )
@@ -67,10 +64,7 @@ def _write(
             help="scale weights and leaks down; snnc explain never-exact",
             exit_status=4,
         )
-    with ThreadPoolExecutor(1) as beside:
-        # Digests of the large files take as long as writing the program, and need no interpreter.
-        known = beside.submit(digests, folder, names_in(folder))
-        save_model(module, folder)
+    digests = {**emitted.digests, **save_model(module, folder)}
     takes = [v.name for v in placed.graph.inputs]
     manifest = {
         "tool": {"name": "snnc", "version": snnc.__version__},
@@ -91,8 +85,9 @@ def _write(
         "layout": dict(emitted.layout),
         "report": told,
     }
-    write_composed(folder / README, readme(manifest, emitted.files).encode())
-    return write_manifest(folder, manifest, known.result())
+    text = readme(manifest, emitted.files)
+    digests[README] = write_composed(folder / README, text.encode())
+    return write_manifest(folder, manifest, digests)
 
 
 def _fields(options: Any) -> dict[str, Any]:

@@ -25,12 +25,15 @@ from snnc.ir.graph import Module
 class Emitted:
     """What `emit` reports: file names in order, and what the manifest says of the build.
 
+    `digests` has the SHA-256 of files by name where `write_composed` told it; the driver makes the
+    others.
     `resources` (cores, axons, bits ...), `latency` in ticks per output, `relies_on` (unproven
     properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON
     data. `max_ticks` is the longest run for which the build is exact, None for any length.
     """
 
     files: tuple[str, ...]
+    digests: Mapping[str, str] = field(factory=dict, kw_only=True)
     resources: Mapping[str, Any] = field(factory=dict)
     latency: Mapping[str, int] = field(factory=dict)
     relies_on: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Files: writing so that nothing half-written is ever left behind, and reading `.npz` archives."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable
@@ -56,15 +57,22 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         raise
 
 
-def write_composed(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_composed(path: Path, data: bytes | Iterable[bytes]) -> str:
     """Write bytes (or chunks) into a folder that its maker renames, or removes, as a whole.
+
+    Returns:
+        The SHA-256 of what was written, in hexadecimal.
 
     Raises:
         SnncError: `output-unwritable` when the folder cannot be written or the disk is full.
     """
     try:
-        with path.open("wb") as stream:
-            stream.writelines([data] if isinstance(data, bytes) else data)
+        found = hashlib.sha256()
+        with open(path, "wb") as stream:
+            for chunk in [data] if isinstance(data, bytes) else data:
+                found.update(chunk)
+                stream.write(chunk)
+        return found.hexdigest()
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -6,7 +6,6 @@ identity; their names are for people (and unique within a module).
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -38,41 +37,44 @@ def _frozen_attrs(attrs: Mapping[str, Attr]) -> Mapping[str, Attr]:
     return MappingProxyType(dict(attrs))
 
 
-# Without slots: what is kept of an op is read many times, and faster from a plain dictionary.
-@frozen(eq=False, slots=False)
+@frozen(eq=False)
 class Op:
-    """One operation; `attrs` holds only what differs from the declared defaults."""
+    """One operation; `attrs` holds only what differs from the declared defaults.
+
+    `kind` is the name without its level: `conv2d` of `int.conv2d`; `values` are the operands that
+    are values; `symbols` all symbols of operands and attributes, in order.
+    """
 
     name: str
     operands: tuple[Operand, ...]
     attrs: Mapping[str, Attr] = field(converter=_frozen_attrs)
     results: tuple[Value, ...]
     loc: Location
+    kind: str = field(init=False)
+    values: tuple[Value, ...] = field(init=False)
+    symbols: tuple[Symbol, ...] = field(init=False)
 
-    @cached_property
+    @kind.default
+    def _kind(self) -> str:
+        return self.name.partition(".")[2]
+
+    @values.default
+    def _values(self) -> tuple[Value, ...]:
+        return tuple([o for o in self.operands if isinstance(o, Value)])
+
+    @symbols.default
+    def _symbols(self) -> tuple[Symbol, ...]:
+        found = [o for o in self.operands if isinstance(o, Symbol)]
+        return tuple(found + [a for a in self.attrs.values() if isinstance(a, Symbol)])
+
+    @property
     def spec(self) -> OpSpec:
         """The declaration of this op."""
         return lookup(self.name)
 
-    @cached_property
-    def kind(self) -> str:
-        """The name without its level: `conv2d` of `int.conv2d`."""
-        return self.name.partition(".")[2]
-
     def __getitem__(self, attr: str) -> Any:
         """Return an attribute, or its declared default."""
         return self.attrs[attr] if attr in self.attrs else self.spec.default(attr)
-
-    @cached_property
-    def values(self) -> tuple[Value, ...]:
-        """The operands that are values."""
-        return tuple(o for o in self.operands if isinstance(o, Value))
-
-    @cached_property
-    def symbols(self) -> tuple[Symbol, ...]:
-        """All symbols of operands and attributes, in order."""
-        found = [o for o in self.operands if isinstance(o, Symbol)]
-        return tuple(found + [a for a in self.attrs.values() if isinstance(a, Symbol)])
 
     @property
     def result(self) -> Value:

@@ -42,16 +42,21 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
                 help=f"add --chip {chip[0]},{chip[1]}",
             )
     cores = parts(placed)
-    names = write_config(placed, folder, options.format, options.split, cores)
-    names += _write_side(placed, folder, options, chips)
+    written = write_config(placed, folder, options.format, options.split, cores)
+    written |= _write_side(placed, folder, options, chips)
     return Emitted(
-        tuple(names), resources(placed, cores, chips), placed.latency(), relies_on(placed)
+        tuple(written),
+        resources(placed, cores, chips),
+        placed.latency(),
+        relies_on(placed),
+        digests=written,
     )
 
 
 def _write_side(
     placed: Placed, folder: Path, options: Options, chips: tuple[Coordinate, ...]
-) -> list[str]:
+) -> dict[str, str]:
+    """Write the files beside the frames; return their names with their SHA-256."""
     contents = {
         side.INPUTS: side.inputs(placed),
         side.OUTPUTS: side.outputs(placed),
@@ -61,11 +66,9 @@ def _write_side(
         contents[side.CORE_PARAMS] = side.core_params(placed)
     if options.neuron_places:
         contents[side.PLACES] = side.neuron_places(placed)
-    for name, content in contents.items():
-        write_composed(folder / name, side.text(content).encode())
-    lines = json.dumps(describe(placed.module), separators=(",", ":"))
-    write_composed(folder / LAYOUT, lines.encode())
-    return [*contents, LAYOUT]
+    texts = {name: side.text(content) for name, content in contents.items()}
+    texts[LAYOUT] = json.dumps(describe(placed.module), separators=(",", ":"))
+    return {name: write_composed(folder / name, text.encode()) for name, text in texts.items()}
 
 
 def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]) -> dict[str, int]:

@@ -313,7 +313,7 @@ class Placer:
     def _weight_bytes(self) -> int:
         """Return the size of the dense weights of all cores."""
         return LIMITS.axons * sum(
-            self.hints[piece.op]["extension"] * (piece.last - piece.first)
+            int(self.hints[piece.op]["extension"]) * (piece.last - piece.first)
             for cores in self.cores.values()
             for pieces in cores
             for piece in pieces

@@ -151,19 +151,18 @@ def core_words(placed: Placed, part: Part) -> Words:
 
 def write_config(
     placed: Placed, folder: Path, formats: Sequence[str], split: str, cores: Sequence[Part]
-) -> list[str]:
-    """Write the configuration files of all cores; return their names in order.
+) -> dict[str, str]:
+    """Write the configuration files of all cores; return their names in order, with their SHA-256.
 
     Raises:
         SnncError: `output-unwritable`, or what `core_words` raises; no part of a file remains.
     """
-    names = []
+    written = {}
     for stem, members in _files(cores, split).items():
         for suffix in dict.fromkeys(formats):
             name = f"{stem}.{suffix}"
-            write_composed(folder / name, _chunks(placed, suffix, members))
-            names.append(name)
-    return names
+            written[name] = write_composed(folder / name, _chunks(placed, suffix, members))
+    return written
 
 
 def _files(cores: Sequence[Part], split: str) -> dict[str, list[Part]]:
