@@ -23,6 +23,7 @@ PLUGIN = Plugin(
     targets={
         "paicore": "snnc.targets.paicore:Paicore",
         "dynapcnn": "snnc.targets.dynapcnn:Dynapcnn",
+        "lynxi": "snnc.targets.lynxi:Lynxi",
     },
     frontends={
         "text": "snnc.frontends.text:Text",
@@ -39,6 +40,7 @@ PLUGIN = Plugin(
     levels={
         "paicore": "snnc.targets.paicore.ops",
         "dynapcnn": "snnc.targets.dynapcnn.ops",
+        "lynxi": "snnc.targets.lynxi.ops",
     },
     presets={
         "int": "clean,fold-norm,quantize,clean",

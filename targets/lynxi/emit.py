@@ -1,0 +1,61 @@
+"""A placed module becomes the files of a build, and what the manifest says of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.extend.target import Emitted
+from snnc.ir.graph import Module
+from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.layout import states, write_files
+from snnc.targets.lynxi.options import Options
+from snnc.targets.lynxi.records import RANDOM, Artifact
+
+
+def emit(module: Module, folder: Path, options: Options) -> Emitted:
+    """Write the files of a placed module into an existing folder.
+
+    Raises:
+        SnncError: `lynxi-malformed`, `output-unwritable`.
+    """
+    artifact = to_artifact(module)
+    names = write_files(artifact, folder)
+    latency = {port.name: 0 for port in artifact.outputs}
+    layout = {"batch": artifact.batch, "version": artifact.version, "profile": artifact.profile}
+    return Emitted(names, resources(artifact), latency, relies_on(artifact), layout)
+
+
+def resources(artifact: Artifact) -> dict[str, Any]:
+    """Return what a graph takes, as numbers for the manifest."""
+    held = states(artifact)
+    return {
+        "ops": len(artifact.graph.bindings),
+        "parameters": sum(int(a.size) for a in artifact.params.values()),
+        "parameter_bytes": sum(int(a.nbytes) for a in artifact.params.values()),
+        "states": len(held),
+        "state_values": sum(int(np.prod(row["shape"])) for row in held),
+        "state_bytes": sum(row["size"] for row in held) * artifact.batch,
+        "batch": artifact.batch,
+    }
+
+
+def relies_on(artifact: Artifact) -> tuple[str, ...]:
+    """Return what the build needs of the silicon though nobody measured it."""
+    found = [NUMBERS]
+    if states(artifact):
+        found.append(STATES)
+    if any(True for _ in artifact.graph.of(RANDOM)):
+        found.append(DRAWS)
+    return tuple(found)
+
+
+NUMBERS = (
+    "numbers: width and order of the chip's sums, and where it rounds to float16, are not "
+    "published; the emulator follows docs/lynxi.md"
+)
+STATES = (
+    "states: a load reads what the save of the same flag kept one step ago, and after a reset the "
+    "constant beside it"
+)
+DRAWS = "draws: generator, grid and seed of the chip's random numbers are not published"

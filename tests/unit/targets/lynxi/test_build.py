@@ -1,0 +1,245 @@
+"""What builds are, what is refused, and how they run."""
+
+import json
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+import snnc
+from snnc.diagnostics import SnncError
+from snnc.ir import Builder
+from snnc.targets.lynxi.check import check_states
+from snnc.targets.lynxi.emulate import Emulator
+from snnc.targets.lynxi.layout import APU, FILES, GRAPH, PARAMS, TOP, VALUES, read_files
+from snnc.targets.lynxi.records import LOAD, SAVE, STATE_KEY, Binding, Node
+from tests.unit.targets.lynxi.networks import TARGET, artifact, build, emitted, small, train
+
+
+def code_of(function, *args, **options):
+    with pytest.raises(SnncError) as found:
+        function(*args, **options)
+    return found.value.code
+
+
+@pytest.mark.parametrize(("batch", "version"), [(1, 0), (2, 1), (4, 1), (7, 1), (14, 1), (28, 1)])
+def test_a_batch_above_one_is_built_as_version_one(batch, version):
+    made = build(small(), batch=batch)
+    assert {"batch": batch, "version": version, "profile": "f32"} == dict(made.placed.attrs)
+    assert {"batch_size": batch, "n_slice": batch} == {
+        k: v for k, v in json.loads((made._files / APU).read_text())["apu_x"].items()
+        if k != "userload"
+    }  # fmt: skip
+
+
+def test_batches_and_versions_that_the_tool_chain_lacks_are_refused():
+    assert "batch-size" == code_of(build, small(), batch=3)
+    assert "batch-version" == code_of(build, small(), batch=7, version=0)
+    assert "batch-version" == code_of(build, small(), version=2)
+    assert "batch-version" == code_of(build, small(), mode="glb", version=0)
+
+
+def test_states_on_the_chip_need_version_one():
+    made = build(small(), mode="glb")
+    assert 1 == made.placed.attrs["version"]
+    assert {1} == {op["mode"] for op in made.placed.ops("annotation.load", "annotation.save")}
+
+
+def test_numbers_do_not_depend_on_the_batch():
+    x = {"x": train((30, 6, 6))}
+    one, many = (build(small(), batch=b).run(x).outputs["digit"] for b in (1, 28))
+    np.testing.assert_array_equal(one, many)
+
+
+def test_states_go_on_in_a_second_run_and_are_reset_without_it():
+    x, made = train((3, 10, 6)), build(small())
+    whole = made.run({"x": x}, probe=("digit.v",))
+    first = made.run({"x": x[:, :4]}, probe=("digit.v",))
+    rest = made.run({"x": x[:, 4:]}, state=first.state, probe=("digit.v",))
+    again = made.run({"x": x[:, :4]}, probe=("digit.v",))
+    parts = np.concatenate([first.trace["digit.v"], rest.trace["digit.v"]], axis=1)
+    np.testing.assert_array_equal(whole.trace["digit.v"], parts)
+    np.testing.assert_array_equal(first.outputs["digit"], again.outputs["digit"])
+
+
+def test_potentials_and_spikes_are_traced_as_the_reference_has_them():
+    x, module = train((2, 9, 6)), small()
+    made = build(module)
+    expected = snnc.run(made.module, {"x": x}, probe=("hidden", "hidden.v"))
+    actual = made.run({"x": x}, probe=("hidden", "hidden.v"))
+    for name in ("hidden", "hidden.v"):
+        np.testing.assert_array_equal(expected.trace[name], actual.trace[name])
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "uint8"])
+def test_what_the_host_sends_has_no_influence_on_spikes(kind):
+    made = build(small(), input=kind)
+    assert kind == json.loads((made._files / TOP).read_text())["inputs"][0]["dtype"]
+    assert made.verify({"x": train((2, 8, 6))})
+
+
+def test_real_inputs_are_not_sent_as_bytes():
+    b = Builder("reals", "snn")
+    module = b.finish(b.op("neuron", b.input("x", "f32[3]~")))
+    assert "input-element" == code_of(build, module, input="uint8")
+    made = build(module, input="float16")
+    assert "input-range" == code_of(made.run, {"x": np.full((1, 2, 3), 0.1, np.float32)})
+
+
+def test_a_state_of_another_program_is_refused(tmp_path):
+    one, other = build(small()), build(small(reset="soft", floor=0.0))
+    x = {"x": train((1, 3, 6))}
+    state = Emulator(one._files).run(x).state
+    assert "bad-state" == code_of(Emulator(other._files).run, x, state=state)
+    assert "bad-state" == code_of(Emulator(one._files).run, {"x": train((2, 3, 6))}, state=state)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({}, "missing-input"),
+        ({"y": train((1, 2, 6))}, "unknown-input"),
+        ({"x": train((1, 2, 5))}, "input-shape"),
+        ({"x": np.full((1, 2, 6), 2)}, "input-range"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(given, code):
+    made = build(small())
+    assert code == code_of(Emulator(made._files).run, given)
+
+
+def test_probes_and_ticks_that_do_not_exist_are_refused():
+    made = build(small())
+    emulator = Emulator(made._files)
+    x = {"x": train((1, 2, 6))}
+    assert "unknown-probe" == code_of(emulator.run, x, probe=("hiden",))
+    assert "tick-count" == code_of(emulator.run, x, ticks=3)
+    assert (1, 2, 1, 5) == emulator.run(x, probe=("14",)).trace["14"].shape
+
+
+def repeated(graph, op, **changes):
+    """The graph with the attributes of its first state op of a kind changed in the section."""
+    index = next(b.meta for _, b in graph.of(op))
+    rows = list(graph.metas[STATE_KEY])
+    rows[index] = {**rows[index], **changes}
+    return evolve(graph, metas={**graph.metas, STATE_KEY: tuple(rows)})
+
+
+@pytest.mark.parametrize(
+    ("op", "changes", "codes"),
+    [
+        (SAVE, {"flag": "digit.v"}, {"state-twice", "state-unsaved"}),
+        (LOAD, {"flag": "hidden.v"}, {"state-twice", "state-unloaded"}),
+        (SAVE, {"flag": "other"}, {"state-unsaved", "state-unloaded"}),
+        (LOAD, {"mode": 2}, {"state-place"}),
+        (LOAD, {"offset": 4}, {"state-place"}),
+    ],
+)
+def test_states_without_their_pair_are_refused(op, changes, codes):
+    graph = artifact(small()).graph
+    assert codes == {d.code for d in check_states(repeated(graph, op, **changes)).errors}
+
+
+def test_a_load_and_save_of_different_shapes_are_refused():
+    graph = artifact(small()).graph
+    rows = list(graph.metas[STATE_KEY])
+    rows[2], rows[3] = ({**rows[i], "flag": f} for i, f in ((2, "digit.v"), (3, "hidden.v")))
+    swapped = evolve(graph, metas={**graph.metas, STATE_KEY: tuple(rows)})
+    assert {"state-shape"} == {d.code for d in check_states(swapped).errors}
+
+
+def test_a_save_that_nothing_ties_is_refused():
+    graph = artifact(small()).graph
+    last = graph.result
+    loose = evolve(last, args=last.args[:-1])
+    cut = evolve(graph, bindings=(*graph.bindings[:-1], loose))
+    assert {"state-dropped"} == {d.code for d in check_states(cut).errors}
+
+
+def test_an_op_without_a_kernel_is_refused():
+    made = artifact(small())
+    type = made.graph.bindings[0].type
+    odd = Binding("nn.gelu", (Node(0),), type)
+    bindings = (*made.graph.bindings[:1], odd, *made.graph.bindings[2:])
+    graph = evolve(made.graph, bindings=bindings, metas={})
+    assert "op-unknown" == code_of(
+        Emulator.of, evolve(made, graph=evolve(graph, bindings=(bindings[0], odd)))
+    )
+
+
+def test_a_printed_type_that_does_not_follow_is_refused(tmp_path):
+    folder = emitted(small(), tmp_path)
+    path = folder / GRAPH
+    line = next(t for t in path.read_text().splitlines() if "divide(" in t)
+    text = path.read_text().replace(
+        line, line.replace("(1, 3), float32] */;", "(1, 2), float32] */;")
+    )
+    path.write_text(text)
+    assert "graph-type" == code_of(TARGET.load, folder)
+    assert "graph-type" == code_of(Emulator(folder).run, {"x": train((1, 2, 6))})
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_lacks_is_named(name, tmp_path):
+    folder = emitted(small(), tmp_path)
+    (folder / name).unlink()
+    wanted = "weights-missing" if name == VALUES else "artifact-missing"
+    assert wanted == code_of(read_files, folder)
+
+
+@pytest.mark.parametrize("name", [TOP, PARAMS, APU])
+def test_a_table_that_was_edited_is_refused(name, tmp_path):
+    folder = emitted(small(), tmp_path)
+    (folder / name).write_text("{}")
+    assert "artifact-malformed" == code_of(read_files, folder)
+    (folder / name).write_text("[1")
+    assert "artifact-malformed" == code_of(read_files, folder)
+
+
+def test_tables_that_do_not_say_the_graph_are_refused(tmp_path):
+    folder = emitted(small(), tmp_path)
+    top = json.loads((folder / TOP).read_text())
+    top["states"][0]["addr"] = 4
+    (folder / TOP).write_text(json.dumps(top))
+    assert "artifact-malformed" == code_of(read_files, folder)
+
+
+def test_what_the_target_does_not_take_is_refused_with_a_way_out():
+    b = Builder("ints", "int")
+    integers = b.finish(b.op("neuron", b.input("x", "i32[3]~"), threshold=1))
+    assert "lynxi-integers" == code_of(build, integers, pipeline="legalise,place")
+    assert "lynxi-malformed" == code_of(build, small(), pipeline="place")
+    assert "bias-in-sum" == code_of(build, small(), pipeline="legalise,place")
+    b = Builder("still", "snn")
+    still = b.finish(b.op("linear", b.input("x", "f32[3]"), b.weight("w", np.eye(3))))
+    assert "untimed-value" == code_of(build, still)
+    b = Builder("turned", "snn")
+    w = b.weight("w", np.ones((1, 1, 2, 2), np.float32))
+    assert "unsupported-op" == code_of(
+        build, b.finish(b.op("conv_transpose2d", b.input("x", "u1[1, 4, 4]~"), w))
+    )
+    assert "count-too-large" == code_of(build, small(spike="count", max_count=2**30))
+    late = {"first": 2**24, "ticks": 9}
+    assert "neuron-window" == code_of(build, small(**late))
+    b = Builder("mixed", "snn")
+    x, y = b.input("x", "f32[3]~"), b.input("y", "f16[3]~")
+    assert "mixed-floats" == code_of(build, b.finish(b.op("neuron", x), b.op("neuron", y)))
+    b = Builder("wide", "snn")
+    w = b.weight("w", np.full((1, 3), 2**24 + 1, np.int32))
+    assert "weight-inexact" == code_of(build, b.finish(b.op("linear", b.input("x", "u1[3]~"), w)))
+
+
+def test_a_float_that_an_element_does_not_hold_is_refused_on_the_way_out():
+    b = Builder("sum", "snn")
+    w = b.weight("w", np.full((1, 1), 3e38, np.float32))
+    made = build(b.finish(b.op("linear", b.input("x", "f32[1]~"), w)))
+    emulator = Emulator(made._files)
+    assert "output-range" == code_of(emulator.run, {"x": np.full((1, 1, 1), 100, np.float32)})
+
+
+def test_a_build_says_what_it_takes_of_the_chip():
+    made = build(small(), batch=4)
+    found = made.manifest["resources"]
+    assert (2, 8, 4 * 8 * 4) == (found["states"], found["state_values"], found["state_bytes"])
+    assert ["numbers", "states"] == [r.partition(":")[0] for r in made.manifest["relies_on"]]
+    assert {"digit": 0} == made.manifest["latency"]
