@@ -374,6 +374,8 @@ def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[s
 
 def _convert(kind: str, value: Any) -> Any:
     """Return the canonical form of an attribute, or None where it does not fit its kind."""
+    if kind == "int" and type(value) is int:
+        return value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     whole = isinstance(value, int) and not isinstance(value, bool)

@@ -74,7 +74,7 @@ class Op:
 
     def __getitem__(self, attr: str) -> Any:
         """Return an attribute, or its declared default."""
-        return self.attrs[attr] if attr in self.attrs else self.spec.default(attr)
+        return self.attrs[attr] if attr in self.attrs else lookup(self.name).default(attr)
 
     @property
     def result(self) -> Value:

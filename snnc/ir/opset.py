@@ -163,6 +163,7 @@ class Level:
 
 
 _LEVELS: dict[str, Level] = {}
+_OPS: dict[str, OpSpec] = {}
 _FINDERS: list[Callable[[str], None]] = []
 
 
@@ -174,6 +175,7 @@ def register_level(name: str, doc: str, ops: Sequence[OpSpec]) -> Level:
         if not op.name.startswith(f"{name}."):
             raise fail("bad-level", f"op {op.name!r} does not belong to level {name!r}")
     _LEVELS[name] = Level(name, doc, {op.name: op for op in ops})
+    _OPS.update(_LEVELS[name].ops)
     return _LEVELS[name]
 
 
@@ -209,7 +211,8 @@ def lookup(op: str, loc: Location = UNKNOWN) -> OpSpec:
     Raises:
         SnncError: `unknown-op` (with the nearest name), `unknown-level`.
     """
-    ops = level(op.partition(".")[0], loc).ops
-    if op not in ops:
-        raise fail("unknown-op", f"there is no op {op!r}", loc, help=nearest(op, list(ops)))
-    return ops[op]
+    if op not in _OPS:
+        names = list(level(op.partition(".")[0], loc).ops)  # This may register them only now.
+        if op not in _OPS:
+            raise fail("unknown-op", f"there is no op {op!r}", loc, help=nearest(op, names))
+    return _OPS[op]
