@@ -321,6 +321,16 @@ def quantizing(f: F) -> F:
     return f
 
 
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Processes to use.",
+)
+
+
 def labelled_data(f: F) -> F:
     """Add `--data` and how it is read, run and spread."""
     count = click.IntRange(min=1)
@@ -333,14 +343,7 @@ def labelled_data(f: F) -> F:
             show_default=True,
             help="Samples at a time.",
         ),
-        click.option(
-            "--jobs",
-            type=count,
-            metavar="N",
-            default=1,
-            show_default=True,
-            help="Processes to use.",
-        ),
+        jobs,
         click.option("--read", metavar="NAME", help="Output to read.  [default: the only one]"),
         click.option("--ticks", type=count, metavar="N", help="Ticks to run."),
         click.option(
@@ -414,13 +417,22 @@ engine = click.option(
     type=Named("engines", "auto", "emulator"),
     metavar="NAME",
     default="auto",
-    help="reference, numpy, native, or emulator for a build.  [default: the emulator for a build, "
-    "the fastest exact engine for a network]",
+    show_default=True,
+    help="auto: the fastest exact one, of a build for its files; emulator: that of a build's "
+    "target; reference, numpy or native: the network, or the program of a build.",
 )
 semantics = click.option(
     "--semantics",
     metavar="NAME",
     help="Which emulator of a build's target runs, where it has several: timestep or event for "
     "dynapcnn.  [default: the one that it was compiled with]",
+)
+tick_length = click.option(
+    "--dt",
+    type=click.IntRange(min=1),
+    metavar="US",
+    default=1000,
+    show_default=True,
+    help="Microseconds of a tick, for events.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

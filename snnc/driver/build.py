@@ -108,6 +108,10 @@ class Build:
         """The placed module that the files say."""
         return self.target.load(self._files)
 
+    def program(self, semantics: str | None = None) -> Program:
+        """Return the program that runs the files, in one of the target's semantics."""
+        return self._program("auto", semantics)
+
     def _program(self, engine: str, semantics: str | None) -> Program:
         """Return the program that runs the files, `auto` or `emulator`, made once."""
         if semantics is None and engine == "auto":

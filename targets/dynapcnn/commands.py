@@ -50,13 +50,16 @@ def from_rasters(placed: Placed, types: Mapping[str, Type], trains: Mapping[str,
         places = np.argwhere(maps > 0)
         rows = np.repeat(places, maps[tuple(places.T)].astype(np.int64), axis=0)
         found.append(_sent(placed, name, (rows[:, 0], rows[:, 1:])))
-    return _in_order(placed, found, steps)
+    return _in_order(placed, found, steps)[0]
 
 
-def from_stream(placed: Placed, events: Array, step: Array, steps: int, pixels: int) -> Array:
+def from_stream(
+    placed: Placed, events: Array, step: Array, steps: int, pixels: int
+) -> tuple[Array, Array]:
     """Return the words of events (x, y, feature, layer), which are served in their order.
 
     `layer` is the number of a core, or `pixels` for the pixel block; `step` says in which step.
+    Beside them, for each word, the number of its event, -1 for the leak and ends of steps.
     """
     places = np.column_stack([events[name].astype(np.int64) for name in ("feature", "y", "x")])
     known = {core.core: n for n, core in enumerate(placed.cores)}
@@ -73,11 +76,14 @@ def from_stream(placed: Placed, events: Array, step: Array, steps: int, pixels: 
             ranks.append(at)
             words.append(row)
             all_steps.append(step[at])
-    if not words:
-        return _in_order(placed, [], steps)
-    rank, word, when = (np.concatenate(parts) for parts in (ranks, words, all_steps))
+    none = np.zeros(0, np.int64)
+    rank, when = (np.concatenate([none, *parts]) for parts in (ranks, all_steps))
+    word = np.concatenate([none.astype(np.uint64), *words])
     order = np.argsort(rank, kind="stable")
-    return _in_order(placed, [(when[order], word[order])], steps)
+    found, sources = _in_order(placed, [(when[order], word[order])], steps)
+    numbers = np.full(len(found), -1, np.int64)
+    numbers[sources == 0] = rank[order]
+    return found, numbers
 
 
 def passing(pixels: Pixels, places: Array) -> tuple[Array, Array]:
@@ -115,8 +121,11 @@ def _words(placed: Placed, sent: Sequence[Destination], places: Array) -> list[A
     ]
 
 
-def _in_order(placed: Placed, events: Sequence[Rows], steps: int) -> Array:
-    """Return all words: in a step first the leak, core after core by number, then the events."""
+def _in_order(placed: Placed, events: Sequence[Rows], steps: int) -> tuple[Array, Array]:
+    """Return all words: in a step first the leak, core after core by number, then the events.
+
+    Beside them, from which of `events` each word is, -1 for none.
+    """
     leaking = sorted((c.core, n) for n, c in enumerate(placed.cores) if c.bias is not None)
     nowhere = np.zeros((steps, 3), np.int64)
     every = np.arange(steps)
@@ -124,4 +133,8 @@ def _in_order(placed: Placed, events: Sequence[Rows], steps: int) -> Array:
     parts += [*events, (every, pack(STEP, 0, nowhere))]
     when = np.concatenate([part[0] for part in parts])
     words = np.concatenate([part[1] for part in parts])
-    return np.asarray(words[np.argsort(when, kind="stable")])
+    first, last = len(leaking), len(leaking) + len(events)
+    sources = [n - first if first <= n < last else -1 for n in range(len(parts))]
+    source = np.repeat(sources, [len(part[0]) for part in parts])
+    order = np.argsort(when, kind="stable")
+    return words[order], source[order]

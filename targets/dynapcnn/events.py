@@ -58,17 +58,9 @@ def events_to_raster(events: Array, layer: int, shape: Shape, ticks: int, dt: in
         SnncError: `event-order` where timestamps go back, `event-time` for one before 0 or after
             the last tick, `event-place` outside the map.
     """
-    _check_tick(dt)
     times = events["timestamp"].astype(np.int64)
-    back = np.flatnonzero(np.diff(times) < 0)
-    if len(back):
-        at = int(back[0]) + 1
-        raise fail(
-            "event-order",
-            f"event {at} has timestamp {times[at]}, the one before it {times[at - 1]}",
-            help="sort events by time; a counter that wrapped must be unrolled",
-        )
-    if len(times) and not 0 <= times[0] <= times[-1] < ticks * dt:
+    check_order(times, dt)
+    if len(times) and times[-1] >= ticks * dt:
         raise fail(
             "event-time",
             f"timestamps from {times[0]} to {times[-1]} us leave {ticks} ticks of {dt} us",
@@ -87,6 +79,29 @@ def events_to_raster(events: Array, layer: int, shape: Shape, ticks: int, dt: in
     raster = np.zeros((ticks, *shape), dtype=np.int64)
     np.add.at(raster, (mine["timestamp"] // dt, *place.T), 1)
     return raster
+
+
+def check_order(times: Array, dt: int) -> None:
+    """Refuse timestamps that go back or begin before 0, and ticks without length.
+
+    Raises:
+        SnncError: `event-order`, `event-time`.
+    """
+    _check_tick(dt)
+    back = np.flatnonzero(np.diff(times) < 0)
+    if len(back):
+        at = int(back[0]) + 1
+        raise fail(
+            "event-order",
+            f"event {at} has timestamp {times[at]}, the one before it {times[at - 1]}",
+            help="sort events by time; a counter that wrapped must be unrolled",
+        )
+    if len(times) and times[0] < 0:
+        raise fail(
+            "event-time",
+            f"the first event has timestamp {times[0]} us",
+            help="subtract the start of the recording: time begins at 0",
+        )
 
 
 def _check_tick(dt: int) -> None:

@@ -138,6 +138,27 @@ class Timestep:
                 self._give(given, to, seen)
         some = {core: v[part] for core, v in potentials.items()}
         lengths = part.stop - part.start, when.stop - when.start
+        return self._answer(given, seen, lengths, some, wanted)
+
+    def play(
+        self, given: Mapping[int, Array], seen: Array | None, steps: int, wanted: Wanted
+    ) -> Played:
+        """Return what steps of one sample give from the start.
+
+        `given` are counts (1, steps, f, y, x) by core that the host sends, `seen` those that the
+        pixel block sends on, which `given` holds too.
+        """
+        potentials = self._start(None, 1)
+        return self._answer(given, seen, (1, steps), potentials, wanted)
+
+    def _answer(
+        self,
+        given: Mapping[int, Array],
+        seen: Array | None,
+        lengths: tuple[int, int],
+        some: Mapping[int, Array],
+        wanted: Wanted,
+    ) -> Played:
         played = self._by_machine(given, lengths[1], some, wanted) if lengths[0] == 1 else None
         if played is None:
             played = numpy_steps.play(self.placed, given, *lengths, some, wanted)

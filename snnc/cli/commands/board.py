@@ -1,11 +1,12 @@
-"""`snnc encode` and `snnc decode`: frames to and from a board."""
+"""`snnc encode` and `snnc decode`: frames or events, to and from a board."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json, ticks, to_file, values_out
+from snnc.cli.dynapcnn import events
+from snnc.cli.parameters import Command, as_json, tick_length, ticks, to_file, values_out
 from snnc.cli.printing import counted, show_json
 from snnc.cli.session import Session, check_length
 from snnc.diagnostics import fail
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = """snnc encode build -i x.npz -o in.bin
 snnc encode build -i x.npz --sample 3 -o in.npy --bursts
-snnc encode build --read-back -o ask.bin"""
+snnc encode build --read-back -o ask.bin
+snnc encode speck -i x.npz --dt 500 -o in.npy"""
 
 DECODE_EXAMPLE = """snnc decode build out.bin -o y.npz --ticks 16
 snnc decode build out-0.bin out-1.bin -o y.npz --ticks 300
-snnc decode build answers.bin -o v.npz --read-back"""
+snnc decode build answers.bin -o v.npz --read-back
+snnc decode speck out.npy -o y.npz --dt 500"""
 
 
 def _board(session: Session, folder: str) -> tuple["Build", Any]:
@@ -49,12 +52,13 @@ def _board(session: Session, folder: str) -> tuple["Build", Any]:
     metavar="IN.bin",
     required=True,
     callback=to_file,
-    help="Where to write: .bin, .npy or .txt.",
+    help="Where to write: .bin, .npy or .txt; events: .npy or .npz.",
 )
 @click.option("--sample", type=click.IntRange(min=0), metavar="N", help="Which sample to encode.")
 @ticks
 @click.option("--bursts", is_flag=True, help="A file per burst: IN-0.bin, IN-1.bin ...")
 @click.option("--read-back", is_flag=True, help="Write requests for potentials instead.")
+@tick_length
 @as_json
 @click.pass_obj
 def encode(
@@ -66,15 +70,27 @@ def encode(
     ticks: int | None,
     bursts: bool,
     read_back: bool,
+    dt: int,
     as_json: bool,
 ) -> None:
-    """Turn inputs into the frames to send.
+    """Turn inputs into the frames or events to send.
+
+    For dynapcnn they are events of cores, as a structured array; bursts are none of it. For
+    paicore they are frames:
 
     First come the words that make the cores forget, then for each burst its spikes and a sync word
     per chip that lets the chips run on. A burst is as long as the input buffers are deep. With
     --bursts each is a file, so that what comes back can be kept apart; without, one file holds all
     in order.
     """
+    if (build := session.open(folder)).target.level == events.LEVEL:
+        if bursts or read_back or inputs is None:
+            raise click.UsageError(
+                "give the inputs with -i X.npz; --bursts and --read-back are for frames"
+            )
+        trains = _spikes(session, build, inputs, sample, ticks)
+        events.encode(build, trains, Path(output), dt, as_json)
+        return
     build, board = _board(session, folder)
     if read_back:
         if inputs is not None:
@@ -157,6 +173,7 @@ def _write(output: str, parts: list[Any], apart: bool, what: str, as_json: bool)
 @values_out("the outputs or potentials")
 @ticks
 @click.option("--read-back", is_flag=True, help="The file holds answers to encode --read-back.")
+@tick_length
 @as_json
 @click.pass_obj
 def decode(
@@ -166,17 +183,23 @@ def decode(
     output: str,
     ticks: int | None,
     read_back: bool,
+    dt: int,
     as_json: bool,
 ) -> None:
-    """Turn received frames into outputs or potentials.
+    """Turn received frames or events into outputs or potentials.
 
-    One file per burst, in order: slots repeat after a burst, so frames of two bursts can't be told
+    For dynapcnn: events of monitored cores, from one file or several in order. For paicore: one
+    file per burst, in order: slots repeat after a burst, so frames of two bursts can't be told
     apart once they are mixed. With --read-back, one file with the answers to all requests, in
     order; Y.npz then holds NAME.v for each layer.
     """
-    from snnc.runtime.values import write_values
     from snnc.targets.paicore.files import read_words
 
+    if (build := session.open(folder)).target.level == events.LEVEL:
+        if read_back:
+            raise click.UsageError("--read-back is for frames; events hold no potentials")
+        show_decoded(output, events.decode(build, files, dt, ticks), False, as_json)
+        return
     build, board = _board(session, folder)
     words = [read_words(Path(name)) for name in files]
     if read_back:
@@ -190,6 +213,13 @@ def decode(
         if count is None:
             raise click.UsageError("say how many ticks were run with --ticks N")
         arrays = board.decode(Path(folder), words, count)
+    show_decoded(output, arrays, read_back, as_json)
+
+
+def show_decoded(output: str, arrays: dict[str, Any], read_back: bool, as_json: bool) -> None:
+    """Write arrays by name, and print what they are."""
+    from snnc.runtime.values import write_values
+
     write_values(Path(output), arrays)
     if as_json:
         show_json({"file": output, "values": {n: list(a.shape) for n, a in arrays.items()}})

@@ -10,22 +10,32 @@ from snnc.cli.parameters import (
     as_json,
     engine,
     inputs,
+    jobs,
     network,
     semantics,
+    tick_length,
     ticks,
     values_out,
 )
 from snnc.cli.printing import show_json, show_table
-from snnc.cli.session import Session, is_build, refuse_options
-from snnc.diagnostics import fail
+from snnc.cli.running import Running, execute
+from snnc.cli.session import Session
 
 EXAMPLE = """snnc run net.snnl -i x.npz -o y.npz
-snnc run build -i x.npz -o trace.npz --probe all"""
+snnc run build -i x.npz -o trace.npz --probe all
+snnc run build -i x.npz -o y.npz --engine emulator --jobs 2
+snnc run build --events in.npy -o out.npy --semantics event"""
 
 
 @click.command(cls=Command, name="run", example=EXAMPLE)
 @network
-@inputs()
+@inputs(required=False)
+@click.option(
+    "--events",
+    metavar="X.npy",
+    help="Events in place of -i, for a build that takes them: .npy, .npz, .aedat4 or .bin.",
+)
+@tick_length
 @values_out("outputs, and what is probed")
 @engine
 @semantics
@@ -36,39 +46,57 @@ snnc run build -i x.npz -o trace.npz --probe all"""
     default="",
     help="Values to trace: all, or a,b,c; potentials of neurons a are a.v.",
 )
+@jobs
 @as_json
 @click.pass_obj
 def command(
     session: Session,
     network: str,
     given: Mapping[str, str],
-    inputs: str,
+    inputs: str | None,
+    events: str | None,
+    dt: int,
     output: str,
     engine: str,
     semantics: str | None,
     ticks: int | None,
     probe: str,
+    jobs: int,
     as_json: bool,
 ) -> None:
     """Run a network or a build on inputs.
 
-    A build folder runs on the emulator of its files, a network on the fastest exact engine; the
-    result is the same. Y.npz holds an array per output, (samples, ticks, *shape), and per probe.
+    Of a build the files run, of a network the network; the result is the same, on any engine and in
+    any number of processes. Y.npz holds an array per output, (samples, ticks, *shape), and per
+    probe. With --events, a file of outputs that ends in .npy gets the events of monitored cores.
     """
     from pathlib import Path
 
     from snnc.runtime.values import write_values
 
     names = tuple(name.strip() for name in probe.split(",") if name.strip())
-    result = execute(session, network, inputs, engine, ticks, names, given, semantics)
+    if (inputs is None) == (events is None):
+        raise click.UsageError("give the inputs with -i X.npz, or events with --events")
+    running = Running(network, given, session.plugins, engine, ticks, names, semantics)
+    if events is not None:
+        from snnc.cli.dynapcnn.events import run_events
+
+        run_events(session, running, events, Path(output), dt, as_json)
+        return
+    result = execute(session, running, str(inputs), jobs)
     arrays = {**result.outputs, **result.trace}
     write_values(Path(output), arrays)
+    show_values(output, arrays, set(result.outputs), as_json)
+
+
+def show_values(output: str, arrays: Mapping[str, Any], outputs: set[str], as_json: bool) -> None:
+    """Print what was written to a file, by name."""
     if as_json:
         show_json(
             {
                 "file": output,
                 "values": {
-                    n: {"shape": list(a.shape), "sum": _sum(a), "output": n in result.outputs}
+                    n: {"shape": list(a.shape), "sum": _sum(a), "output": n in outputs}
                     for n, a in arrays.items()
                 },
             }
@@ -77,45 +105,6 @@ def command(
     rows = [(n, "x".join(map(str, a.shape)), a.dtype.name, _sum(a)) for n, a in arrays.items()]
     show_table(("value", "shape", "dtype", "sum"), rows)
     click.echo(f"wrote {output}")
-
-
-def execute(
-    session: Session,
-    source: str,
-    inputs: str,
-    engine: str,
-    ticks: int | None,
-    probe: tuple[str, ...],
-    given: Mapping[str, str] | None = None,
-    semantics: str | None = None,
-) -> Any:
-    """Return the result of a network or build on a file of inputs.
-
-    Raises:
-        SnncError: `emulator-needs-build`, and what reading and running raise.
-    """
-    from snnc.driver import run
-
-    if semantics is not None and (engine != "auto" or not is_build(source)):
-        raise click.UsageError("--semantics chooses the emulator of a build; leave --engine out")
-    if is_build(source):
-        refuse_options(f"{source} is a build, which", given)
-        what: Any = session.open(source)
-    elif engine == "emulator":
-        raise fail(
-            "emulator-needs-build",
-            f"the emulator runs the files of a build, and {source} is no build folder",
-            help=f"compile it first: snnc compile {source} -o DIR",
-        )
-    else:
-        what = session.load(source, given)
-    options: dict[str, Any] = {
-        "ticks": ticks,
-        "probe": probe,
-        "engine": engine,
-        "plugin": session.plugins,
-    }
-    return run(what, inputs, semantics=semantics, **options)
 
 
 def _sum(array: Any) -> int | float:

@@ -61,3 +61,36 @@ def test_semantics_that_there_are_not_are_refused(chip, build, snnc):
     )
     both = ("--semantics", "event", "--engine", "numpy")
     assert 2 == snnc("eval", "steps", "--data", "cdata.npz", *both).exit_code
+
+
+def test_events_go_in_and_come_out(chip, snnc):
+    wrote = snnc("encode", "steps", "-i", "cx.npz", "--sample", 1, "-o", "in.npy", "--dt", 500)
+    assert "ticks of 500 us" in wrote.stdout
+    assert int(np.load("cx.npz")["x"][1].sum()) == len(np.load("in.npy"))
+    for semantics in ("timestep", "event"):
+        chosen = ("--semantics", semantics)
+        snnc("run", "steps", "-i", "cx.npz", "-o", "a.npz", *chosen)
+        shown = snnc(
+            "run", "steps", "--events", "in.npy", "-o", "b.npz", "--dt", 500, "--ticks", 6, *chosen
+        )
+        assert 0 == shown.exit_code, shown.stderr
+        assert "y" in shown.stdout
+        assert outputs("a.npz")[1] == outputs("b.npz")[0]
+        said = snnc("run", "steps", "--events", "in.npy", "-o", "out.npy", "--json", *chosen).json()
+        assert len(np.load("out.npy")) == said["events"] > 0
+        # Read with ticks of 1000 us, two ticks of the raster are one.
+        back = snnc("decode", "steps", "out.npy", "-o", "c.npz", "--ticks", 3)
+        assert 0 == back.exit_code, back.stderr
+        assert said["events"] == np.load("c.npz")["y"].sum()
+
+
+def test_what_is_no_use_of_events_is_refused(chip, build, snnc):
+    assert 2 == snnc("run", "steps", "-o", "y.npz").exit_code
+    events = ("--events", "in.npy", "-o", "y.npz")
+    assert 2 == snnc("run", "net.snn", *events).exit_code
+    assert "error[no-events]" in snnc("run", "build", *events).stderr
+    assert "error[event-file]" in snnc("run", "steps", *events).stderr
+    assert 2 == snnc("encode", "steps", "-i", "cx.npz", "-o", "in.npy", "--bursts").exit_code
+    assert 2 == snnc("decode", "steps", "out.npy", "-o", "y.npz", "--read-back").exit_code
+    np.savez("bare.npz", x=[1], y=[1], p=[0], t=[0])
+    assert "error[event-layer]" in snnc("decode", "steps", "bare.npz", "-o", "y.npz").stderr
