@@ -45,6 +45,19 @@ def test_a_child_says_seconds_bytes_and_memory():
     assert found["bytes"] > 0
 
 
+def test_both_sides_write_to_memory_unless_told_where(tmp_path, monkeypatch):
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(compiling, "MEMORY", tmp_path)
+    monkeypatch.setattr(compiling, "ROOM", 0)
+    assert {"TMPDIR": str(tmp_path)} == compiling.scratch()
+    monkeypatch.setattr(compiling, "ROOM", 1 << 62)
+    assert {} == compiling.scratch()
+    monkeypatch.setattr(compiling, "MEMORY", tmp_path / "none")
+    assert {} == compiling.scratch()
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
+    assert {} == compiling.scratch()
+
+
 def test_each_row_of_a_bench_carries_its_goal(small, peer, snnc):
     rows = snnc("bench", "compile", "--runs", 1, "--peer", peer, "--json").json()
     assert [row["case"] for row in rows] == ["8-4", "chain 2", "chain 4", "chain, time per byte"]
