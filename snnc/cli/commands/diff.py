@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from snnc.cli.commands.run import execute
 from snnc.cli.commands.verify import difference_data, show_difference
 from snnc.cli.failures import DIFFERENT
 from snnc.cli.parameters import Command, as_json, front_end, inputs, ticks
 from snnc.cli.printing import counted, show_json
+from snnc.cli.running import Running, execute
 from snnc.cli.session import STDIN, Session, is_build, refuse_options
 from snnc.diagnostics import fail
 
@@ -130,7 +130,8 @@ def _values(
             help="write the text to a file first",
         )
     probe = () if only == "outputs" else ("all",)
-    result = execute(session, source, inputs, "auto", ticks, probe, given)
+    running = Running(source, given, session.plugins, ticks=ticks, probe=probe)
+    result = execute(session, running, inputs)
     module = session.open(source).module if is_build(source) else session.load(source, given)
     values = [v for op in module.graph.ops for v in op.results]
     spikes = [v.name for v in values if v.type.timed and v.type.element.name == "u1"]

@@ -31,6 +31,34 @@ def test_engines_and_the_emulator_give_the_same_file(folder, build, snnc):
     assert set(files) == {files[0]}
 
 
+def test_processes_give_the_same_file(folder, build, snnc):
+    for number, args in enumerate(
+        [("--jobs", 2), ("--jobs", 2, "--engine", "reference"), ("--engine", "emulator")]
+    ):
+        result = snnc(
+            "run", "build", "-i", "x.npz", "-o", f"y{number}.npz", *args, "--probe", "all"
+        )
+        assert result.exit_code == 0, result.stderr
+    first, *others = (arrays(folder / f"y{n}.npz") for n in range(3))
+    for other in others:
+        shared = [name for name in first if name in other]
+        assert "y" in shared
+        assert all(np.array_equal(first[name], other[name]) for name in shared)
+
+
+def test_random_encoders_draw_by_sample_in_any_number_of_processes(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    text = text.replace("%x: u1[6]~", "%image: f32[6]").replace(
+        "    %a =", "    %x = int.poisson %image {seed = 5} : (f32[6]) -> u1[6]~\n    %a ="
+    )
+    (folder / "rate.snn").write_text(text)
+    np.savez(folder / "images.npz", image=np.full((7, 6), 0.5, np.float32))
+    for jobs in (1, 2):
+        result = snnc("run", "rate.snn", "-i", "images.npz", "-o", f"{jobs}.npz", "--jobs", jobs)
+        assert result.exit_code == 0, result.stderr
+    assert (folder / "1.npz").read_bytes() == (folder / "2.npz").read_bytes()
+
+
 def test_probes_are_traced(folder, build, snnc):
     snnc("run", "build", "-i", "x.npz", "-o", "y.npz", "--probe", "hidden,hidden.v")
     assert list(arrays(folder / "y.npz")) == ["y", "hidden", "hidden.v"]

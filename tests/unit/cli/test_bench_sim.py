@@ -1,0 +1,139 @@
+"""`snnc bench sim`: rows, goals, peers and the plot. Nothing is timed here."""
+
+import json
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from snnc.cli.bench import networks, plotting, simulating
+from snnc.cli.bench.networks import _Drawing as Drawing
+from snnc.cli.bench.sim_child import make_module, measure
+from snnc.diagnostics import SnncError
+from snnc.runtime.native.engine import NativeEngine
+from snnc.runtime.reference import Reference
+
+pytest.importorskip("llvmlite")
+
+SAID = {"times": [1000.0], "peak_bytes": 1, "macs_per_second": 1.0, "spikes": []}
+
+
+def small():
+    """A network of every kind of layer and term."""
+    drawn = Drawing(4, 6, 6).conv(4, 3, 60).conv(4, 3, 90, skip=1).pool()
+    return drawn.fc(7, 90, recurrent=True).net("small")
+
+
+@pytest.fixture
+def cases(monkeypatch):
+    """Small networks in place of the measured ones."""
+    monkeypatch.setattr(simulating, "networks", lambda: (small(), Drawing(9).fc(5, 40).net("fc")))
+    monkeypatch.setattr(
+        simulating,
+        "large",
+        lambda: tuple(Drawing(9).fc(n, 40).net(f"wide, {n}") for n in (20, 40)),
+    )
+    monkeypatch.setattr(simulating, "dense", lambda: Drawing(16).fc(16, 30).net("dense"))
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Our side runs in this process."""
+    monkeypatch.setattr(
+        simulating, "_ours", lambda task, environment=None: measure(json.loads(task.read_text()))
+    )
+
+
+@pytest.fixture
+def peer(folder):
+    """A peer that always says the same."""
+    path = folder / "peer"
+    path.write_text(f"#!/bin/sh\necho chatter\necho '{json.dumps(SAID)}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def task(folder, net, **more):
+    networks.write(net, 3, 8, 0.3, folder / "data.npz")
+    about = {"layers": net.layers, "shape": net.shape, "data": str(folder / "data.npz")}
+    return json.loads(json.dumps(about | {"threads": 1, "seconds": 1e-6, "rates": True} | more))
+
+
+def test_a_network_is_described_as_plain_data(folder):
+    net = small()
+    assert net.convolutional
+    assert net.recurrent
+    macs = 36 * 4 * (4 * 9 + 4 * 9 + 1) + 7 * (36 + 7)
+    assert macs == net.macs
+    names = set(np.load(task(folder, net)["data"]).files)
+    assert {"x", "w1", "w2", "w3", "w4"} == names
+
+
+def test_a_child_says_times_memory_spikes_and_rates(folder):
+    found = measure(task(folder, small()))
+    assert {"times", "first", "peak_bytes", "spikes", "rates"} == set(found)
+    assert 7 == len(found["spikes"])
+    assert ["s1", "s2", "s4"] == list(found["rates"])
+    arrays = dict(np.load(folder / "data.npz"))
+    module = make_module(task(folder, small())["layers"], [4, 6, 6], arrays)
+    runs = [e.prepare(module).run({"x": arrays["x"]}) for e in (Reference(), NativeEngine())]
+    ours, theirs = (next(iter(run.outputs.values())) for run in runs)
+    assert np.array_equal(ours, theirs)
+    assert found["spikes"] == ours.sum(axis=(0, 1)).tolist()
+
+
+def test_rows_carry_goals_peers_and_growth(cases, here, peer, snnc):
+    rows = snnc(
+        "bench", "sim", "--runs", 1, "--seconds", 0.01, "--torch", peer, "--paibox", peer, "--json"
+    ).json()
+    assert ["small", "small", "fc", "fc", "wide", "wide", "wide"] == [
+        row["case"].partition(":")[0].partition(",")[0] for row in rows
+    ]
+    for row in rows[:4]:
+        assert set(simulating.FRAMEWORKS) <= set(row["peers"])
+        assert row["share"] > 0
+    assert "paibox" not in rows[0]["peers"]
+    assert rows[3]["met"] is True
+    assert "200 x PAIBox; 8 x the best framework" == rows[3]["goal"]
+    assert not rows[3]["peers"]["sinabs"]["same_spikes"]
+    assert rows[6]["growth"] > 0
+    assert "time per product" in rows[6]["case"]
+
+
+def test_without_peers_only_the_engine_is_measured(cases, snnc, monkeypatch):
+    monkeypatch.setattr(simulating, "BATCH", 2)
+    shown = snnc("bench", "sim", "--runs", 1, "--seconds", 0.01, "--case", "fc: 2").stdout
+    assert "us/step" in shown
+    assert "fc: 2 samples, 16 ticks, 10%" in shown
+
+
+def test_sides_that_fail_and_cases_that_are_none_are_told(cases, here, folder, snnc):
+    args = ("bench", "sim", "--runs", 1, "--case", "fc", "--torch")
+    assert "error[bench-failed]" in snnc(*args, folder / "no").stderr
+    assert "--torch names" in snnc(*args, sys.executable).stderr
+    assert snnc("bench", "sim", "--case", "nothing").exit_code == 2
+
+
+def test_a_plot_is_refused_before_anything_is_measured(folder, monkeypatch):
+    with pytest.raises(SnncError) as caught:
+        plotting.check_plot("picture.jpg")
+    assert "plot-format" == caught.value.code
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SnncError) as caught:
+        plotting.check_plot("picture.svg")
+    assert "missing-package" == caught.value.code
+
+
+@pytest.mark.skipif(not find_spec("matplotlib"), reason="matplotlib is not installed")
+def test_rows_are_drawn(folder):
+    peers = {"sinabs": {"ratio": 9.0}, "paibox": {"ratio": 90.0}}
+    rows = [
+        {"case": "a", "peers": peers, "macs": 10, "seconds": 1.0},
+        {"case": "wide, 1", "peers": {}, "macs": 10, "seconds": 1.0},
+        {"case": "wide, time per product", "growth": 1.0},
+    ]
+    for suffix in plotting.SUFFIXES:
+        plotting.draw(rows, str(folder / f"plot{suffix}"))
+        assert (folder / f"plot{suffix}").stat().st_size > 1000
