@@ -5,6 +5,7 @@ as JSON; weights and spikes lie beside it in a `.npz` file. A layer adds up its 
 op, a convolution or a scale of an earlier value, and gives the sum to neurons; or it pools.
 """
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -41,92 +42,102 @@ class _Drawing:
     """Describes layers one after the other; value 0 is the input."""
 
     def __init__(self, *shape: int) -> None:
-        self.shape, self.shapes, self.layers = shape, [shape], list[Layer]()
-
-    def term(
-        self, kind: str, of: int, out: tuple[int, ...], w: tuple[int, ...], **more: Any
-    ) -> Any:
-        macs = 1
-        for n in (*w[1:], *out):
-            macs *= n
-        return {"kind": kind, "of": of, "w": list(w), "macs": macs, "delay": 0, **more}
-
-    def add(self, threshold: int, out: tuple[int, ...], *terms: Any) -> "_Drawing":
-        self.layers.append({"terms": list(terms), "threshold": threshold, "shape": list(out)})
-        self.shapes.append(out)
-        return self
+        self.shape = shape
+        self.shapes: list[tuple[int, ...]] = [shape]
+        self.layers: list[Layer] = []
+        self.weights = 0
 
     def fc(self, size: int, threshold: int, recurrent: bool = False) -> "_Drawing":
+        """Add a fully connected layer, that may read itself one tick late too."""
         before = len(self.shapes) - 1
-        inputs = 1
-        for n in self.shapes[-1]:
-            inputs *= n
-        terms = [self.term("linear", before, (size,), (size, inputs))]
+        terms = [self._term("linear", before, (size,), (size, prod(self.shapes[-1])))]
         if recurrent:
-            terms.append(self.term("linear", before + 1, (size,), (size, size)) | {"delay": 1})
-        return self.add(threshold, (size,), *terms)
+            terms.append(self._term("linear", before + 1, (size,), (size, size)) | {"delay": 1})
+        return self._add(threshold, (size,), *terms)
 
     def conv(
         self, out: int, kernel: int, threshold: int, stride: int = 1, skip: int = 0
     ) -> "_Drawing":
+        """Add a convolution, and the value before the last `skip` ones, scaled."""
         before, pad = len(self.shapes) - 1, kernel // 2
-        channels, high, wide = self.shapes[-1]
-        shape = (
-            out,
-            (high + 2 * pad - kernel) // stride + 1,
-            (wide + 2 * pad - kernel) // stride + 1,
-        )
-        how = {"stride": stride, "padding": pad}
-        terms = [self.term("conv", before, shape, (out, channels, kernel, kernel), **how)]
+        channels, *size = self.shapes[-1]
+        shape = (out, *((n + 2 * pad - kernel) // stride + 1 for n in size))
+        term = self._term("conv", before, shape, (out, channels, kernel, kernel))
+        terms = [term | {"stride": stride, "padding": pad}]
         if skip:
-            terms.append(self.term("scale", before - skip, shape, (1,)) | {"by": threshold // 2})
-        return self.add(threshold, shape, *terms)
+            by = {"kind": "scale", "of": before - skip, "by": threshold // 2}
+            terms.append({**by, "delay": 0, "macs": prod(shape)})
+        return self._add(threshold, shape, *terms)
 
     def pool(self) -> "_Drawing":
-        channels, high, wide = self.shapes[-1]
-        self.shapes.append((channels, high // 2, wide // 2))
-        self.layers.append({"pool": 2, "of": len(self.shapes) - 2, "shape": list(self.shapes[-1])})
+        """Add the largest value of 2 x 2 places."""
+        channels, *size = self.shapes[-1]
+        shape = (channels, *(n // 2 for n in size))
+        self.layers.append({"pool": 2, "of": len(self.shapes) - 1, "shape": list(shape)})
+        self.shapes.append(shape)
         return self
 
     def net(self, name: str) -> Net:
+        """Return what was drawn."""
         return Net(name, self.shape, tuple(self.layers))
+
+    def _term(self, kind: str, of: int, out: tuple[int, ...], w: tuple[int, ...]) -> Layer:
+        self.weights += 1
+        macs = prod(out) * prod(w[1:])
+        name = f"w{self.weights}"
+        return {"kind": kind, "of": of, "w": name, "size": list(w), "macs": macs, "delay": 0}
+
+    def _add(self, threshold: int, out: tuple[int, ...], *terms: Layer) -> "_Drawing":
+        self.layers.append({"terms": list(terms), "threshold": threshold, "shape": list(out)})
+        self.shapes.append(out)
+        return self
 
 
 def networks() -> tuple[Net, ...]:
-    """Return the networks; thresholds make every layer spike at about the rate of its input."""
+    """Return the networks; thresholds make each layer spike at about 10 % if its input does."""
+    small, wide, pictures = _Drawing(784), _Drawing(784), _Drawing(1, 28, 28)
+    vgg, block, loop = _Drawing(3, 32, 32), _Drawing(64, 16, 16), _Drawing(784)
+    vgg.conv(64, 3, 73).conv(64, 3, 337).pool().conv(128, 3, 879).conv(128, 3, 673).pool()
     return (
-        _Drawing(784).fc(512, 1600).fc(10, 1400).net("784-512-10"),
-        _Drawing(784).fc(1024, 1600).fc(1024, 1900).fc(10, 1900).net("784-1024-1024-10"),
-        _Drawing(1, 28, 28)
-        .conv(32, 5, 290)
-        .conv(64, 5, 1500, 2)
-        .fc(128, 6400)
-        .fc(10, 700)
-        .net("LeNet"),
-        _Drawing(3, 32, 32)
-        .conv(64, 3, 300)
-        .conv(64, 3, 1400)
-        .pool()
-        .conv(128, 3, 2400)
-        .conv(128, 3, 1900)
-        .pool()
-        .fc(256, 9000)
-        .fc(10, 1000)
-        .net("VGG"),
-        _Drawing(64, 16, 16).conv(64, 3, 1300).conv(64, 3, 1500, skip=1).net("residual block"),
-        _Drawing(784).fc(512, 2000, recurrent=True).fc(10, 1400).net("recurrent"),
+        small.fc(512, 424).fc(10, 278).net("784-512-10"),
+        wide.fc(1024, 439).fc(1024, 629).fc(10, 1055).net("784-1024-1024-10"),
+        pictures.conv(32, 5, 59).conv(64, 5, 571, stride=2).fc(128, 2753).fc(10, 249).net("LeNet"),
+        vgg.fc(256, 3939).fc(10, 410).net("VGG"),
+        block.conv(64, 3, 307).conv(64, 3, 571, skip=1).net("residual block"),
+        loop.fc(512, 600, recurrent=True).fc(10, 410).net("recurrent"),
     )
 
 
+def large() -> tuple[Net, ...]:
+    """Return networks that show how cost grows: deep ones, wide ones, pictures of many neurons."""
+    found = []
+    for depth in (30, 120):
+        chain = _Drawing(512)
+        for _ in range(depth):
+            chain.fc(512, 445)
+        found.append(chain.net(f"deep, {depth} x 512"))
+    for size in (4096, 16384):
+        found.append(_Drawing(784).fc(size, 439).fc(10, 3600).net(f"wide, 784-{size}-10"))
+    for side in (64, 128):
+        neurons = f"{64 * side * side:,}"
+        picture = _Drawing(3, side, side).conv(64, 3, 73).conv(4, 3, 337)
+        found.append(picture.net(f"picture, {neurons} neurons"))
+    return tuple(found)
+
+
+def dense() -> Net:
+    """Return the one layer on which the machine's own bound is measured."""
+    return _Drawing(1024).fc(1024, 629).net("1024-1024")
+
+
 def write(net: Net, batch: int, ticks: int, rate: float, path: Path) -> None:
-    """Write weights `w0`, `w1` ... of all terms and input spikes `x`, `(samples, ticks, ...)`."""
+    """Write the weights of all terms by name, and input spikes `x`, `(samples, ticks, ...)`."""
     import numpy as np
 
     draw = np.random.Generator(np.random.PCG64(1))
     arrays: dict[str, Any] = {}
-    for layer in net.layers:
-        for term in layer.get("terms", ()):
-            w = np.clip(np.rint(draw.normal(0, 30, term["w"])), -127, 127)
-            arrays[f"w{len(arrays)}"] = w.astype(np.int8)
+    for term in (t for layer in net.layers for t in layer.get("terms", ()) if "w" in t):
+        w = np.clip(np.rint(draw.normal(0, 30, term["size"])), -127, 127)
+        arrays[term["w"]] = w.astype(np.int8)
     spikes = draw.random((batch, ticks, *net.shape)) < rate
     np.savez(path, x=spikes.astype(np.uint8), **arrays)

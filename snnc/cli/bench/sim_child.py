@@ -25,7 +25,6 @@ def make_module(layers: list[dict[str, Any]], shape: list[int], arrays: Any) -> 
 
     build = Builder("bench", "int", {})
     values = [build.input("x", f"u1[{', '.join(map(str, shape))}]~")]
-    number = 0
     for place, layer in enumerate(layers, 1):
         if "pool" in layer:
             kernel = (layer["pool"],) * 2
@@ -36,18 +35,21 @@ def make_module(layers: list[dict[str, Any]], shape: list[int], arrays: Any) -> 
         for term in layer["terms"]:
             read = values[term["of"]] if term["of"] < place else later
             read = build.op("delay", read, by=term["delay"]) if term["delay"] else read
-            currents.append(_current(build, term, read, arrays[f"w{number}"]))
-            number += 1
+            currents.append(_current(build, term, read, arrays))
         total = currents[0] if len(currents) == 1 else build.op("add", *currents)
         values.append(build.op("neuron", total, name=f"s{place}", threshold=layer["threshold"]))
         build.bind(later, values[-1])
     return build.finish(values[-1])
 
 
-def _current(build: Any, term: dict[str, Any], x: "Value", w: Any) -> "Value":
+def _current(build: Any, term: dict[str, Any], x: "Value", arrays: Any) -> "Value":
     if term["kind"] == "scale":
-        found: Value = build.op("scale", x, build.weight("w", w * 0 + term["by"], "i32"))
-    elif term["kind"] == "conv":
+        import numpy as np
+
+        found: Value = build.op("scale", x, build.weight("by", np.array([term["by"]])))
+        return found
+    w = arrays[term["w"]]
+    if term["kind"] == "conv":
         how = {"stride": (term["stride"],) * 2, "padding": (term["padding"],) * 2}
         found = build.op("conv2d", x, build.weight("w", w), **how)
     else:

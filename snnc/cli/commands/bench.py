@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from snnc.cli.bench.sim_command import command as sim
 from snnc.cli.parameters import Command, as_json
 from snnc.cli.printing import show_json, show_table
 from snnc.cli.session import Session, to_terminal
@@ -122,6 +123,9 @@ def dynapcnn(session: Session, runs: int, peer: str | None, as_json: bool) -> No
             for row in rows
         ],
     )
+
+
+command.add_command(sim)
 
 
 def _shown(row: dict[str, Any], key: str, unit: float = 1.0) -> str:
