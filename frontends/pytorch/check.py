@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
 from snnc.frontends.pytorch.axes import F, Sizes, has_time
@@ -17,6 +17,7 @@ from snnc.frontends.pytorch.eager import Batch, Recorded, arranged, eager, fewer
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.lower import Lowered
+from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
 
 MARGIN = 1e-6
@@ -104,13 +105,13 @@ def _compare(
     theirs: Recorded, batch: Batch, lowered: Lowered, emitted: Emitted, run: Run, report: Report
 ) -> Difference | None:
     """Return the first difference that is not a tie; a sample with a tie is left out after it."""
-    module = emitted.module
     spiking = [p for p in theirs.layers if p in emitted.layers]
     potentials = [f"{emitted.layers[p].removesuffix('.v')}.v" for p in spiking]
     names = [emitted.layers[p] for p in spiking]
     given = _given(batch, lowered, emitted, theirs.ticks)
     probe = list(dict.fromkeys([*names, *potentials]))
-    result = run(module, given, ticks=theirs.ticks, probe=probe)
+    shown = before_resets(emitted.module)
+    result = run(shown, given, ticks=theirs.ticks, probe=probe)
     values = {**result.outputs, **result.trace}
     good = np.ones(len(next(iter(given.values()))), dtype=bool)
     while True:
@@ -118,7 +119,7 @@ def _compare(
         if found is None:
             break
         path = found.layer
-        margin = _margin(emitted, path, values, found) if path in spiking else None
+        margin = _margin(shown, emitted.layers[path], values, found) if path in spiking else None
         found = Difference(
             path, found.sample, found.tick, found.index, found.theirs, found.ours, margin
         )
@@ -130,6 +131,22 @@ def _compare(
         report.compared += theirs.layers[path][good].size
         report.spikes += int(np.count_nonzero(theirs.layers[path][good]))
     return _outputs(theirs, lowered, emitted, values, good)
+
+
+def before_resets(module: Module) -> Module:
+    """Return the module with resets at the next tick, before its charge.
+
+    The spikes are those of resets at once, and probes show the potentials that were compared.
+    Layers whose potentials are values of the module stay as they are.
+    """
+
+    def told(op: Op) -> Op:
+        late = op.kind == "neuron" and op["reset_time"] == "now" and len(op.results) == 1
+        # A floor may stand between such a reset and the next charge.
+        late &= "floor" not in op.attrs or (op["reset"] == "soft" and "reset_by" not in op.attrs)
+        return evolve(op, attrs={**op.attrs, "reset_time": "before"}) if late else op
+
+    return module.with_graph(evolve(module.graph, ops=tuple(map(told, module.graph.ops))))
 
 
 def _given(batch: Batch, lowered: Lowered, emitted: Emitted, ticks: int) -> dict[str, Array]:
@@ -190,16 +207,16 @@ def _first(
 
 
 def _margin(
-    emitted: Emitted, path: str, values: Mapping[str, Array], found: Difference
+    module: Module, layer: str, values: Mapping[str, Array], found: Difference
 ) -> float | None:
-    """Return how far from the threshold the potential was before the spike, or None if lost."""
-    name = emitted.layers[path].removesuffix(".v")
-    op = next(o for o in emitted.module.graph.ops if o.result.name == name)
+    """Return how far from the threshold the potential was before the reset, or None if lost."""
+    name = layer.removesuffix(".v")
+    op = next(o for o in module.graph.ops if o.result.name == name)
     at = (found.sample, found.tick, *found.index)
     v = float(values[f"{name}.v"][at])
 
     def number(which: str) -> float:
-        array = param(emitted.module, op, which)
+        array = param(module, op, which)
         assert array is not None
         return float(np.broadcast_to(array, op.result.type.shape)[found.index])
 

@@ -1,8 +1,8 @@
 """What forward changes behind the capture's back: each is refused.
 
-A captured program is a list of functions of values. It does not show that a forward counts its calls
-in an attribute, writes into a buffer or its input, or changes a tensor in place that it then uses
-under another name.
+A captured program is a list of functions of values. It does not show that a forward counts its
+calls in an attribute, writes into a buffer or its input, or changes a tensor in place that it then
+uses under another name.
 """
 
 from collections.abc import Mapping

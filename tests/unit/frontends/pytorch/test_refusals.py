@@ -265,15 +265,18 @@ def test_without_an_engine_nothing_is_read_unless_unchecked():
     assert Torch().read(network, {"sample": values(2, 4), "check": False}).graph.ops
 
 
-def test_a_potential_at_the_threshold_within_rounding_is_listed_as_a_tie():
-    network = nn.Sequential(nn.Linear(64, 1, bias=False), leaky()).eval()
+@pytest.mark.parametrize("reset", [{}, {"reset_mechanism": "zero", "reset_delay": False}])
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_potential_at_the_threshold_within_rounding_is_listed_as_a_tie(reset, ours):
+    lif = snn.Leaky(beta=0.9, init_hidden=True, **reset)
+    network = nn.Sequential(nn.Linear(64, 1, bias=False), lif).eval()
     x = torch.ones(2, 64)
     for seed in range(50):
         torch.manual_seed(seed)
         network[0].weight.data = torch.rand(1, 64)
         exact = float(np.float32(network[0].weight.data.double().sum()))
         theirs = float(network[0](x)[0, 0].detach())
-        if exact != theirs:
+        if exact != theirs and (exact > theirs) == ours:
             break
     network[1].threshold = torch.tensor(min(exact, theirs))
     module = snnc.load(network, sample=x)
