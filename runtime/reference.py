@@ -31,7 +31,7 @@ class Reference:
     """The engine that defines the others."""
 
     name: str = "reference"
-    levels: tuple[str, ...] = ("snn", "int")
+    levels: tuple[str, ...] = ("snn", "int", "lynxi")
 
     def prepare(self, module: Module) -> "ReferenceProgram":
         """Return a program.
@@ -128,10 +128,10 @@ class _Run:
         for op, m in delays:
             self.now[op.result] = m.past(tick, self.states[op])[0]
         for op in self.program.order:
-            if op.kind != "delay" and op.result.type.timed:
+            if op.result.type.timed and not isinstance(self.program.meanings[op], Delay):
                 self._run_op(op, tick)
         for op, m in delays:
-            self.states[op] = m.step(tick, [self.now[op.values[0]]], self.states[op])[1]
+            self.states[op] = m.step(tick, [self.now[op.values[-1]]], self.states[op])[1]
         for name, value in self.shown:
             self.records[name][:, row] = self.now[value]
         for name, op in self.wanted.potentials.items():

@@ -1,8 +1,8 @@
 """What every op means, in plain numpy: one meaning per op, looked up by the op's full name.
 
 A meaning is made once for an op of a module and then called tick by tick. Arrays carry samples in
-axis 0 and have the storage dtype of their type. The meanings of the levels `snn` and `int` are in
-the modules of this folder; a level of a target brings its own by the same decorator.
+axis 0 and have the storage dtype of their type. The meanings of the levels `snn`, `int` and
+`lynxi`, which are not placed on cores, are in the modules of this folder.
 """
 
 from collections.abc import Callable
@@ -90,5 +90,5 @@ def meaning(module: Module, op: Op) -> Meaning:
 
 
 def _load() -> None:
-    for name in ("coding", "integer_neuron", "movements", "real_neuron", "sums"):
+    for name in ("coding", "integer_neuron", "movements", "real_neuron", "relay", "sums"):
         import_module(f"snnc.runtime.semantics.{name}")

@@ -8,7 +8,9 @@ def readme(manifest: Mapping[str, Any], files: tuple[str, ...]) -> str:
     """Return the text of a build's README from its manifest and the target's files."""
     target = manifest["target"]
     variant = f", variant {manifest['variant']}" if manifest["variant"] else ""
+    notice = manifest["layout"].get("notice")
     parts = [
+        *([f"{notice}\n"] if notice else []),
         f"# {manifest['name']} for {target}{variant}\n",
         f"Built by snnc {manifest['tool']['version']} with the pipeline\n\n"
         f"    {manifest['pipeline']}\n",

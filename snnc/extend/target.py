@@ -80,7 +80,8 @@ class Target(Protocol):
 class Board(Protocol):
     """What a target may have beside: `Build` passes these on, and refuses where there is none.
 
-    A target may also have `config(folder)`, which returns a configuration object of its vendor.
+    A target may also have `config(folder)`, which returns a configuration object of its vendor, and
+    `describe(folder)`, which returns what `snnc inspect` prints of a build, as plain JSON data.
     """
 
     def frames(self, folder: Path) -> Any:

@@ -54,7 +54,7 @@ class Lynxi:
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `snn` down to a graph in printed order."""
         half = "halve," if options.profile == "f16" else ""
-        return f"clean,{half}split-bias,legalise,place"
+        return f"{half}split-bias,legalise,place"
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
         """Write the graph, its parameters and tables; see `emit.emit`."""
@@ -73,6 +73,12 @@ class Lynxi:
         from snnc.targets.lynxi.check import check
 
         return check(module)
+
+    def describe(self, folder: Path) -> Mapping[str, Any]:
+        """Return the model informations of a build; see `describe.describe`."""
+        from snnc.targets.lynxi.describe import describe
+
+        return describe(folder)
 
     def emulate(self, folder: Path) -> Program:
         """Return a program that runs the files step by step; see `emulate.Emulator`."""

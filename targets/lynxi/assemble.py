@@ -125,7 +125,7 @@ class _Writer:
 
     def _port(self, value: Value) -> Port:
         op, _ = self.results[value]
-        return Port(str(op["of"]), str(value.type), NAMES[op.values[0].type.element])
+        return Port(value.name, str(value.type), NAMES[op.values[0].type.element])
 
     def _add(self, op: Op) -> None:
         make = getattr(self, f"_end_{op.kind}", None)
@@ -242,9 +242,9 @@ class _Reader:
         returned = []
         for port, value in zip(self.artifact.outputs, self.nodes[-1], strict=True):
             type = parse_type(port.type)
-            options: dict[str, Any] = {"of": port.name, "shape": type.shape}
+            options: dict[str, Any] = {"shape": type.shape}
             options["element"] = type.element.name
-            returned.append(self.build.op("result", value, name=f"out.{port.name}", **options))
+            returned.append(self.build.op("result", value, name=port.name, **options))
         return self.build.finish(*returned, graph=self.graph.name)
 
     def _attrs(self, binding: Binding) -> dict[str, Any]:

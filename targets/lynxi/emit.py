@@ -22,7 +22,12 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
     artifact = to_artifact(module)
     names = write_files(artifact, folder)
     latency = {port.name: 0 for port in artifact.outputs}
-    layout = {"batch": artifact.batch, "version": artifact.version, "profile": artifact.profile}
+    layout: dict[str, Any] = {
+        "batch": artifact.batch,
+        "version": artifact.version,
+        "profile": artifact.profile,
+    }
+    layout["notice"] = NOTICE
     return Emitted(names, resources(artifact), latency, relies_on(artifact), layout)
 
 
@@ -50,6 +55,10 @@ def relies_on(artifact: Artifact) -> tuple[str, ...]:
     return tuple(found)
 
 
+NOTICE = (
+    "Only the vendor's compiler makes chip binaries; this folder holds the graph and the "
+    "parameters that it is given."
+)
 NUMBERS = (
     "numbers: width and order of the chip's sums, and where it rounds to float16, are not "
     "published; the emulator follows docs/lynxi.md"

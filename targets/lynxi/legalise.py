@@ -14,7 +14,7 @@ from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.analysis import live_ops, run_order
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.types import F16, U1, U8
+from snnc.ir.types import F16, F32, U1, U8
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.limits import LIMITS
 from snnc.targets.lynxi.neurons import Clock, Neuron
@@ -70,7 +70,7 @@ class _Lowering:
         graph = self.old.graph
         taken = self._inputs()
         for value in taken:
-            self.s.input(value.name, value.type, value.loc)
+            self.s.take(value)
         for number, value in enumerate(taken):
             self.now[value] = self._data(number, value)
         behind = live_ops(graph)
@@ -281,8 +281,11 @@ def _window(op: Op, axes: int) -> dict[str, object]:
 
 def _profile(module: Module) -> str:
     """Return the profile that a module's real values ask for."""
-    values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
+    ops = [op for op in module.graph.ops if op.result.type.timed and op.kind not in ENCODERS]
+    values = [r for op in ops for r in op.results]
     found = {v.type.element for v in values if v.type.element.is_float}
+    # A neuron that reads f16 works in f16, any other in f32.
+    found |= {F16 if op.values[0].type.element == F16 else F32 for op in module.ops("neuron")}
     if F16 in found and len(found) > 1:
         raise fail(
             "mixed-floats",

@@ -226,7 +226,6 @@ def _ends() -> list[OpSpec]:
             "What the host makes of an output: its elements in a shape and an element.",
             (X,),
             (
-                AttrSpec("of", "str", REQUIRED, "name in the program"),
                 AttrSpec("element", "word", REQUIRED, "element of the program"),
                 AttrSpec("shape", "ints", REQUIRED, "shape of the program"),
             ),

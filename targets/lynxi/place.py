@@ -23,7 +23,7 @@ from snnc.targets.lynxi.limits import LIMITS, needed_version
 from snnc.targets.lynxi.records import LOAD, SAVE, TIE
 
 ENDS = ("data", "param", "constant", "scalar", "result")
-_OURS = re.compile(r"\d.*|(?:scalar|constant|data|out)[._].*")
+_OURS = re.compile(r"\d.*|(?:scalar|constant|data)[._].*")
 _BAD = re.compile(r"[^A-Za-z0-9_.]")
 
 
@@ -103,7 +103,7 @@ class _Placer:
             for r in op.results
             if not _OURS.fullmatch(r.name)
         }
-        self.taken = self.bound | {v.name for v in module.graph.inputs}
+        self.taken = self.bound | {v.name for v in (*module.graph.inputs, *module.graph.outputs)}
 
     def module(self) -> Module:
         """Return the placed module."""
@@ -119,7 +119,7 @@ class _Placer:
         else:
             returned = self._tied(roots)
         made = [
-            self.new.emit("result", [value], end.attrs, loc=end.loc, names=[f"out.{end['of']}"])
+            self.new.emit("result", [value], end.attrs, loc=end.loc, names=[end.result.name])
             for end, value in zip(ends, returned, strict=True)
         ]
         return self.new.finish(*(op.result for op in made), graph=graph.name)

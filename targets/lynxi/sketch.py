@@ -31,14 +31,27 @@ class Sketch(Builder):
         self._known = {v.name for v in values if v.name[:1].isalpha() or v.name[:1] == "_"}
         self._flags = {f"{op.result.name}.v" for op in module.ops("neuron")} - self._known
         self._names |= self._known | self._flags
+        returned = {v.name for v in module.graph.outputs}
+        self._names |= returned
+        self._known -= returned
 
     def call(self, kind: str, *operands: Value, name: str = UNNAMED, **attrs: Any) -> Value:
         """Return the result of an op; a name of the program is given once, to its value."""
+        label = name if self._released(name) else UNNAMED
+        return self.op(f"lynxi.{kind}", *operands, name=label, **attrs)
+
+    def _released(self, name: str) -> bool:
+        """Whether a name of the program is still free; then it may be used once."""
         known = next((names for names in (self._known, self._flags) if name in names), None)
         if known is not None:
             known.remove(name)
             self._names.remove(name)
-        return self.op(f"lynxi.{kind}", *operands, name=UNNAMED if known is None else name, **attrs)
+        return known is not None
+
+    def take(self, value: Value) -> Value:
+        """Add an input of the graph for a value of the program that the host sends."""
+        self._released(value.name)
+        return self.input(value.name, value.type, value.loc)
 
     def scalar(self, value: float) -> Value:
         """Return a number, rounded to float32."""
@@ -100,9 +113,10 @@ class Sketch(Builder):
         """Return the module, its outputs being (value of the program, value here)."""
         made = []
         for old, new in outputs:
-            options: dict[str, Any] = {"of": old.name, "shape": old.type.shape}
+            options: dict[str, Any] = {"shape": old.type.shape}
             options["element"] = old.type.element.name
-            made.append(self.op("result", new, name=f"out.{old.name}", **options))
+            self._names.discard(old.name)
+            made.append(self.op("result", new, name=old.name, **options))
         return self.finish(*made, graph=graph)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from snnc.diagnostics import SnncError
+from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.emulate import Emulator
 from snnc.targets.lynxi.layout import write_files
 from snnc.targets.lynxi.parse import read
@@ -41,6 +43,34 @@ def tutorial(profile):
 
 def bits(packed, size):
     return np.unpackbits(packed, axis=-1)[..., :size]
+
+
+def test_draws_that_fit_no_random_op_are_refused():
+    image = np.zeros((2, 3, 1, 28, 28), np.float32)
+    for draws in ({36: np.zeros((2, 3, 1))}, {RANDOM: np.zeros((2, 3, 1, 28, 28))}):
+        with pytest.raises(SnncError) as found:
+            Emulator.of(tutorial("f32")).run({"image": image}, draws=draws)
+        assert "bad-draws" == found.value.code
+
+
+def test_draws_depend_on_sample_and_tick_alone():
+    emulator = Emulator.of(tutorial("f32"))
+    image = np.full((3, 4, 1, 28, 28), 0.5, np.float32)
+    whole = emulator.run({"image": image}, probe=("37",)).trace["37"]
+    first = emulator.run({"image": image[:1, :2]}, probe=("37",))
+    late = emulator.run({"image": image[1:]}, probe=("37",), first_sample=1).trace["37"]
+    rest = emulator.run({"image": image[:1, 2:]}, state=first.state, probe=("37",)).trace["37"]
+    np.testing.assert_array_equal(whole[1:], late)
+    np.testing.assert_array_equal(whole[:1], np.concatenate([first.trace["37"], rest], axis=1))
+    assert 0 <= whole.min() <= whole.max() < 1
+    np.testing.assert_array_equal(0, whole.astype(np.float64) * 2048 % 1)
+
+
+def test_a_random_op_of_another_type_than_its_entry_is_refused():
+    graph = tutorial("f32").graph
+    rows = ({**graph.metas[DICT_KEY][0], "shape": [1, 28, 28]},)
+    odd = evolve(graph, metas={**graph.metas, DICT_KEY: rows})
+    assert ["random-type"] == [d.code for d in check_states(odd).errors]
 
 
 @pytest.mark.parametrize("profile", ["f32", "f16"])

@@ -28,6 +28,13 @@ relaxed = settings(
 )
 
 
+READS = {"legalise": ("snn",), "legalise,place": ("snn",)}
+"""Levels that Lynxi's passes take, beside graphs that are at its own level already."""
+
+AFTER = {("lynxi", "place"): "legalise,place"}
+"""Passes that nothing but another pass's result can try."""
+
+
 def registered():
     """(target or "", pass) of all passes between levels that the reference runs."""
     found = [("", name) for name in REGISTRY.names("passes")]
@@ -35,7 +42,8 @@ def registered():
         found += [(target, name) for name in REGISTRY.get_target(target).passes()]
     levels = ("", "any", *REGISTRY.get_engine("reference").levels)
     made = [(t, n, REGISTRY.get_pass(n, t)) for t, n in found]
-    return [(t, n) for t, n, cls in made if cls.level in levels and cls.to in levels]
+    found = [(t, n) for t, n, cls in made if cls.level in levels and cls.to in levels]
+    return [(t, AFTER.get((t, n), n)) for t, n in found]
 
 
 PASSES = registered()
@@ -56,6 +64,8 @@ def corpus():
 
 
 def levels_read(target, name):
+    if target == "lynxi" and name in READS:
+        return READS[name]
     stages = plan(REGISTRY, name, choose(REGISTRY, target) if target else None)
     read = [s.instance.level for s in stages if s.instance.level != "any"]
     return (read[0],) if read else ("snn", "int")

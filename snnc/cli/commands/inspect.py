@@ -1,10 +1,11 @@
 """`snnc inspect` and `snnc where`: what lies where in a build."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json
+from snnc.cli.parameters import Command, as_json, inputs, semantics, tick_length, to_file
 from snnc.cli.printing import counted, show_json, show_pairs, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import fail
@@ -40,14 +41,41 @@ def placed_of(session: Session, folder: str) -> "Placed":
 
 @click.command(cls=Command, name="inspect", example=EXAMPLE)
 @click.argument("folder", metavar="DIR")
+@inputs(required=False)
+@semantics
+@tick_length
+@click.option("--draw", metavar="FILE.svg", callback=to_file, help="Draw the cores of dynapcnn.")
 @as_json
 @click.pass_obj
-def inspect(session: Session, folder: str, as_json: bool) -> None:
+def inspect(
+    session: Session,
+    folder: str,
+    inputs: str | None,
+    semantics: str | None,
+    dt: int,
+    draw: str | None,
+    as_json: bool,
+) -> None:
     """Tables of a build: cores, layers, use of the chip.
 
-    Read from the target's files. A core has 512 dendrites; a neuron takes weight bits times axon
+    Read from the target's files. For dynapcnn: the words of each core's memories; with -i also the
+    events, added weights and spikes that inputs cause, and estimated rates for ticks of --dt.
+
+    For paicore: a core has 512 dendrites; a neuron takes weight bits times axon
     extension of them. `use` is the share of dendrites taken, `wasted` the weight bits left over.
+    For a build for lynxi: the model informations that the vendor's runtime prints, and the states.
     """
+    if (build := session.open(folder)).target.level == "dynapcnn":
+        from snnc.cli.dynapcnn.inspecting import inspect as inspect_chip
+
+        inspect_chip(build, inputs, semantics, dt, draw, as_json)
+        return
+    if inputs is not None or semantics is not None or draw is not None:
+        raise click.UsageError("-i, --semantics and --draw are for builds for dynapcnn")
+    describe = getattr(session.open(folder).target, "describe", None)
+    if describe is not None:
+        _informations(describe(Path(folder)), as_json)
+        return
     from snnc.cli.paicore import tables
 
     placed = placed_of(session, folder)
@@ -76,6 +104,18 @@ def inspect(session: Session, folder: str, as_json: bool) -> None:
     _cores(found["cores"])
     rows = [(p["value"], p["way"], p["type"], p["at"], p["mask"]) for p in found["ports"]]
     show_table(("value", "way", "type", "chip:core", "mask"), rows, "\nInputs and outputs")
+
+
+def _informations(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    states = found.pop("states")
+    click.secho("######## model informations ########", bold=True)
+    for name, value in found.items():
+        click.echo(f"{name}: {value}")
+    rows = [(s["flag"], "x".join(map(str, s["shape"])), s["addr"], s["size"]) for s in states]
+    show_table(("state", "shape", "address", "bytes"), rows, "\nStates of one lane")
 
 
 def _layers(found: list[dict[str, Any]]) -> None:

@@ -1,0 +1,68 @@
+"""The Lynxi target from the command line: compile, run, verify, inspect, disassemble."""
+
+import numpy as np
+import pytest
+
+from snnc.ir.write import write
+from tests.unit.targets.lynxi.networks import small
+
+INFORMATIONS = """\
+######## model informations ########
+batchsize: 28
+inputnum: 1
+inputshape: [[1, 6]]
+inputdatalen: 24
+inputdatatype: ['lyn_data_type_t.DT_FLOAT']
+outputnum: 1
+outputshape: [[1, 3]]
+outputdatalen: 12
+outputdatatype: ['lyn_data_type_t.DT_FLOAT']
+"""
+
+
+@pytest.fixture
+def graph(folder, snnc):
+    """A build of a small network of real numbers."""
+    (folder / "real.snn").write_text(write(small()))
+    found = snnc("compile", "real.snn", "-t", "lynxi", "-o", "graph", "--batch", "28", "--check")
+    assert 0 == found.exit_code, found.stderr
+    return folder / "graph"
+
+
+def test_a_build_is_verified_and_run(graph, snnc):
+    assert 0 == snnc("verify", graph).exit_code
+    assert 0 == snnc("run", graph, "-i", "x.npz", "-o", "y.npz", "--probe", "hidden.v").exit_code
+    made = np.load("y.npz")
+    assert (3, 8, 3) == made["digit"].shape
+    assert (3, 8, 5) == made["hidden.v"].shape
+
+
+def test_inspect_prints_what_the_vendors_runtime_prints(graph, snnc):
+    assert snnc("inspect", graph).stdout.startswith(INFORMATIONS)
+    states = snnc("inspect", graph, "--json").json()["states"]
+    assert ["digit.v", "hidden.v"] == [row["flag"] for row in states]
+    assert [(0, 12), (12, 20)] == [(row["addr"], row["size"]) for row in states]
+
+
+def test_disassemble_prints_the_graph_as_a_module_that_compiles_again(graph, snnc, folder):
+    text = snnc("disassemble", graph).stdout
+    assert "lynxi.annotation.load" in text
+    (folder / "again.snn").write_text(text)
+    assert 0 == snnc("compile", "again.snn", "-t", "lynxi", "-o", "again").exit_code
+    assert 0 == snnc("verify", "again").exit_code
+    first, second = ((folder / b / "Net_0/graph.relay").read_text() for b in ("graph", "again"))
+    assert first == second
+
+
+def test_the_first_line_of_the_readme_says_who_makes_binaries(graph):
+    assert (graph / "README.md").read_text().startswith("Only the vendor's compiler makes chip")
+
+
+def test_a_batch_that_the_tool_chain_lacks_does_not_fit(graph, snnc):
+    found = snnc("compile", "real.snn", "-t", "lynxi", "-o", "no", "--batch", "5")
+    assert (4, True) == (found.exit_code, "batch-size" in found.stderr)
+
+
+def test_integers_are_refused_with_the_way_out(snnc):
+    found = snnc("compile", "net.snn", "-t", "lynxi", "-o", "no")
+    assert (1, True) == (found.exit_code, "before quantize" in found.stderr)
