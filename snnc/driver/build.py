@@ -122,6 +122,12 @@ class Build:
             self._programs[name] = made
         return self._programs[name]
 
+    def trains(
+        self, inputs: Mapping[str, ArrayLike] | ArrayLike, ticks: int | None = None
+    ) -> dict[str, Array]:
+        """Return what the chip takes (samples, ticks, *shape) by name; encoders run before it."""
+        return self._host.encode(named(self.module, inputs), ticks)[0]
+
     @cached_property
     def _host(self) -> Host:
         engine = pick_engine(self._registry, "reference", self.module)

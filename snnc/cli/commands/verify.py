@@ -11,16 +11,23 @@ from snnc.cli.progress import shown
 from snnc.cli.session import Session, refuse_options
 
 if TYPE_CHECKING:
+    from snnc.driver import Build
     from snnc.runtime.compare import Difference
 
 EXAMPLE = """snnc verify build
-snnc verify build -i x.npz --against net.snnl"""
+snnc verify build -i x.npz --against net.snnl
+snnc verify speck -i x.npz --semantics event"""
 
 
 @click.command(cls=Command, name="verify", example=EXAMPLE)
 @click.argument("folder", metavar="DIR")
 @inputs(required=False)
 @click.option("--against", metavar="NET", help="Network to compare with.  [default: model.snn]")
+@click.option(
+    "--semantics",
+    metavar="event",
+    help="Say how far dynapcnn's event by event emulation is from what was verified.",
+)
 @front_end
 @as_json
 @click.pass_obj
@@ -29,6 +36,7 @@ def command(
     folder: str,
     inputs: str | None,
     against: str | None,
+    semantics: str | None,
     given: dict[str, str],
     as_json: bool,
 ) -> int:
@@ -38,6 +46,9 @@ def command(
     say. Without -i, seeded random and adversarial inputs are tried. Compared are all outputs, and
     spikes and potentials of every layer, at every tick. Exit status 3: they differ; the first
     difference is shown.
+
+    Builds for dynapcnn are verified in time steps. One that runs event by event, as the chip does,
+    is then compared with that: how many spikes each layer makes, and whether outputs agree.
     """
     from snnc.driver.build import named
 
@@ -48,6 +59,7 @@ def command(
     values = None if inputs is None else named(module or build.module, inputs)
     with shown(as_json) as progress:
         found = build.verify(values, module, progress)
+    apart = _apart(build, folder, semantics, values) if found.equal else None
     if as_json:
         show_json(
             {
@@ -57,6 +69,7 @@ def command(
                 "compared": list(found.compared),
                 "stimulus": found.stimulus,
                 "difference": difference_data(found.difference),
+                **({} if apart is None else {"event": apart}),
             }
         )
     elif found.difference is None:
@@ -69,7 +82,30 @@ def command(
     else:
         click.secho(f"different, on input '{found.stimulus}'", fg="red", bold=True)
         show_difference(found.difference, ("program", "build"))
+    if apart is not None and not as_json:
+        from snnc.cli.dynapcnn.inspecting import show_divergence
+
+        show_divergence(apart)
     return 0 if found.equal else DIFFERENT
+
+
+def _apart(
+    build: "Build", folder: str, semantics: str | None, inputs: Any
+) -> dict[str, Any] | None:
+    """Return how far the other semantics of a build are from what was verified, if it has some."""
+    from pathlib import Path
+
+    if semantics is not None:
+        build.program(semantics)
+    if (semantics or build.manifest["options"].get("semantics")) != "event":
+        return None
+    from snnc.cli.dynapcnn.inspecting import divergence
+    from snnc.driver.exactness import trial_ticks
+    from snnc.driver.stimuli import stimuli
+
+    ticks = trial_ticks(build.module)
+    tried = dict(stimuli(build.module, ticks))["sparse random"] if inputs is None else inputs
+    return divergence(Path(folder), build.trains(tried, ticks if inputs is None else None))
 
 
 def difference_data(found: "Difference | None") -> dict[str, Any] | None:

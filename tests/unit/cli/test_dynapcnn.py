@@ -94,3 +94,43 @@ def test_what_is_no_use_of_events_is_refused(chip, build, snnc):
     assert 2 == snnc("decode", "steps", "out.npy", "-o", "y.npz", "--read-back").exit_code
     np.savez("bare.npz", x=[1], y=[1], p=[0], t=[0])
     assert "error[event-layer]" in snnc("decode", "steps", "bare.npz", "-o", "y.npz").stderr
+
+
+def test_verify_says_how_far_events_are_from_time_steps(chip, snnc):
+    assert "Event by event" not in snnc("verify", "steps").stdout
+    shown = snnc("verify", "steps", "-i", "cx.npz", "--semantics", "event")
+    assert 0 == shown.exit_code, shown.stderr
+    assert "equal: 2 samples" in shown.stdout
+    assert "is the same in" in shown.stdout
+    found = snnc("verify", "event", "--json").json()["event"]
+    assert {"layer", "core", "steps", "events", "moved"} <= set(found["layers"][0])
+    wrong = snnc("verify", "steps", "--semantics", "dense")
+    assert "error[unknown-semantics]" in wrong.stderr
+
+
+def test_inspect_shows_memories_and_activity(chip, snnc):
+    found = snnc("inspect", "steps", "-i", "cx.npz", "--dt", 500, "--json").json()
+    assert [2, 9] == found["totals"]["cores"]
+    assert 9 == len(found["cores"])
+    first = found["cores"][0]
+    assert ("s", [128, 16384], [256, 65536]) == (first["layer"], first["kernel"], first["neuron"])
+    assert [{"core": 1, "pool": 2, "shift": 0}] == first["sends"]
+    row = found["activity"]["layers"][0]
+    spikes = int(np.load("cx.npz")["x"].sum())
+    assert spikes / 2 == row["events_per_sample"]
+    assert spikes / 2 / (6 * 500e-6) == pytest.approx(row["events_per_second"])
+    shown = snnc("inspect", "event", "-i", "cx.npz", "--draw", "chip.svg").stdout
+    assert "estimate" in shown
+    assert "128/16,384" in shown
+    picture = (chip / "chip.svg").read_text()
+    assert picture.startswith("<svg")
+    assert "core 0: s" in picture
+    assert "pool 2" in picture
+
+
+def test_what_inspect_has_no_use_for_is_refused(chip, build, snnc):
+    assert 2 == snnc("inspect", "build", "--draw", "a.svg").exit_code
+    assert (
+        "error[unknown-semantics]"
+        in snnc("inspect", "steps", "-i", "cx.npz", "--semantics", "dense").stderr
+    )
