@@ -1,4 +1,4 @@
-"""What the examples share: the trained weights, and pictures as trains of spikes."""
+"""What the examples share: trained weights, and pictures as trains of spikes."""
 
 from pathlib import Path
 
@@ -8,23 +8,30 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 HERE = Path(__file__).resolve().parent
-MNIST = HERE.parent / "mnist"
-TICKS = 16
+TEST = HERE.parent / "mnist" / "test1000.npz"
+TICKS = 12
 
 
-def load_weights(network: nn.Module) -> nn.Module:
-    """Return the network in eval mode, its two linear layers as examples/mnist trained them."""
-    trained = load_file(str(MNIST / "mnist_mlp.safetensors"))
-    layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
-    for layer, name in zip(layers, ("fc1.weight", "fc2.weight"), strict=True):
-        layer.weight.data = trained[name].clone()
+def with_weights(network: nn.Module, name: str) -> nn.Module:
+    """Return the network in eval mode, with the weights that `train` saved under this name."""
+    trained = load_file(str(HERE / f"{name}.safetensors"))
+    left = network.load_state_dict(trained, strict=False)
+    parameters = dict(network.named_parameters())
+    absent = [n for n in left.missing_keys if n in parameters and parameters[n].requires_grad]
+    if absent or left.unexpected_keys:
+        raise SystemExit(f"{name}: missing {absent}, unknown {left.unexpected_keys}")
     return network.eval()
 
 
-def trains(count: int) -> tuple[Tensor, np.ndarray]:
-    """Return Bernoulli spikes of test pictures, (ticks, count, 784), and their labels."""
-    with np.load(MNIST / "test1000.npz", allow_pickle=False) as archive:
+def test_pictures(count: int) -> tuple[Tensor, np.ndarray]:
+    """Return test pictures as numbers from 0 to 1, (count, 1, 28, 28), and their labels."""
+    with np.load(TEST, allow_pickle=False) as archive:
         images, labels = archive["images"][:count], archive["labels"][:count]
-    rates = torch.from_numpy(images.reshape(count, 784).astype(np.float32) / 255)
-    draws = torch.rand((TICKS, count, 784), generator=torch.Generator().manual_seed(0))
-    return (draws < rates).float(), labels
+    return torch.from_numpy(images.astype(np.float32) / 255)[:, None], labels
+
+
+def trains(pictures: Tensor, seed: int = 0) -> Tensor:
+    """Return Bernoulli spikes of pictures, (ticks, count, 1, 28, 28); a pixel is its rate."""
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.rand((TICKS, *pictures.shape), generator=generator)
+    return (draws < pictures).float()
