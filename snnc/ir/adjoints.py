@@ -250,5 +250,8 @@ ADJOINTS: dict[str, Callable[[Module, Op, Entries], list[tuple[Value, Entries]]]
 }
 """The linear ops by kind; every other op's result is a source."""
 
+POOLS = {"max_pool1d": _sum_pool, "max_pool2d": _sum_pool}
+"""Ops that take the largest of a window, by the windows alone: whose places have a weight of 1."""
+
 MOVEMENTS = ("add", "sub", "concat", "reshape", "permute", "slice", "delay")
 """The linear ops without weights of their own."""

@@ -15,7 +15,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
-from snnc.ir.adjoints import ADJOINTS, MOVEMENTS, Entries
+from snnc.ir.adjoints import ADJOINTS, MOVEMENTS, POOLS, Entries
 from snnc.ir.analysis import makers, run_order
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.weights import Array
@@ -51,10 +51,15 @@ class Rows:
 
 
 class Synapses:
-    """The synapses of every neuron of a module; answers are kept, the module never changes."""
+    """The synapses of every neuron of a module; answers are kept, the module never changes.
 
-    def __init__(self, module: Module) -> None:
+    With `pools`, ops that take the largest value of a window count as synapses of weight 1, for who
+    knows which neurons take the largest and do not add.
+    """
+
+    def __init__(self, module: Module, pools: bool = False) -> None:
         self.module = module
+        self.adjoints = {**ADJOINTS, **POOLS} if pools else ADJOINTS
         self.made_by = makers(module.graph)
         self._edges: dict[Op, tuple[Edge, ...]] = {}
 
@@ -73,7 +78,7 @@ class Synapses:
     def linear_op(self, value: Value) -> Op | None:
         """Return the linear op that makes a value, or None where the value is a source."""
         op = self.made_by.get(value)
-        return op if op is not None and op.kind in ADJOINTS else None
+        return op if op is not None and op.kind in self.adjoints else None
 
     def between(self, op: Op) -> dict[Edge, list[Op]]:
         """Return what is reached backwards from a neuron's input: (value, delay) -> ops reading it.
@@ -143,7 +148,7 @@ class Synapses:
                 made[edge] = made[edge].astype(kind) + block if edge in made else block
                 continue
             self._add_bias(through, edge.delay, entries, bias)
-            for value, reached in ADJOINTS[through.kind](self.module, through, entries):
+            for value, reached in self.adjoints[through.kind](self.module, through, entries):
                 following = Edge(value, edge.delay + _delay(through))
                 pending[following] = (
                     pending[following].joined(reached) if following in pending else reached
@@ -214,7 +219,7 @@ class Synapses:
         ops: list[Op] = []
         while True:
             op = reached[edge][0]
-            if op.kind not in ADJOINTS:
+            if op.kind not in self.adjoints:
                 return ops
             ops.append(op)
             late = edge.delay - _delay(op)

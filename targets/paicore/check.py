@@ -13,6 +13,7 @@ from snnc.ir.graph import Module
 from snnc.ir.types import ELEMENTS
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Idle, Layer, Placed, read_placed
 from snnc.targets.paicore.routes import EXTENSIONS, check_inputs, check_outputs, check_routes
@@ -121,14 +122,19 @@ def _check_register(core: Core, found: Diagnostics) -> None:
     if core["first"] < 0 or (core["start"] and core.begin < 0):
         message = f"{name_of(core)}: start {core['start']} is too early for first {core['first']}"
         found.error("core-first", message, core.op.loc, help=_HELP)
+    if (core["wide"] and core["keep"]) or (core["pool"] and not core["wide"]):
+        what = "pools spikes" if core["pool"] else "takes values and keeps potentials"
+        message = f"{name_of(core)} {what}, which is no mode of the chip"
+        found.error("core-mode", message, core.op.loc, help=_HELP)
     if not legal:
         return
-    dendrites = core.count * core["bits"] * core["extension"]
-    if dendrites > LIMITS.dendrites:
+    most = capacity(core.wide, core["bits"], core["extension"])
+    if core.count > most:
+        kind = "takes values" if core.wide else "takes spikes"
         found.error(
             "core-capacity",
             f"{name_of(core)}: {core.count} neurons x {core['bits']} bits x extension "
-            f"{core['extension']} = {dendrites} dendrites, a core has {LIMITS.dendrites}",
+            f"{core['extension']}, a core that {kind} holds {most} of them",
             core.op.loc,
             help=_HELP,
         )
@@ -201,7 +207,7 @@ def _check_copies(placed: Placed, name: str, copies: list[Layer], found: Diagnos
 def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics) -> None:
     """Weights are of the core's width and stand only where a spike can arrive."""
     given = placed.module.symbol_type(core.weights)
-    width, columns = core["bits"], LIMITS.axons * core["extension"]
+    width, columns = core["bits"], core.axons * core["extension"]
     if given.shape != (core.count, columns):
         message = f"{name_of(core)}: weights {given}, expected {[core.count, columns]}"
         found.error("weight-shape", message, core.op.loc, help=_HELP)
@@ -224,7 +230,7 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
         found.error(
             "weight-unreached",
             f"{name_of(core)}: {stray.size} axons have weights but no source, such as axon "
-            f"{stray[0] % LIMITS.axons} of slot {stray[0] // LIMITS.axons}",
+            f"{stray[0] % core.axons} of slot {stray[0] // core.axons}",
             core.op.loc,
             help=_HELP,
         )

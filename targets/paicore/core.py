@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from snnc.diagnostics import SnncError, fail
 from snnc.targets.paicore import frames
 from snnc.targets.paicore.frames import Ints, Kind, Words
+from snnc.targets.paicore.geometry import axon_step, axons_of, capacity, weight_rows
 from snnc.targets.paicore.limits import LIMITS
 
 Coordinate = tuple[int, int]
@@ -75,29 +76,24 @@ class Register:
     @property
     def axons(self) -> int:
         """Axons of one slot."""
-        return LIMITS.wide_axons if self.wide_input else LIMITS.axons
+        return axons_of(bool(self.wide_input))
 
     @property
     def axon_step(self) -> int:
         """Axon addresses from one axon to the next."""
-        return LIMITS.axons // self.axons
+        return axon_step(bool(self.wide_input))
 
     @property
     def capacity(self) -> int:
         """Most logical neurons of a core with these weights and this extension."""
-        if not self.wide_input:
-            return LIMITS.dendrites // self.repeat
-        code = self.lcn + self.weight_code
-        return LIMITS.wide_neurons[code] if code < len(LIMITS.wide_neurons) else 0
+        return capacity(bool(self.wide_input), self.weight_bits, self.extension)
 
     @property
     def weight_rows(self) -> int:
         """Rows of the weight RAM that a configuration fills: what a full core would need."""
         if not self.dendrites:
             return 0
-        if not self.wide_input:
-            return LIMITS.weight_rows
-        return -(-self.capacity * self.repeat * self.axons // (LIMITS.weight_row_words * 64))
+        return weight_rows(bool(self.wide_input), self.weight_bits, self.extension)
 
     @property
     def in_ram(self) -> int:
@@ -329,14 +325,15 @@ def core_words(core: CoreImage) -> Words:
         start = first * register.copies
         parts += [frames.package_word(Kind.NEURONS, core.chip, core.at, start, body.size), body]
         first += count
-    parts += _packaged(core, 0, core.rows)
-    parts += _packaged(core, register.weight_rows, frames.pack_records(core.records[first:]))
+    far = frames.pack_records(core.records[first:])
+    parts += packaged(core.chip, core.at, 0, core.rows)
+    parts += packaged(core.chip, core.at, register.weight_rows, far)
     return np.concatenate(parts)
 
 
-def _packaged(core: CoreImage, start: int, rows: Words) -> list[Words]:
+def packaged(chip: Coordinate, at: Coordinate, start: int, rows: Words) -> list[Words]:
     """Return rows of the weight RAM from an address on, with their header; nothing for no rows."""
     if not rows.size:
         return []
-    header = frames.package_word(Kind.WEIGHTS, core.chip, core.at, start, rows.size)
+    header = frames.package_word(Kind.WEIGHTS, chip, at, start, rows.size)
     return [header, rows.reshape(-1)]

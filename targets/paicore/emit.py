@@ -83,7 +83,7 @@ def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]
         "neurons": sum(layer.size for layer in first),
         "neuron_copies": sum(layer.size for layer in placed.layers if layer.copy),
         "dendrites": sum(part.register.dendrites for part in parts),
-        "axons": sum(LIMITS.axons * core["extension"] for core in cores),
+        "axons": sum(core.axons * core["extension"] for core in cores),
         "weight_bits": sum(
             placed.module.symbol_type(core.weights).size * core["bits"] for core in cores
         ),

@@ -6,7 +6,8 @@ fewer dendrites than storing the source once per region. The result stands in `p
 number, its axon extension, and slices `[core, first, last, copy]`, cores counted in the region.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -15,9 +16,11 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import (
     Destination,
+    Form,
     Populations,
     blocks,
     checked_extension,
@@ -79,6 +82,7 @@ class Regions:
         self.populations = populations
         self.group_of = {op: number for number, op in enumerate(populations.ops)}
         self._bits = {op: populations.bits(op) for op in populations.ops}
+        self._forms = {op: populations.form(op) for op in populations.ops}
 
     def members(self, group_of: Mapping[Op, int]) -> dict[int, list[Op]]:
         """Return the populations of each region, in text order."""
@@ -108,9 +112,14 @@ class Regions:
                         self.group_of, cost = joined, found
 
     def fits(self, group_of: Mapping[Op, int], group: int) -> bool:
-        """Whether a region keeps within extension, buffer depth, half a chip and one chip pin."""
+        """Whether a region keeps within extension, buffer depth, half a chip and one chip pin.
+
+        What a region receives is addressed one way, so all its cores take spikes, or all values.
+        """
         ops = self.members(group_of)[group]
-        wide = extension(self.axons(ops))
+        if len({self._forms[op].wide for op in ops}) > 1:
+            return False
+        wide = self.extension(ops)
         pins = {self.populations.hint(op).get("chip") for op in ops} - {None}
         if wide > 1 << LIMITS.max_lcn or len(pins) > 1 or not self._deep_enough(ops, wide):
             return False
@@ -126,15 +135,20 @@ class Regions:
                     return False
         return True
 
+    def extension(self, ops: Sequence[Op]) -> int:
+        """Return the axon extension of a region of these populations, checked by nobody."""
+        return extension(self.axons(ops), self._forms[ops[0]].wide)
+
     def _cores(self, op: Op, wide: int) -> int:
-        return -(-self.populations.size(op) // capacity(self._bits[op], wide))
+        most = capacity(self._forms[op].wide, self._bits[op], wide)
+        return -(-self.populations.size(op) // most)
 
     def cost(self, group_of: Mapping[Op, int]) -> int:
-        """Return the dendrites that all physical copies take together."""
+        """Return the bits of weight RAM that all physical copies take together."""
         copies = self.populations.destinations(group_of)
         total = 0
         for ops in self.members(group_of).values():
-            wide = extension(self.axons(ops))
+            wide = self.extension(ops) * axons_of(self._forms[ops[0]].wide)
             total += sum(
                 self.populations.size(op) * len(copies[op]) * self._bits[op] * wide for op in ops
             )
@@ -150,7 +164,10 @@ class Regions:
         number = {old: new for new, old in enumerate(members)}
         self.group_of = {op: number[g] for op, g in self.group_of.items()}
         copies = self.populations.destinations(self.group_of)
-        wide = {number[g]: checked_extension(self.axons(ops), ops) for g, ops in members.items()}
+        wide = {
+            number[g]: checked_extension(self.axons(ops), ops, self._forms[ops[0]].wide)
+            for g, ops in members.items()
+        }
         hints: dict[Op, dict[str, Any]] = {}
         for old, ops in members.items():
             group = number[old]
@@ -186,20 +203,26 @@ class Regions:
             size, bits = self.populations.size(op), self._bits[op]
             for copy, to in enumerate(copies[op]):
                 stride = blocks(size) if to.output >= 0 else wide[to.group]
-                key = (self.populations.start(op), op["first"], op["ticks"], stride)
+                form = self._forms[op]
+                mode = (form.values, form.keep, form.pool)
+                key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
                 classes.setdefault(key, []).append(Slice(op, copy, 0, size, bits))
         cores: list[Core] = []
+        room = partial(_room, self._forms[ops[0]], wide[group])
         for key in sorted(classes, key=lambda k: self._place_of(classes[k][0])):
-            cores += PACKERS[goal](classes[key], wide[group])
+            cores += PACKERS[goal](classes[key], room)
         return cores
 
     def _place_of(self, item: Slice) -> tuple[int, int]:
         return self.populations.ops.index(item.op), item.copy
 
 
-def capacity(bits: int, wide: int) -> int:
-    """Return how many neurons with weights of `bits` fit a core with axon extension `wide`."""
-    return max(LIMITS.dendrites // (bits * wide), 1)
+Room = Callable[[int], int]
+"""How many neurons fit a core of a region, by the bits of their weights."""
+
+
+def _room(form: Form, wide: int, bits: int) -> int:
+    return capacity(form.wide, bits, wide)
 
 
 def balanced(item: Slice, most: int) -> list[Slice]:
@@ -214,33 +237,33 @@ def balanced(item: Slice, most: int) -> list[Slice]:
     return made
 
 
-def for_latency(items: Sequence[Slice], wide: int) -> list[Core]:
+def for_latency(items: Sequence[Slice], room: Room) -> list[Core]:
     """Each population in cores of its own, evenly loaded."""
-    return [Core(0, [part]) for item in items for part in balanced(item, capacity(item.bits, wide))]
+    return [Core(0, [part]) for item in items for part in balanced(item, room(item.bits))]
 
 
-def for_cores(items: Sequence[Slice], wide: int) -> list[Core]:
+def for_cores(items: Sequence[Slice], room: Room) -> list[Core]:
     """Full cores first; what is left over is packed first-fit, widest and largest first."""
     full, rests = [], []
     for item in items:
-        most, start = capacity(item.bits, wide), item.first
+        most, start = room(item.bits), item.first
         while item.last - start >= most:
             full.append(Core(0, [Slice(item.op, item.copy, start, start + most, item.bits)]))
             start += most
         if start < item.last:
             rests.append(Slice(item.op, item.copy, start, item.last, item.bits))
     rests.sort(key=lambda s: (-s.bits, s.first - s.last))
-    return full + _first_fit([[rest] for rest in rests], wide)
+    return full + _first_fit([[rest] for rest in rests], room)
 
 
-def for_both(items: Sequence[Slice], wide: int) -> list[Core]:
+def for_both(items: Sequence[Slice], room: Room) -> list[Core]:
     """Even slices as for latency; slices of different populations share cores where they fit."""
-    parts = [balanced(item, capacity(item.bits, wide)) for item in items]
+    parts = [balanced(item, room(item.bits)) for item in items]
     parts.sort(key=lambda p: (-p[0].bits, -len(p)))
-    return _first_fit(parts, wide)
+    return _first_fit(parts, room)
 
 
-def _first_fit(parts: Iterable[Sequence[Slice]], wide: int) -> list[Core]:
+def _first_fit(parts: Iterable[Sequence[Slice]], room: Room) -> list[Core]:
     """Put each slice into the first core with room that has no slice of the same copy.
 
     Wider weights come first, so that the first slice of a core sets its width.
@@ -260,7 +283,7 @@ def _first_fit(parts: Iterable[Sequence[Slice]], wide: int) -> list[Core]:
                 None,
             )
             if core is None:
-                core = Core(capacity(part.bits, wide))
+                core = Core(room(part.bits))
                 cores.append(core)
             core.slices.append(part)
             core.room -= size

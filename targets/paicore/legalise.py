@@ -2,7 +2,7 @@
 
 Exact rewrites: biases move into the leaks, pooling by maximum becomes neurons that fire on any
 spike, outputs that are no neuron's get relays, floors become negative thresholds. What has no exact
-form on a core with one-bit input is refused, with the field, the reason and a way out.
+form on a core is refused, with the field, the reason and a way out.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,26 @@ from attrs import frozen
 
 from snnc.diagnostics import Diagnostics, fail
 from snnc.extend.passes import Context, Exactness, Pass
+from snnc.ir.adjoints import MOVEMENTS, POOLS
 from snnc.ir.analysis import live_ops
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.neuron import param
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Synapses
-from snnc.ir.types import I32, U1
+from snnc.ir.types import I32, U1, U8
 from snnc.targets.paicore.limits import LIMITS
 
 RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
 """A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
+
+PASS_VALUE: Mapping[str, Any] = {
+    "threshold": 1,
+    "spike": "value",
+    "memory": "clear",
+    "width": LIMITS.potential_bits,
+}
+"""A neuron that sends in every tick the value that reaches it."""
 
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 
@@ -32,7 +41,7 @@ ENCODERS = ("poisson", "latency", "periodic")
 
 @frozen
 class Legalise(Pass):
-    """Bring an int module into the form that PAICORE cores with one-bit input hold exactly."""
+    """Bring an int module into the form that PAICORE cores hold exactly."""
 
     name = "legalise"
     level = "int"
@@ -85,11 +94,17 @@ def _relay_outputs(module: Module) -> Module:
         relayed = build(value)
         if value in needing:
             build.loc = value.loc
-            weight = build.weight("relay.w", np.ones((), np.uint8), U1)
-            current = build.op("scale", relayed, weight)
-            relayed = build.op("neuron", current, name=value.name, **RELAY)
+            relayed = _relay(build, relayed, value.name)
         outputs.append(relayed)
     return build.finish(*outputs, graph=module.graph.name)
+
+
+def _relay(build: Rebuild, value: Value, name: str) -> Value:
+    """Return what a neuron sends that passes a value of one or eight bits on."""
+    if value.type.element == U8:
+        return build.op("neuron", value, name=name, **PASS_VALUE)
+    weight = build.weight("relay.w", np.ones((), np.uint8), U1)
+    return build.op("neuron", build.op("scale", value, weight), name=name, **RELAY)
 
 
 def _refuse_inputs(module: Module, outputs: set[Value]) -> None:
@@ -105,7 +120,7 @@ def _refuse_inputs(module: Module, outputs: set[Value]) -> None:
 
 
 def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
-    if value.type.element != U1:
+    if value.type.element not in (U1, U8):
         return False
     while value in made_by and made_by[value].kind == "reshape":
         value = made_by[value].values[0]
@@ -113,15 +128,15 @@ def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
 
 
 def _check_values(module: Module, found: Diagnostics) -> None:
-    """Collect inputs, ops and outputs that no core with one-bit input can hold."""
+    """Collect inputs, ops and outputs that no core can hold."""
     read_by_encoder = {v for op in module.ops(*ENCODERS) for v in op.values}
-    synapses = Synapses(module)
+    synapses = Synapses(module, pools=True)
     sources = {e.source for op in module.ops("neuron") for e in synapses.edges(op)}
     for value in module.graph.inputs:
-        if value in sources and value.type.element != U1:
+        if value in sources and value.type.element not in (U1, U8):
             found.error(
                 "input-not-spikes",
-                f"input %{value.name} is {value.type}, but a core takes one bit per axon and tick",
+                f"input %{value.name} is {value.type}, but a core takes spikes or values of 0..255",
                 value.loc,
                 help="put an encoder (poisson, latency, periodic) behind it",
             )
@@ -143,14 +158,42 @@ def _check_values(module: Module, found: Diagnostics) -> None:
                 op.loc,
                 help="only sums, convolutions, pools and delays of spikes lie between neurons",
             )
+    for op in module.ops("neuron"):
+        _check_sources(synapses, op, found)
     for value in module.graph.outputs:
-        if value.type.element != U1:
+        if value.type.element not in (U1, U8):
             found.error(
                 "output-not-spikes",
-                f"output %{value.name} is {value.type}; a chip sends spikes",
+                f"output %{value.name} is {value.type}; a chip sends spikes, or bytes",
                 value.loc,
                 help="return the spikes, and read potentials with --probe or the test frames",
             )
+
+
+def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:
+    """Collect what reaches a neuron in a way that no core takes."""
+    between = [o for reached in synapses.between(op).values() for o in reached if o is not op]
+    pools = [o for o in between if o.kind in POOLS]
+    bytes_ = [e.source for e in synapses.edges(op) if e.source.type.element != U1]
+    plain = (*POOLS, *(kind for kind in MOVEMENTS if kind not in ("add", "sub")))
+    for other in between if pools else ():
+        if other.kind not in plain:
+            found.error(
+                "unsupported-op",
+                f"%{op.result.name} reads the largest values of %{pools[0].result.name} through "
+                f"{other.name}; a core takes the largest value or adds, not both",
+                other.loc,
+                help="put a neuron that passes values (spike = value) between the two",
+            )
+            break
+    if bytes_ and op["memory"] == "keep":
+        found.error(
+            "unsupported-neuron",
+            f"%{op.result.name}: memory = keep: it reads the values %{bytes_[0].name}, and a core "
+            "with 8-bit input begins each tick at 0",
+            op.loc,
+            help="use memory = clear, or turn the values into spikes by neurons without memory",
+        )
 
 
 def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
@@ -162,10 +205,8 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
             "unsupported-neuron", f"{name}: {field} = {_shown(op, field)}: {why}", op.loc, help=help
         )
 
-    if op["spike"] != "single":
-        refuse("spike", "a core with one-bit output sends single spikes", "use spike = single")
-    if op["memory"] != "keep":
-        refuse("memory", "a core with one-bit input keeps its potential", "use memory = keep")
+    if op["spike"] == "count":
+        refuse("spike", "a core sends single spikes or values", "use spike = single, or value")
     if op["overflow"] not in ("error", "wrap-paibox"):
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
     if _any(module, op, "initial", lambda v: v != 0):

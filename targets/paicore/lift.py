@@ -71,12 +71,14 @@ class _Population:
 def lift(system: System) -> Lifted | None:
     """Return the neurons of a build as a module at level `int`, None where it cannot be exact.
 
-    It cannot for networks without inputs or outputs, for resets that may leave 30 bits (the chip
-    brings sums back, not what a reset leaves), and for inputs that are cut off before a late core
-    reads them; it is not tried where the matrices would be too large.
+    It cannot for networks without inputs or outputs, for cores of values, for resets that may leave
+    30 bits (the chip brings sums back, not what a reset leaves), and for inputs that are cut off
+    before a late core reads them; it is not tried where the matrices would be too large.
     """
     placed = system.placed
     if not system.inputs or not system.outputs:
+        return None
+    if any(core.wide or core["values"] or not core["keep"] for core in placed.cores):
         return None
     if _leaves_width(placed) or _cuts_inputs(placed):
         return None

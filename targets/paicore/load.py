@@ -16,12 +16,12 @@ from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Value
 from snnc.ir.opset import Symbol
-from snnc.ir.types import ELEMENTS, U1, Element, Type
+from snnc.ir.types import ELEMENTS, U1, U8, Element, Type
 from snnc.ir.weights import Tensor, tensor
 from snnc.targets.paicore import frames, side
 from snnc.targets.paicore.files import read_image
 from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.image import ChipImage, CoreImage, Mode
+from snnc.targets.paicore.image import ChipImage, CoreImage
 from snnc.targets.paicore.layout import (
     ADDRESSES,
     COLUMNS,
@@ -31,7 +31,6 @@ from snnc.targets.paicore.layout import (
     read_json,
     read_layout,
 )
-from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES
 from snnc.targets.paicore.placed import Place, Placed, read_placed
 
@@ -226,7 +225,8 @@ class _Loader:
         if core is None:
             raise self.layout.refuse(f"%{name} is read but never made")
         shape = layer.shape if layer else (self.rows[name][1],)
-        return Type(U1, shape, max(self._start(core) - 1 - core.first, 0))
+        values = self.source.core(core).register.wide_output
+        return Type(U8 if values else U1, shape, max(self._start(core) - 1 - core.first, 0))
 
     def _start(self, entry: Entry) -> int:
         return self.source.core(entry).register.tick_start
@@ -255,15 +255,19 @@ class _Loader:
     def _core(self, entry: Entry) -> None:
         image = self.source.core(entry)
         register = image.register
-        if register.mode != Mode.SNN or image.seed:
-            raise unsupported(image, f"mode {register.mode.name}, seed {image.seed}")
+        if image.seed:
+            raise unsupported(image, f"seed {image.seed}")
         element = ELEMENTS[WEIGHTS[register.weight_bits]]
-        shape = (register.neurons, LIMITS.axons * register.extension)
+        shape = (register.neurons, register.axons * register.extension)
         weights = Tensor(Type(element, shape), make=lambda: image.weights)
         attrs = {
             "at": entry.at,
             "bits": register.weight_bits,
             "extension": register.extension,
+            "wide": bool(register.wide_input),
+            "values": bool(register.wide_output),
+            "keep": bool(register.keep_potential),
+            "pool": bool(register.max_pool),
             "target_extension": 1 << register.target_lcn,
             "start": register.tick_start,
             "ticks": register.tick_count,

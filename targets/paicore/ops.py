@@ -13,7 +13,7 @@ and inputs; which axon a spike lands on stands with its source (`axon`, `slot` o
 """
 
 from snnc.ir.opset import ABSENT, REQUIRED, AttrSpec, Call, OperandSpec, OpSpec, register_level
-from snnc.ir.types import U1, Type
+from snnc.ir.types import U1, U8, Type
 
 TABLES = {
     "threshold": "i32",
@@ -40,6 +40,10 @@ REGISTER = (
     AT,
     AttrSpec("bits", "int", 8, "weight bits: 1, 2, 4 or 8"),
     AttrSpec("extension", "int", 1, "axon extension L: slots read per tick, a power of two"),
+    AttrSpec("wide", "bool", False, "takes values of eight bits, on 144 axons a slot, not spikes"),
+    AttrSpec("values", "bool", False, "sends the eight bits `truncate` of a potential, not spikes"),
+    AttrSpec("keep", "bool", True, "keeps potentials; without, each tick begins at 0"),
+    AttrSpec("pool", "bool", False, "takes the largest value that has a weight, not the sum"),
     AttrSpec("target_extension", "int", 1, "axon extension of the cores it sends to"),
     AttrSpec("start", "int", 1, "tick_wait_start: global step of its first tick; 0: never"),
     AttrSpec("ticks", "int", 0, "tick_wait_end: how many ticks it works; 0: for ever"),
@@ -61,14 +65,15 @@ def _core(call: Call) -> tuple[Type, ...]:
     _, count = call["neurons"]
     if call.types["w"].shape[0] != count:
         raise call.refuse(f"{call.types['w'].shape[0]} rows of weights for {count} neurons")
-    return (Type(U1, (count,), max(call["start"] - 1 - call["first"], 0)),)
+    element = U8 if call["values"] else U1
+    return (Type(element, (count,), max(call["start"] - 1 - call["first"], 0)),)
 
 
 def _input(call: Call) -> tuple[Type, ...]:
     x: Type = call.types["x"]
     if call.types["axon"].size != x.size or call.types["slot"].size != x.size:
         raise call.refuse(f"{x.size} elements need as many axons and slots")
-    return (Type(U1, (x.size,), 0),)
+    return (Type(x.element, (x.size,), 0),)
 
 
 def _layer(call: Call) -> tuple[Type, ...]:
@@ -79,7 +84,9 @@ def _layer(call: Call) -> tuple[Type, ...]:
         raise call.refuse(f"{len(parts)} cores do not hold the {list(shape)} neurons of the layer")
     if len({t.phase for t in parts}) != 1:
         raise call.refuse("the cores of a layer start at different ticks")
-    return (Type(U1, shape, parts[0].phase),)
+    if len({t.element for t in parts}) != 1:
+        raise call.refuse("some cores of a layer send values and some spikes")
+    return (Type(parts[0].element, shape, parts[0].phase),)
 
 
 def _output(call: Call) -> tuple[Type, ...]:
@@ -123,7 +130,8 @@ LEVEL = register_level(
         OpSpec(
             "paicore.core",
             "One used core: its register, its rows of the neuron tables and its "
-            "weights w[neuron, slot * 1152 + axon] for the layers and inputs that reach it.",
+            "weights w[neuron, slot * axons + axon] for layers and inputs that reach it. A slot "
+            "has 1152 axons, or 144 in `wide` cores, whose axon addresses are 8 apart.",
             (OperandSpec("w", constant=True), MANY),
             REGISTER,
             _core,

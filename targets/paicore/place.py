@@ -16,8 +16,9 @@ from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import Edge
-from snnc.ir.types import ELEMENTS, U1, Type, smallest_weight
+from snnc.ir.types import ELEMENTS, U1, U8, Type, smallest_weight
 from snnc.ir.weights import Array, Tensor
+from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES
 from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
@@ -172,9 +173,14 @@ class Placer:
         """Return axon and slot (tick_relative) of a segment's elements (section 5.1)."""
         place = self._offset(group, segment) + element
         wide = self.hints[self.members[group][0]]["extension"]
-        slot, axon = np.divmod(place, LIMITS.axons)
+        values = self._takes_values(group)
+        slot, axon = np.divmod(place, axons_of(values))
         # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
-        return axon, (slot + wide * (segment.delay - 1)) % LIMITS.slots
+        return axon * axon_step(values), (slot + wide * (segment.delay - 1)) % LIMITS.slots
+
+    def _takes_values(self, group: int) -> bool:
+        """Whether the cores of a region have 8-bit input."""
+        return self.populations.form(self.members[group][0]).wide
 
     def _offset(self, group: int, segment: Segment) -> int:
         offset = 0
@@ -186,7 +192,9 @@ class Placer:
 
     def _make_inputs(self, order: Sequence[int]) -> None:
         # An input that nobody reads stays: it is part of the interface, and gets no frames.
-        found = {v: None for v in self.module.graph.inputs if v.type == Type(U1, v.type.shape, 0)}
+        found = {
+            v: None for v in self.module.graph.inputs if v.type.timed and v.type.element in (U1, U8)
+        }
         found |= {
             s.source: None
             for g in sorted(self.segments)
@@ -194,7 +202,9 @@ class Placer:
             if s.source not in self.populations.by_value
         }
         values = {
-            source: self.build.input(source.name, Type(U1, source.type.shape, 0), source.loc)
+            source: self.build.input(
+                source.name, Type(source.type.element, source.type.shape, 0), source.loc
+            )
             for source in self._in_text_order(found)
         }
         counts = dict.fromkeys(values, 0)
@@ -236,7 +246,7 @@ class Placer:
             for copy in range(len(self.copies[op])):
                 name = op.result.name + (f".{copy}" if copy else "")
                 self.layers[op, copy] = self.build.forward(
-                    name, Type(U1, op.result.type.shape, phase), op.loc
+                    name, Type(op.result.type.element, op.result.type.shape, phase), op.loc
                 )
 
     def _make_cores(self, order: Sequence[int]) -> None:
@@ -284,8 +294,9 @@ class Placer:
             if to.output >= 0
             else self.hints[self.members[to.group][0]]["extension"]
         )
+        form = self.populations.form(op)
         weights = Tensor(
-            Type(ELEMENTS[WEIGHTS[bits]], (count, LIMITS.axons * wide)),
+            Type(ELEMENTS[WEIGHTS[bits]], (count, axons_of(form.wide) * wide)),
             make=lambda: self._weights(group, pieces, wide),
             keep=self.kept,
         )
@@ -294,6 +305,10 @@ class Placer:
             "at": (*region.chip, *coordinates(core)),
             "bits": bits,
             "extension": wide,
+            "wide": form.wide,
+            "values": form.values,
+            "keep": form.keep,
+            "pool": form.pool,
             "target_extension": target,
             "start": 1 + hint["start"] + op["first"],
             "ticks": op["ticks"],
@@ -320,13 +335,15 @@ class Placer:
         )
 
     def _weights(self, group: int, pieces: Sequence[Piece], wide: int) -> Array:
-        """Return the dense weights of one core: (neurons, 1152 L), column = slot 1152 + axon."""
+        """Return the dense weights of one core: (neurons, axons L), column = slot axons + axon."""
         count = sum(p.last - p.first for p in pieces)
-        made = np.zeros((count, LIMITS.axons * wide), dtype=np.int8)
+        made = np.zeros((count, axons_of(self._takes_values(group)) * wide), dtype=np.int8)
         row = 0
         for piece in pieces:
             size = piece.last - piece.first
             for edge, block in self._rows(piece).items():
+                if self.populations.form(piece.op).pool:
+                    block = (block != 0).astype(np.int8)
                 column = self._offset(group, self.populations.segment(piece.op, edge))
                 made[row : row + size, column : column + block.shape[1]] += _narrow(block, piece.op)
             row += size

@@ -18,6 +18,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.ops import TABLES
 
 Place = tuple[Coordinate, Coordinate]
@@ -57,6 +58,20 @@ class Core:
     def __getitem__(self, attr: str) -> int:
         """Return a number of the register: bits, extension, start, ticks, first ..."""
         return int(self.op[attr])
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes values of eight bits."""
+        return bool(self.op["wide"])
+
+    @property
+    def axons(self) -> int:
+        """Axons of one slot."""
+        return axons_of(self.wide)
+
+    def columns(self, slot: Ints, axon: Ints) -> Ints:
+        """Return the weight columns of axon addresses in time slots."""
+        return slot % self["extension"] * self.axons + axon // axon_step(self.wide)
 
     @property
     def begin(self) -> int:
@@ -183,7 +198,7 @@ class Placed:
 
 
 def weighs(placed: Placed, core: Core, columns: Ints) -> bool:
-    """Whether a core has a weight in any of some columns (slot within a tick x 1152 + axon)."""
+    """Whether a core has a weight in any of some columns (slot within a tick x axons + axon)."""
     weights = placed.module.tensor(core.weights)
     inside = columns[columns < weights.shape[1]]
     return bool(weights[:, inside].any())

@@ -17,9 +17,11 @@ from typing import Any
 from attrs import frozen
 
 from snnc.diagnostics import fail, nearest
+from snnc.ir.adjoints import POOLS
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import Edge, Synapses
-from snnc.ir.types import smallest_weight
+from snnc.ir.types import U1, U8, smallest_weight
+from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
 
 HINTS: Mapping[str, Sequence[int]] = {
@@ -72,16 +74,31 @@ class Destination:
     output: int = -1
 
 
+@frozen
+class Form:
+    """What a core is told once for all its neurons: its mode.
+
+    `wide` cores take values of eight bits, others spikes; `values` are sent, or spikes; potentials
+    are kept, or begin each tick at 0; with `pool` the largest value counts, not the sum.
+    """
+
+    wide: bool = False
+    values: bool = False
+    keep: bool = True
+    pool: bool = False
+
+
 class Populations:
     """All populations of a module with their edges, readers and sizes, in text order."""
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.synapses = Synapses(module)
+        self.synapses = Synapses(module, pools=True)
         self.ops: tuple[Op, ...] = tuple(module.ops("neuron"))
         self.by_value: dict[Value, Op] = {op.result: op for op in self.ops}
         self._bits: dict[Op, int] = {}
         self._hints: dict[Op, Mapping[str, Any]] = {}
+        self._forms: dict[Op, Form] = {}
 
     def size(self, op: Op) -> int:
         """Return the number of neurons."""
@@ -98,6 +115,18 @@ class Populations:
             for key, value in self._hints[op].items():
                 _check_hint(op, key, value)
         return self._hints[op]
+
+    def form(self, op: Op) -> Form:
+        """Return the mode of a population's cores."""
+        if op not in self._forms:
+            reached = self.synapses.between(op)
+            self._forms[op] = Form(
+                any(e.source.type.element == U8 for e in self.synapses.edges(op)),
+                op.result.type.element != U1,
+                op["memory"] == "keep",
+                any(o.kind in POOLS for found in reached.values() for o in found),
+            )
+        return self._forms[op]
 
     def start(self, op: Op) -> int:
         """Return the start that `schedule` chose; 0 before it ran."""
@@ -145,7 +174,7 @@ class Populations:
             SnncError: `weight-range` where a sum of parallel weights needs more than 8 bits.
         """
         if op not in self._bits:
-            low, high = self.synapses.weight_range(op)
+            low, high = (0, 1) if self.form(op).pool else self.synapses.weight_range(op)
             element = smallest_weight(low, high)
             if element is None:
                 raise fail(
@@ -203,22 +232,22 @@ class Populations:
         return found
 
 
-def extension(axons: int) -> int:
+def extension(axons: int, wide: bool = False) -> int:
     """Return the axon extension (a power of two) that so many axons need; 64 is the chip's most."""
-    needed = -(-axons // LIMITS.axons)
+    needed = -(-axons // axons_of(wide))
     return 1 << max(needed - 1, 0).bit_length()
 
 
-def checked_extension(axons: int, ops: Sequence[Op]) -> int:
+def checked_extension(axons: int, ops: Sequence[Op], wide: bool = False) -> int:
     """Return the axon extension, or refuse a fan-in that no core has."""
-    found = extension(axons)
+    found = extension(axons, wide)
     if found > 1 << LIMITS.max_lcn:
-        most = LIMITS.axons << LIMITS.max_lcn
+        most = axons_of(wide) << LIMITS.max_lcn
         names = ", ".join(f"%{op.result.name}" for op in ops)
         raise fail(
             "fan-in-exceeded",
             f"{names}: fan-in {axons} exceeds {most}, the most that a core "
-            f"can reach ({LIMITS.axons} axons, {1 << LIMITS.max_lcn} time slots)",
+            f"can reach ({axons_of(wide)} axons, {1 << LIMITS.max_lcn} time slots)",
             ops[0].loc,
             help="pool or stride earlier, or split the layer",
             exit_status=4,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from snnc.diagnostics import SnncError, fail, nearest
 from snnc.extend.engine import Result
-from snnc.ir.types import Type
+from snnc.ir.types import U1, Type
 from snnc.targets.paicore.emulate import Machine, Semantics, Trace
 from snnc.targets.paicore.host import InputPort, OutputPort
 from snnc.targets.paicore.limits import LIMITS
@@ -215,11 +215,17 @@ def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Bytes:
             f"{', '.join(map(str, kind.shape))})",
             help="axis 0 counts samples, axis 1 ticks",
         )
-    if array.dtype.kind not in "biuf" or not _binary(array):
+    if kind.element == U1 and (array.dtype.kind not in "biuf" or not _binary(array)):
         raise fail(
             "input-range",
             f"{name} ({array.dtype}) holds values that are no spikes",
             help="encode values as spikes, 0 or 1, first",
+        )
+    if kind.element != U1 and not _bytes(array):
+        raise fail(
+            "input-range",
+            f"{name} ({array.dtype}) holds values that are no integers of 0..255",
+            help="scale and round them first",
         )
     return array.astype(np.uint8).reshape(*array.shape[:2], kind.size)
 
@@ -229,6 +235,12 @@ def _binary(array: Array) -> bool:
     if array.dtype.kind == "f":
         return bool(np.isin(array, (0, 1)).all())
     return bool(array.max(initial=0) <= 1 and array.min(initial=0) >= 0)
+
+
+def _bytes(array: Array) -> bool:
+    """Whether all numbers are integers of 0 to 255."""
+    whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool((array % 1 == 0).all()))
+    return whole and array.min(initial=0) >= 0 and array.max(initial=0) <= 255
 
 
 def layer_traces(

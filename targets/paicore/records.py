@@ -51,5 +51,5 @@ def _columns(module: Module, op: Op) -> dict[str, Array]:
         "negative_mode": np.asarray(mode),
         "leak_after": np.asarray(int(op["leak_order"] == "after")),
         "leak_reversal": np.asarray(int(op["leak_reversal"])),
-        "truncate": np.asarray(DEFAULT_TRUNCATION),
+        "truncate": np.asarray(op["truncate"] if op["spike"] == "value" else DEFAULT_TRUNCATION),
     }

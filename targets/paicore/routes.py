@@ -13,8 +13,10 @@ from attrs import frozen
 
 from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Value
+from snnc.ir.types import U1
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import Ints, coordinate
+from snnc.targets.paicore.geometry import axon_step
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Input, Layer, Output, Place, Placed, weighs
 
@@ -40,7 +42,7 @@ class Region:
 
 @frozen(eq=False)
 class Arrivals:
-    """Where spikes land in one core: columns slot mod L x 1152 + axon, and by which value."""
+    """Where spikes land in one core: columns slot mod L x axons + axon, and by which value."""
 
     columns: list[Ints]
     sources: dict[Value, None]
@@ -90,7 +92,6 @@ class _Router:
         self, to: Region, extension: int, axon: Ints, slot: Ints, source: Value, what: str
     ) -> None:
         """Note spikes to a region; the extension of its cores must be the sender's."""
-        columns = slot % extension * LIMITS.axons + axon
         for core in to.used:
             if core["extension"] != extension:
                 self.error(
@@ -99,8 +100,18 @@ class _Router:
                     f"reads {core['extension']}",
                 )
                 continue
+            if (axon % axon_step(core.wide)).any():
+                self.error(
+                    "axon-address",
+                    f"{what} goes to addresses between the axons of {core.place}, which takes "
+                    f"values: {axon[np.argmax(axon % axon_step(core.wide))]} is no multiple of "
+                    f"{axon_step(core.wide)}",
+                )
+                continue
+            if source.type.element != U1 and not core.wide:
+                self.error("edge-width", f"{what} sends values to {core.place}, which takes spikes")
             here = self.arrivals[core.place]
-            here.columns.append(columns)
+            here.columns.append(core.columns(slot, axon))
             here.sources.setdefault(source)
 
 
@@ -176,9 +187,7 @@ def _check_times(
             continue
         waits = reader["start"] - core["start"] - 1 + delay
         depth = LIMITS.slots // reader["extension"]
-        if 1 <= waits <= depth or not weighs(
-            router.placed, reader, slot % wide * LIMITS.axons + axon
-        ):
+        if 1 <= waits <= depth or not weighs(router.placed, reader, reader.columns(slot, axon)):
             continue
         numbers = f"starts {core['start']} and {reader['start']}, delay {delay}"
         if waits < 1:
@@ -196,7 +205,7 @@ def _check_arrivals(router: _Router, core: Core) -> Ints:
     counts = np.bincount(np.concatenate([none, *here.columns]))
     columns, twice = np.flatnonzero(counts), np.flatnonzero(counts > 1)
     if twice.size:
-        slot, axon = divmod(int(twice[0]), LIMITS.axons)
+        slot, axon = divmod(int(twice[0]), core.axons)
         router.error(
             "axon-collision",
             f"{core.place}: {twice.size} axons have several sources, such as axon {axon} of "
@@ -229,8 +238,7 @@ def _check_input(placed: Placed, item: Input, core: Core, found: Diagnostics) ->
     ahead = core["start"] - 1 - item.first if core["start"] else 0
     early = ahead + int(delays.min(initial=0)) < 0
     deep = ahead + int(delays.max(initial=0)) >= depth
-    columns = item.slot % item.extension * LIMITS.axons + item.axon
-    if not (early or deep) or not weighs(placed, core, columns):
+    if not (early or deep) or not weighs(placed, core, core.columns(item.slot, item.axon)):
         return
     numbers = (
         f"{core.place} starts at {core['start']}, input %{item.op.result.name} at {item.first}"

@@ -94,7 +94,7 @@ def _bounds(populations: Populations) -> list[Bound]:
 def _depth(populations: Populations, op: Op) -> int:
     """Return how many ticks the input buffer of a population's cores holds."""
     axons = sum(s.source.type.size for s in populations.segments([op]))
-    return LIMITS.slots // checked_extension(axons, [op])
+    return LIMITS.slots // checked_extension(axons, [op], populations.form(op).wide)
 
 
 def _check_inputs(populations: Populations, starts: dict[Op, int]) -> None:

@@ -74,11 +74,15 @@ def key(place: Coordinate) -> str:
 
 
 def register(core: Core) -> Register:
-    """Return the register of a used core: 1-bit input and output, potentials kept."""
+    """Return the register of a used core."""
     extension, bits = core["extension"], core["bits"]
     return Register(
         weight_code=bits.bit_length() - 1,
         lcn=extension.bit_length() - 1,
+        wide_input=core["wide"],
+        wide_output=core["values"],
+        keep_potential=core["keep"],
+        max_pool=core["pool"],
         dendrites=core.count * extension * bits,
         tick_start=core["start"],
         tick_count=core["ticks"],
@@ -98,7 +102,7 @@ def core_params(placed: Placed) -> Json:
         }
         content[key(core.chip)][key(core.at)] = {
             **fields,
-            "n_repeat_nram": found.repeat,
+            "n_repeat_nram": found.copies,
             "name": f"OfflineCorePlacement_{number}",
         }
     return content
@@ -183,7 +187,7 @@ def neuron_places(placed: Placed) -> Json:
         where: Json = {}
         done = 0
         for core, first, last in layer.pieces:
-            repeat = register(core).repeat
+            repeat = register(core).copies
             where.setdefault(key(core.chip), {})[key(core.at)] = {
                 "n_neuron": last - first,
                 "addr_offset": first * repeat,

@@ -14,7 +14,6 @@ from snnc.targets.paicore.check import check
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
 from snnc.targets.paicore.image import ChipImage
-from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.load import load_build
 from snnc.targets.paicore.placed import (
     Core,
@@ -83,11 +82,11 @@ def reaches(chip: Coordinate, base: Coordinate, mask: Coordinate, core: Core) ->
 
 
 def _input_port(placed: Placed, item: Input) -> InputPort:
-    columns = item.slot % item.extension * LIMITS.axons + item.axon
     inside = [c for c in placed.cores if reaches(item.chip, item.core, item.mask, c)]
     # What a core does not weigh may come to it at any time, so it sets no limit to a burst.
     later_first = sorted(inside, key=lambda core: -core["start"])
-    latest = next((c["start"] for c in later_first if weighs(placed, c, columns)), 1)
+    heard = (c for c in later_first if weighs(placed, c, c.columns(item.slot, item.axon)))
+    latest = next((c["start"] for c in heard), 1)
     return InputPort(
         name=item.source.name,
         chip=item.chip,
@@ -98,6 +97,7 @@ def _input_port(placed: Placed, item: Input) -> InputPort:
         axons=item.axon,
         start=max(latest, 1) - 1 - item.first,
         first=item.first,
+        wide=any(core.wide for core in inside),
     )
 
 

@@ -14,13 +14,11 @@ from attrs import frozen
 
 from snnc.ir.files import write_composed
 from snnc.targets.paicore import frames, side
-from snnc.targets.paicore.core import Register, check_head, record_problem
+from snnc.targets.paicore.core import Register, check_head, pack_rows, packaged, record_problem
 from snnc.targets.paicore.frames import Kind, Words, linear
 from snnc.targets.paicore.layout import ADDRESSES, COLUMNS
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Idle, Placed, malformed
-
-ROW_WORDS = LIMITS.weight_rows * LIMITS.weight_row_words
 
 
 @frozen(eq=False)
@@ -41,7 +39,10 @@ class Part:
         """How many words the core takes."""
         if isinstance(self.core, Idle):
             return len(self.head)
-        return len(self.head) + 2 + self.records.size * self.register.repeat + ROW_WORDS
+        r = self.register
+        far = -(-(r.neurons - r.in_ram) // LIMITS.wide_neurons_per_row)
+        words = (r.weight_rows + far) * LIMITS.weight_row_words + (1 if far else 0)
+        return len(self.head) + 2 + frames.RECORD_WORDS * r.in_ram * r.copies + words
 
 
 def parts(placed: Placed) -> list[Part]:
@@ -111,11 +112,12 @@ def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words
 def _packages(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
     """Return the headers of records and weights, `uint64[cores, 2]`."""
     where = _addresses(cores) | {"start": 0, "request": 0}
-    words = [frames.RECORD_WORDS * r.neurons * r.repeat for r in registers]
+    words = [frames.RECORD_WORDS * r.in_ram * r.copies for r in registers]
+    rows = [LIMITS.weight_row_words * r.weight_rows for r in registers]
     return np.concatenate(
         [
             frames.encode(frames.PACKAGE, {**where, "kind": kind, "count": count})
-            for kind, count in ((Kind.NEURONS, words), (Kind.WEIGHTS, ROW_WORDS))
+            for kind, count in ((Kind.NEURONS, words), (Kind.WEIGHTS, rows))
         ],
         axis=1,
     )
@@ -143,10 +145,12 @@ def core_words(placed: Placed, part: Part) -> Words:
     weights = placed.module.tensor(core.weights)
     if weights.dtype.itemsize != 1:
         raise malformed(f"{core.weights} holds {weights.dtype}, not weights", core.op.loc)
-    rows = frames.pack_weights(weights.view(np.int8), register.weight_bits, register.extension)
-    copies = np.repeat(part.records, register.repeat, axis=0)
+    rows = pack_rows(register, weights.view(np.int8))
+    near, far = part.records[: register.in_ram], part.records[register.in_ram :]
+    copies = np.repeat(near, register.copies, axis=0)
     head = (part.head, part.packages[:1], copies.reshape(-1), part.packages[1:])
-    return np.concatenate([*head, rows.reshape(-1)])
+    spilled = packaged(core.chip, core.at, register.weight_rows, frames.pack_records(far))
+    return np.concatenate([*head, rows.reshape(-1), *spilled])
 
 
 def write_config(

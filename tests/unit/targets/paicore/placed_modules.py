@@ -39,7 +39,8 @@ class Placement(Builder):
 
     def core(self, weights, *reads, at, bits=8, extension=1, chip=(0, 0), output=(1, 0), **attrs):
         weights = np.asarray(weights)
-        whole = np.zeros((len(weights), 1152 * extension), dtype=np.int8)
+        axons = 144 if attrs.get("wide") else 1152
+        whole = np.zeros((len(weights), axons * extension), dtype=np.int8)
         whole[:, : weights.shape[1]] = weights
         code = f"{chip[0] * 32 + chip[1]}.{at[0] * 32 + at[1]}"
         element = ELEMENTS[ELEMENT[bits]]

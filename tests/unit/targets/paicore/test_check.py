@@ -26,7 +26,11 @@ def codes(module):
     return {d.code for d in check(module)}
 
 
-@pytest.mark.parametrize("make", [tiny, wide, loop])
+def values():
+    return cores_of_values()
+
+
+@pytest.mark.parametrize("make", [tiny, wide, loop, values])
 def test_legal_placements_are_accepted(make):
     assert [] == [str(d) for d in check(make())]
 
@@ -76,6 +80,21 @@ def second_table(module):
     return with_ops(module, [op, *module.graph.ops])
 
 
+VALUES = {"wide": True, "values": True, "keep": False}
+
+
+def cores_of_values(step=8, first=(), second=VALUES):
+    """Two cores in a row that take and send values, or what is said of them."""
+    b = Placement()
+    x = b.input("x", "u8[2]~")
+    b.neurons(4, chip=[0, 0, 32, 32], core=[1, 1, 0, 0], axon=[0, step, 0, 1])
+    x0 = b.arrive(x, "x.0", (0, 0), axon=np.array([0, 8]))
+    one = b.core(np.ones((2, 2)), x0, at=(0, 0), **{**VALUES, **dict(first)})
+    h = b.layer("h", one)
+    two = b.core(np.ones((2, 2)), h, at=(0, 1), start=2, **second)
+    return b.finish(b.output(b.layer("y", two)))
+
+
 MUTATIONS = [
     ("placed-malformed", lambda: second_table(tiny())),
     ("placed-malformed", lambda: without(tiny(), "neurons")),
@@ -103,6 +122,10 @@ MUTATIONS = [
     ("core-ticks", lambda: changed(tiny(), "core", 1, ticks=-1)),
     ("core-first", lambda: changed(tiny(), "core", 1, first=2)),
     ("core-capacity", lambda: one_core(65)),
+    ("core-mode", lambda: cores_of_values(first={"keep": True})),
+    ("core-mode", lambda: one_core(pool=True)),
+    ("axon-address", lambda: cores_of_values(step=1)),
+    ("edge-width", lambda: cores_of_values(step=1, second={})),
     ("core-capacity", lambda: changed(wide(), "core", 0, bits=8)),
     ("neuron-rows", lambda: changed(tiny(), "core", 1, neurons=(1, 2))),
     ("layer-rows", lambda: changed(loop(), "layer", 3, pieces=((0, 3),))),
@@ -173,7 +196,7 @@ def test_every_code_is_provoked():
 
 def test_messages_have_numbers_and_a_way_out():
     (error,) = check(one_core(65)).errors
-    assert "65 neurons x 8 bits x extension 1 = 520 dendrites, a core has 512" in error.message
+    assert "65 neurons x 8 bits x extension 1, a core that takes spikes holds 64" in error.message
     assert error.help
 
 

@@ -127,8 +127,6 @@ def test_neurons_that_nobody_reads_disappear() -> None:
     "attrs",
     [
         {"spike": "count"},
-        {"spike": "value"},
-        {"memory": "clear"},
         {"overflow": "saturate"},
         {"overflow": "wrap"},
         {"initial": 1},
@@ -158,10 +156,37 @@ def test_fields_that_a_record_cannot_hold_are_refused(attrs: dict[str, Any]) -> 
 
 
 def test_inputs_that_are_not_spikes_are_refused() -> None:
-    build, x = net("u8[6]~")
+    build, x = net("i32[6]~")
     with pytest.raises(SnncError) as error:
         legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3)))
     assert error.value.code == "input-not-spikes"
+
+
+def test_values_need_neurons_that_begin_each_tick_at_zero() -> None:
+    build, x = net("u8[6]~")
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3)))
+    assert error.value.code == "unsupported-neuron"
+    assert "memory = keep" in str(error.value)
+    build, x = net("u8[6]~")
+    legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3, memory="clear")))
+
+
+def test_a_core_takes_the_largest_value_or_adds() -> None:
+    build, x = net("u8[2, 4, 4]~")
+    pooled = build.op("max_pool2d", x, kernel=[2, 2])
+    doubled = build.op("add", pooled, pooled)
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(build.op("neuron", doubled, threshold=1, memory="clear")))
+    assert error.value.code == "unsupported-op"
+    assert "largest" in str(error.value)
+
+
+def test_values_that_leave_a_pool_get_a_neuron_that_passes_them() -> None:
+    build, x = net("u8[2, 4, 4]~")
+    module = build.finish(build.op("max_pool2d", x, kernel=[2, 2]))
+    (neuron,) = legal(module).ops("neuron")
+    assert ("value", "clear") == (neuron["spike"], neuron["memory"])
 
 
 def test_outputs_that_are_not_spikes_are_refused() -> None:
