@@ -52,14 +52,22 @@ class Calibration:
         return max(1, CHUNK_BYTES // (4 * size * self.ticks))
 
     def counts(self, module: Module, names: Sequence[str]) -> dict[str, Array]:
-        """Return the sums of values over the ticks, int64 `(samples, *shape)` by name."""
+        """Return the sums of values over the ticks, `(samples, *shape)` by name.
+
+        They are int64, or float64 where the values are real numbers.
+        """
         if not names:
             return {}
         parts = [
-            {name: train.sum(axis=1, dtype=np.int64) for name, train in chunk.items()}
+            {name: _over_time(train) for name, train in chunk.items()}
             for chunk in self.trains(module, names)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _over_time(train: Array) -> Array:
+    kind = np.float64 if train.dtype.kind == "f" else np.int64
+    return np.asarray(train.sum(axis=1, dtype=kind))
 
 
 def _part(module: Module, names: Sequence[str]) -> Module:

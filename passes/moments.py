@@ -70,17 +70,27 @@ def _reads(op: Op, kernel: tuple[int, ...], sizes: tuple[int, ...]) -> list[Arra
     return found
 
 
-def second_moments(op: Op, shape: tuple[int, ...], counts: Array, group: int, part: slice) -> Array:
+def second_moments(
+    op: Op,
+    shape: tuple[int, ...],
+    counts: Array,
+    group: int,
+    part: slice,
+    real: Array | None = None,
+) -> Array:
     """Return the exact sum of x x^T over all rows of a group, int64, of the columns `part`.
+
+    With `real`, counts of the same sources in another network, it is the sum of real x^T.
 
     Raises:
         SnncError: `moments-too-large` where int64 cannot hold it.
     """
-    largest = int(np.abs(counts).max(initial=0))
+    other = counts if real is None else real
+    largest = int(max(np.abs(counts).max(initial=0), np.abs(other).max(initial=0)))
     total, seen = np.zeros((), dtype=np.int64), 0
-    for grouped in rows(op, shape, counts):
-        block = grouped[group][:, part]
-        seen += len(block)
+    for both in zip(rows(op, shape, other), rows(op, shape, counts), strict=True):
+        left, right = (grouped[group][:, part] for grouped in both)
+        seen += len(left)
         if largest * largest >= EXACT or largest * largest * seen >= 1 << 63:
             raise fail(
                 "moments-too-large",
@@ -89,15 +99,15 @@ def second_moments(op: Op, shape: tuple[int, ...], counts: Array, group: int, pa
                 op.loc,
                 help="calibrate with fewer samples or ticks, or use rounding=nearest",
             )
-        total = total + _product(block, largest)
+        total = total + _product(left, right, largest)
     return total
 
 
-def _product(block: Array, largest: int) -> Array:
-    """Return block^T block, exactly: float64 products of as many rows as it can add exactly."""
+def _product(left: Array, right: Array, largest: int) -> Array:
+    """Return left^T right, exactly: float64 products of as many rows as it can add exactly."""
     step = max(1, (EXACT - 1) // max(1, largest * largest))
-    total = np.zeros((block.shape[1],) * 2, dtype=np.int64)
-    for first in range(0, len(block), step):
-        floats = block[first : first + step].astype(np.float64)
-        total += (floats.T @ floats).astype(np.int64)
+    total = np.zeros((left.shape[1], right.shape[1]), dtype=np.int64)
+    for first in range(0, len(left), step):
+        part = slice(first, first + step)
+        total += (left[part].astype(np.float64).T @ right[part].astype(np.float64)).astype(np.int64)
     return total

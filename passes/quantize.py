@@ -21,7 +21,7 @@ from snnc.passes.calibration import Calibration, calibration_of, needed
 from snnc.passes.integer_neuron import refuse_neuron
 from snnc.passes.layer_errors import compare_layers
 from snnc.passes.mixed_precision import Mixed, Search, cores, weight_bits
-from snnc.passes.quantize_choices import choose
+from snnc.passes.quantize_choices import Chooser, chooser
 from snnc.passes.quantize_lowering import Choices, Lowered, lower
 from snnc.passes.scales import Scales, name_of
 
@@ -81,8 +81,10 @@ class Quantize(Pass):
         self._check(module)
         _refuse(module)
         data = calibration_of(module, context)
-        mixed = None if self.drop is None else self._mixed(module, data, context)
-        lowering = self._lower(module, data, context, {} if mixed is None else mixed.bits)
+        chooser = self._chooser(module, data, context)
+        mixed = None if self.drop is None else self._mixed(module, data, context, chooser)
+        bits = {} if mixed is None else mixed.bits
+        lowering = self._lower(module, context, chooser, bits)
         report = {
             **{name: getattr(self, name) for name in REPORTED},
             "tensors": lowering.tensors,
@@ -97,34 +99,41 @@ class Quantize(Pass):
         context.report["quantize"] = report
         return lowering.made
 
-    def _lower(
-        self,
-        module: Module,
-        data: Calibration | None,
-        context: Context,
-        narrower: Mapping[str, int],
-    ) -> Lowered:
-        scales = self._scales(module, context, narrower)
+    def _chooser(
+        self, module: Module, data: Calibration | None, context: Context
+    ) -> Chooser | None:
         moments, matched = self.rounding == "second-order", self.thresholds == "matched"
         if not (moments or matched):
-            return lower(module, scales, Choices())
+            return None
         option = f"rounding={self.rounding}" if moments else f"thresholds={self.thresholds}"
         given = needed(data, module, option)
-        return lower(module, scales, choose(module, scales, given, moments, matched))
+        return chooser(module, self._scales(module, context, {}), given, moments, matched)
+
+    def _lower(
+        self, module: Module, context: Context, chooser: Chooser | None, bits: Mapping[str, int]
+    ) -> Lowered:
+        scales = self._scales(module, context, bits)
+        return lower(module, scales, Choices() if chooser is None else chooser.choose(scales))
 
     def _scales(self, module: Module, context: Context, narrower: Mapping[str, int]) -> Scales:
         width = int(context.hardware.get("membrane_bits", 32))
         percentile = 99.9 if self.percentile is None else self.percentile
         return Scales(module, self.bits, self.scale, self.per, width, percentile, narrower)
 
-    def _mixed(self, module: Module, data: Calibration | None, context: Context) -> Mixed:
+    def _mixed(
+        self,
+        module: Module,
+        data: Calibration | None,
+        context: Context,
+        chooser: Chooser | None,
+    ) -> Mixed:
         assert self.drop is not None
         given = needed(data, module, f"drop={self.drop}")
         cost = weight_bits if self.for_ != "cores" else cores(module, context)
         scales = self._scales(module, context, {})
         layers = [name_of(s.bus) for s in scales.all if s.bus.makers and not s.exact]
         search = Search(
-            module, given, lambda bits: self._lower(module, data, context, bits).made, cost
+            module, given, lambda bits: self._lower(module, context, chooser, bits).made, cost
         )
         return search.run(layers, self.bits, self.drop)
 

@@ -5,72 +5,162 @@ the calibration data; a loop shows its later layers rounded to the nearest integ
 already is left alone.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
 
 from snnc.ir.analysis import run_order
 from snnc.ir.graph import Module, Op
 from snnc.ir.weights import Array
-from snnc.passes.buses import per_output
+from snnc.passes.buses import Bus, per_output
 from snnc.passes.calibration import Calibration
 from snnc.passes.moments import second_moments
 from snnc.passes.quantize_lowering import Choices, lower
 from snnc.passes.rounding import Reals, top_weight
-from snnc.passes.scales import Scaled, Scales
-from snnc.passes.second_order import PART, round_rows
+from snnc.passes.scales import Scales
+from snnc.passes.second_order import PART, factor, made_up_for, round_rows
 from snnc.passes.threshold_search import matched_shift
 
+Counts = Mapping[str, Array]
 
-def choose(
+
+@frozen(eq=False)
+class Chooser:
+    """Chooses weights by second moments and thresholds by spike counts, one or both of them.
+
+    `real` holds what the real network's values count, by name; see `chooser`.
+    """
+
+    module: Module
+    data: Calibration
+    moments: bool
+    matched: bool
+    real: Counts
+
+    def choose(self, scales: Scales) -> Choices:
+        """Return the choices for some scales; with `scale=mse`, `scales` gets other steps too."""
+        choices = Choices()
+        for bus in _in_run_order(self.module, scales):
+            if self.moments:
+                program = lower(self.module, scales, choices).made
+                choices.codes.update(_rounded(scales, bus, program, self.real, self.data))
+            for op in bus.neurons if self.matched else ():
+                program = lower(self.module, scales, choices).made
+                real = self.real[op.result.name]
+                choices.shifts[op] = matched_shift(scales, op, program, real, self.data)
+        return choices
+
+
+def chooser(
     module: Module, scales: Scales, data: Calibration, moments: bool, matched: bool
-) -> Choices:
-    """Return weights rounded by second moments and thresholds matched to real spike counts."""
-    choices = Choices()
-    neurons = [op for scaled in scales.all if not scaled.exact for op in scaled.bus.neurons]
-    real = data.counts(module, [op.result.name for op in neurons]) if matched else {}
-    for scaled in _in_run_order(module, scales):
-        if moments:
-            choices.codes.update(_rounded(module, scales, choices, scaled, data))
-        for op in scaled.bus.neurons if matched else ():
-            program = lower(module, scales, choices).made
-            choices.shifts[op] = matched_shift(scales, op, program, real[op.result.name], data)
-    return choices
+) -> Chooser:
+    """Return what chooses for a module, having run it once on the calibration data."""
+    buses = _in_run_order(module, scales)
+    heard = [op.values[0] for bus in buses for op in _rounded_makers(bus) if moments]
+    neurons = [op.result for bus in buses for op in bus.neurons if matched]
+    real = data.counts(module, [v.name for v in (*heard, *neurons)])
+    return Chooser(module, data, moments, matched, real)
 
 
-def _in_run_order(module: Module, scales: Scales) -> list[Scaled]:
+def _in_run_order(module: Module, scales: Scales) -> list[Bus]:
     rank = {op: n for n, op in enumerate(run_order(module.graph))}
-    found = [scaled for scaled in scales.all if not scaled.exact]
-    return sorted(found, key=lambda s: min(rank[op] for op in (*s.bus.makers, *s.bus.neurons)))
+    found = [scaled.bus for scaled in scales.all if not scaled.exact]
+    return sorted(found, key=lambda bus: min(rank[op] for op in (*bus.makers, *bus.neurons)))
+
+
+def _rounded_makers(bus: Bus) -> list[Op]:
+    """Return the makers of a bus whose sources have spikes to count."""
+    return [op for op in bus.makers if op.kind != "scale" and op.values[0].type.timed]
 
 
 def _rounded(
-    module: Module, scales: Scales, choices: Choices, scaled: Scaled, data: Calibration
+    scales: Scales, bus: Bus, program: Module, real: Counts, data: Calibration
 ) -> dict[Op, Array]:
-    """Return the integer weights of the makers of a bus whose sources have spikes to count."""
-    makers = [op for op in scaled.bus.makers if op.kind != "scale" and op.values[0].type.timed]
-    program = lower(module, scales, choices).made
+    """Return the integer weights of the makers of a bus whose sources have spikes to count.
+
+    `real` holds what the sources count in the real network. Where `scales` offers several steps,
+    the one whose currents err least is chosen and put there.
+    """
+    makers = _rounded_makers(bus)
     counts = data.counts(program, [op.values[0].name for op in makers])
-    return {op: _codes(op, *scales.weights(op), counts, scaled.bits) for op in makers}
+    scaled = scales.of_bus(bus)
+    rows = [
+        _Rows(op, scales.weights(op)[0], counts[name], _in_steps(real[name], scale), scaled.whole)
+        for op in makers
+        for name, scale in ((op.values[0].name, scales.input_scale(op)),)
+    ]
+    trials = scales.trials(scaled) if len(makers) == len(bus.makers) else [scaled.scale]
+    best, least, codes = scaled.scale, None, [row.nothing() for row in rows]
+    for steps in trials:
+        scales.put(scaled.with_scale(steps))
+        cost = np.zeros(len(steps))
+        tried = [row.rounded(scales.weights(row.op)[1], scaled.bits) for row in rows]
+        for _, each in tried:
+            # One sum after the other: the same on any machine.
+            cost += np.cumsum(each.reshape(len(steps), -1), axis=1)[:, -1] * np.square(steps)
+        better = np.ones(len(steps), np.bool_) if least is None else (cost < least) & ~scaled.whole
+        least = cost if least is None else np.where(better, cost, least)
+        best = np.where(better, steps, best)
+        for kept, (made, _) in zip(codes, tried, strict=True):
+            chosen = np.repeat(better, len(kept) // len(better))
+            kept[chosen] = made[chosen]
+    scales.put(scaled.with_scale(best))
+    return {row.op: row.own_layout(kept) for row, kept in zip(rows, codes, strict=True)}
 
 
-def _codes(op: Op, real: Reals, scale: Reals, counts: dict[str, Array], bits: int) -> Array:
-    wanted = per_output(op, real / scale)
-    groups = op["groups"] if op.kind.startswith("conv") else 1
-    top = top_weight(bits)
-    low = 0 if bits == 1 else -top
-    codes = np.empty(wanted.shape, dtype=np.int64)
-    seen = counts[op.values[0].name]
-    for group, rows in enumerate(np.array_split(np.arange(len(wanted)), groups)):
-        for first in range(0, wanted.shape[1], PART):
-            part = slice(first, min(first + PART, wanted.shape[1]))
-            moments = second_moments(op, real.shape, seen, group, part)
-            codes[rows, part] = round_rows(wanted[rows, part], moments, low, top)
-    return _own_layout(op, codes, real.shape)
+def _in_steps(counts: Array, scale: float) -> Array:
+    """Return what the real network counts as integers, in the steps of the quantized one."""
+    if counts.dtype.kind == "i" and scale == 1:
+        return counts
+    return np.rint(counts / scale).astype(np.int64)
 
 
-def _own_layout(op: Op, codes: Array, shape: tuple[int, ...]) -> Array:
-    """Return rows per output channel in the layout of the op's weights."""
-    if not op.kind.startswith("conv_transpose"):
-        return codes.reshape(shape)
-    groups, inputs, outputs = op["groups"], *shape[:2]
-    grouped = codes.reshape(groups, outputs, inputs // groups, -1)
-    return grouped.swapaxes(1, 2).reshape(shape)
+class _Rows:
+    """The weights of a maker as rows per output channel, and the factors of what they read."""
+
+    def __init__(
+        self, op: Op, real: Reals, seen: Array, meant: Array, whole: NDArray[np.bool_]
+    ) -> None:
+        self.op, self.shape = op, real.shape
+        self.real = per_output(op, real).copy()
+        groups = op["groups"] if op.kind.startswith("conv") else 1
+        outputs, inputs = self.real.shape
+        free = ~np.repeat(whole, outputs // len(whole))
+        self.parts = []
+        for group, rows in enumerate(np.array_split(np.arange(outputs), groups)):
+            for first in range(0, inputs, PART):
+                part = slice(first, min(first + PART, inputs))
+                moments = second_moments(op, self.shape, seen, group, part)
+                factors = factor(moments)
+                self.parts.append((rows, part, factors))
+                if factors is not None and (meant != seen).any():
+                    cross = second_moments(op, self.shape, seen, group, part, meant)
+                    moved = rows[free[rows]]
+                    given = self.real[moved, part]
+                    self.real[moved, part] = made_up_for(given, factors, moments, cross)
+
+    def nothing(self) -> Array:
+        """Return rows of zeros."""
+        return np.zeros(self.real.shape, np.int64)
+
+    def rounded(self, scale: Reals, bits: int) -> tuple[Array, Reals]:
+        """Return integer rows, and what the error of each costs, in squares of steps."""
+        steps = per_output(self.op, np.broadcast_to(scale, self.shape))
+        wanted, top = self.real / steps, top_weight(bits)
+        codes, cost = self.nothing(), np.zeros(len(wanted))
+        for rows, part, factors in self.parts:
+            low = 0 if bits == 1 else -top - 1
+            codes[rows, part], each = round_rows(wanted[rows, part], factors, low, top)
+            cost[rows] += each
+        return codes, cost
+
+    def own_layout(self, codes: Array) -> Array:
+        """Return rows in the layout of the op's weights."""
+        op, shape = self.op, self.shape
+        if not op.kind.startswith("conv_transpose"):
+            return codes.reshape(shape)
+        groups, inputs, outputs = op["groups"], *shape[:2]
+        grouped = codes.reshape(groups, outputs, inputs // groups, -1)
+        return grouped.swapaxes(1, 2).reshape(shape)

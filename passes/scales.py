@@ -8,7 +8,7 @@ feeds weights or is returned has one scale, so that its values stay comparable.
 from collections.abc import Mapping
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
@@ -25,8 +25,8 @@ from snnc.passes.buses import (
     weights_of,
 )
 from snnc.passes.integer_neuron import IntegerParams, integer_params, largest_potential
-from snnc.passes.parameters import by_neuron
-from snnc.passes.rounding import Reals, choose_steps, snapped, top_weight
+from snnc.passes.parameters import by_neuron, param_array
+from snnc.passes.rounding import CLIPS, Reals, choose_steps, snapped, top_weight
 
 
 @frozen(eq=False)
@@ -45,6 +45,10 @@ class Scaled:
     def of(self, value: Value) -> Reals:
         """Return what one integer step of a current of this bus stands for, per block."""
         return np.asarray(self.scale * float(self.bus.ratios[value]))
+
+    def with_scale(self, scale: Reals) -> "Scaled":
+        """Return the bus with another scale."""
+        return evolve(self, scale=scale, whole=self.whole & (scale == self.scale))
 
     def of_entry(self, op: Op) -> Reals:
         """Return what one integer step of an operand that has no weights yet stands for."""
@@ -79,18 +83,28 @@ class Scales:
         self.by_value: dict[Value, Scaled] = {}
         self.by_neuron: dict[Op, Scaled] = {}
         self.by_entry: dict[Op, Scaled] = {}
-        self.all: list[Scaled] = []
+        self._by_bus: dict[Bus, Scaled] = {}
         seen = _potentials_seen(module)
         for bus in in_order(find_buses(module)):
             whole = (
                 per == "layer" or bus.feeds or bus.returned or any(n in seen for n in bus.neurons)
             )
             blocks = 1 if whole else count_blocks(bus)
-            self._add(self._choose(bus, blocks, own.get(name_of(bus), bits)))
+            self.put(self._choose(bus, blocks, own.get(name_of(bus), bits)))
 
-    def _add(self, scaled: Scaled) -> None:
+    @property
+    def all(self) -> tuple[Scaled, ...]:
+        """Every bus with its scale, in the order in which scales are chosen."""
+        return tuple(self._by_bus.values())
+
+    def of_bus(self, bus: Bus) -> Scaled:
+        """Return a bus with its scale."""
+        return self._by_bus[bus]
+
+    def put(self, scaled: Scaled) -> None:
+        """Take over the scale of a bus."""
         bus = scaled.bus
-        self.all.append(scaled)
+        self._by_bus[bus] = scaled
         self.by_neuron.update(dict.fromkeys(bus.neurons, scaled))
         self.by_entry.update(dict.fromkeys((op for op, _ in bus.entries), scaled))
         if bus.makers or bus.links:
@@ -112,16 +126,58 @@ class Scales:
         makers = [self.input_scale(op) / float(bus.ratios[op.result]) for op in bus.makers]
         return makers, [1.0 / float(bus.entry_ratio(op)) for op, _ in bus.entries]
 
+    def _weights(self, bus: Bus, blocks: int) -> list[Reals]:
+        return [weights_of(self.module, op, blocks).astype(np.float64) for op in bus.makers]
+
+    def _matrix(self, bus: Bus, blocks: int) -> Reals:
+        """Return all that weights and entries add to the bus: `(blocks, n)`."""
+        makers, entries = self._units(bus)
+        rows = zip(bus.makers, self._weights(bus, blocks), makers, strict=True)
+        parts = [per_output(op, w) * unit for op, w, unit in rows]
+        parts += [np.full((blocks, 1), unit) for unit in entries]
+        return in_blocks(parts or [np.zeros((blocks, 1))], blocks)
+
+    def trials(self, scaled: Scaled) -> list[Reals]:
+        """Return the scales of a bus to choose from, the present one first; only `mse` has more.
+
+        They are the clips of the largest magnitude, each moved to where the threshold is a whole
+        number of steps if the neurons of a block share one: coarse steps round no threshold then.
+        """
+        bus, blocks = scaled.bus, len(scaled.scale)
+        if self.method != "mse" or bus.entries or bus.feeds:
+            return [scaled.scale]
+        peak = np.abs(self._matrix(bus, blocks)).max(axis=1)
+        threshold = self._threshold(bus, blocks)
+        steps = np.multiply.outer(CLIPS / top_weight(scaled.bits), np.where(peak > 0, peak, 1.0))
+        fitted = threshold > 0
+        parts = np.maximum(np.rint(threshold / steps), 1)
+        steps = np.where(fitted, np.where(fitted, threshold, 1.0) / parts, steps)
+        # As few trials as there are different steps in a block; they grow finer with each clip.
+        new = np.ones(steps.shape, np.bool_)
+        new[1:] = steps[1:] != steps[:-1]
+        rank = np.cumsum(new, axis=0) - 1
+        found = np.tile(scaled.scale, (int(rank.max()) + 1, 1))
+        np.put_along_axis(found, rank, np.where(peak > 0, steps, scaled.scale), axis=0)
+        return [scaled.scale, *(self._roomy(bus, row, blocks) for row in found)]
+
+    def _threshold(self, bus: Bus, blocks: int) -> Reals:
+        """Return the threshold on the bus that all neurons of a block share, 0 where they don't."""
+        found = []
+        for op in bus.neurons:
+            array, gain = (param_array(self.module, op, name) for name in ("threshold", "gain"))
+            assert array is not None
+            assert gain is not None
+            found.append((array / gain / float(bus.ratios[op.values[0]])).reshape(blocks, -1))
+        every = np.concatenate(found, axis=1) if found else np.zeros((blocks, 1))
+        return np.where(every.min(axis=1) == every.max(axis=1), every[:, 0], 0.0)
+
     def _choose(self, bus: Bus, blocks: int, bits: int) -> Scaled:
         makers, entries = self._units(bus)
-        weights = [weights_of(self.module, op, blocks).astype(np.float64) for op in bus.makers]
+        weights = self._weights(bus, blocks)
         as_is = min(makers + entries, default=1.0)
         if self._integral(bus, bits, as_is, [*zip(weights, makers, strict=True)], entries):
             return Scaled(bus, np.full(blocks, as_is), True, bits, np.ones(blocks, np.bool_))
-        rows = zip(bus.makers, weights, makers, strict=True)
-        parts = [per_output(op, w) * unit for op, w, unit in rows]
-        parts += [np.full((blocks, 1), unit) for unit in entries]
-        matrix = in_blocks(parts or [np.zeros((blocks, 1))], blocks)
+        matrix = self._matrix(bus, blocks)
         if bits == 1 and matrix.min(initial=0) < 0:
             raise fail(
                 "negative-weights",

@@ -4,7 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnc.passes.second_order import round_rows
+from snnc.passes.second_order import PANEL, factor, made_up_for
+from snnc.passes.second_order import round_rows as round_and_cost
+
+
+def round_rows(wanted, moments, low, high):
+    return round_and_cost(wanted, factor(moments), low, high)[0]
 
 
 def cost(wanted, codes, moments):
@@ -59,3 +64,34 @@ def test_codes_stay_in_range():
 def test_silent_sources_say_nothing():
     codes = round_rows(np.array([[0.6, -2.4]]), np.zeros((2, 2), np.int64), -1, 1)
     np.testing.assert_array_equal([[1, -1]], codes)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_cost_is_that_of_the_error(seed):
+    rng = np.random.default_rng(seed)
+    x = spikes(rng, 2 * PANEL + 5, samples=400)
+    moments, wanted = x.T @ x, rng.normal(size=(3, x.shape[1]))
+    codes, costs = round_and_cost(wanted, factor(moments), -3, 3)
+    off, damped = (
+        codes - wanted,
+        moments + np.eye(len(moments)) * np.trace(moments) / len(moments) / 100,
+    )
+    np.testing.assert_allclose(costs, (off @ damped * off).sum(axis=1), rtol=1e-9)
+
+
+def test_weights_make_up_for_sources_that_count_otherwise():
+    rng = np.random.default_rng(0)
+    meant = spikes(rng, 12, samples=500)
+    seen = np.maximum(meant - (meant > 4), 0)
+    real = rng.normal(size=(5, 12))
+    moments = seen.T @ seen
+    found = made_up_for(real, factor(moments), moments, meant.T @ seen)
+    before, after = (np.square(w @ seen.T - real @ meant.T).sum() for w in (real, found))
+    assert after < before / 2
+
+
+def test_sources_that_count_the_same_need_no_making_up():
+    x = spikes(np.random.default_rng(0), 8)
+    real = np.random.default_rng(1).normal(size=(5, 8))
+    np.testing.assert_array_equal(real, made_up_for(real, factor(x.T @ x), x.T @ x, x.T @ x))
