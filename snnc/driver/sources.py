@@ -15,7 +15,7 @@ from attrs import frozen
 from snnc.builtins import open_registry
 from snnc.diagnostics import fail, nearest
 from snnc.driver.pipeline import runner
-from snnc.extend.foreign import guarded, load_file
+from snnc.extend.foreign import beside, guarded, load_file
 from snnc.extend.frontend import Frontend
 from snnc.extend.options import Option, declared, from_text
 from snnc.extend.registry import Registry
@@ -208,7 +208,7 @@ def _from_python(registry: Registry, file: Path, name: str) -> Source:
         raise fail("source-function", f"{file} has no {name!r}", help=nearest(name, here))
     found = getattr(loaded, name)
     if inspect.isroutine(found) or inspect.isclass(found):
-        with guarded("source-failed", what, "the fault is in this file", file):
+        with guarded("source-failed", what, "the fault is in this file", file), beside(file):
             found = found()
     return _from_object(registry, found, what)
 

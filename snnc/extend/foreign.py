@@ -92,12 +92,17 @@ def _execute(path: Path, name: str, source: bytes) -> ModuleType:
 
 @contextmanager
 def beside(path: Path) -> Iterator[None]:
-    """Let imports find what lies beside a file; beside its package for an `__init__.py`."""
+    """Let imports find what lies beside a file, and then in the current folder.
+
+    Beside a package for its `__init__.py`. The current folder is where `python -m` looks too.
+    """
     file = path.resolve()
-    folder = str(file.parents[1] if file.name == "__init__.py" else file.parent)
-    sys.path.insert(0, folder)
+    folder = file.parents[1] if file.name == "__init__.py" else file.parent
+    added = [str(folder), str(Path.cwd())]
+    sys.path[:0] = added
     try:
         yield
     finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
+        for one in added:
+            if one in sys.path:
+                sys.path.remove(one)

@@ -67,6 +67,26 @@ def test_error_in_the_users_function_is_told_with_its_line(python, name, line):
     assert line in PYTHON.splitlines()[found.loc.line - 1]
 
 
+def test_imports_find_what_lies_beside_the_file_and_in_the_current_folder(tmp_path, monkeypatch):
+    for folder in ("project/nets", "project/parts", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "project" / "nets" / "near_to_net.py").write_text("WIDTH = 4\n")
+    (tmp_path / "project" / "parts" / "far_from_net.py").write_text("TICKS = 7\n")
+    source = tmp_path / "project" / "nets" / "net.py"
+    source.write_text(
+        "from snnc.ir import Builder\n"
+        "def make():\n"
+        "    from near_to_net import WIDTH\n"
+        "    from parts.far_from_net import TICKS\n"
+        "    b = Builder('net', 'int', {'ticks': TICKS})\n"
+        "    return b.finish(b.op('neuron', b.input('x', f'i32[{WIDTH}]~'), threshold=1))\n"
+    )
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "source-failed" == refused(f"{source}:make").code
+    monkeypatch.chdir(tmp_path / "project")
+    assert {"ticks": 7} == dict(snnc.load("nets/net.py:make").attrs)
+
+
 def test_syntax_error_in_the_users_file_is_told_with_its_line(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("def f(:\n")
