@@ -119,14 +119,20 @@ class Populations:
     def form(self, op: Op) -> Form:
         """Return the mode of a population's cores."""
         if op not in self._forms:
-            reached = self.synapses.between(op)
             self._forms[op] = Form(
                 any(e.source.type.element == U8 for e in self.synapses.edges(op)),
                 op.result.type.element != U1,
                 op["memory"] == "keep",
-                any(o.kind in POOLS for found in reached.values() for o in found),
+                self._pools(op),
             )
         return self._forms[op]
+
+    def _pools(self, op: Op) -> bool:
+        """Whether the largest value reaches a population, not the sum."""
+        if not any(self.module.ops(*POOLS)):
+            return False
+        reached = self.synapses.between(op)
+        return any(o.kind in POOLS for found in reached.values() for o in found)
 
     def start(self, op: Op) -> int:
         """Return the start that `schedule` chose; 0 before it ran."""
