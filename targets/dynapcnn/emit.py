@@ -5,11 +5,15 @@ from typing import Any
 
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
-from snnc.targets.dynapcnn.assemble import read_module
-from snnc.targets.dynapcnn.layout import write_files
+from snnc.targets.dynapcnn import device_script, settings
+from snnc.targets.dynapcnn.assemble import read_module, to_module
+from snnc.targets.dynapcnn.check import check
+from snnc.targets.dynapcnn.config import tree
+from snnc.targets.dynapcnn.layout import read_files, write_files
 from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.options import Options
 from snnc.targets.dynapcnn.records import Placed, memory
+from snnc.targets.dynapcnn.settings import configured
 
 MEMORIES = ("kernel", "neuron", "bias")
 
@@ -21,10 +25,15 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
         SnncError: `placed-malformed`, `output-unwritable`.
     """
     placed = read_module(module)
-    names = write_files(placed, folder)
+    config = configured(tree(placed, chip(placed.device)), placed, options)
+    names = write_files(placed, folder, config)
+    if options.config_modifier:
+        check(to_module(read_files(folder))).check(exit_status=4)
+    names += (device_script.write(config, placed, folder, options),)
     latency = {output.name: 0 for output in placed.outputs}
     layout = {"device": placed.device, "memory": memory_table(placed)}
-    return Emitted(names, resources(placed), latency, relies_on(placed), layout)
+    relies = (*relies_on(placed), *settings.relies_on(options))
+    return Emitted(names, resources(placed), latency, relies, layout)
 
 
 def resources(placed: Placed) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.files import write_composed
 from snnc.ir.types import parse_type
-from snnc.targets.dynapcnn.config import misfits, read_core, read_pixels, tree
+from snnc.targets.dynapcnn.config import Tree, misfits, read_core, read_pixels, tree
 from snnc.targets.dynapcnn.json_text import dumps
 from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.records import Destination, Input, Output, Placed
@@ -20,9 +20,13 @@ CONFIG = "config.json"
 LAYOUT = "layout.json"
 
 
-def write_files(placed: Placed, folder: Path) -> tuple[str, ...]:
-    """Write both files of a build; return their names."""
-    contents = {CONFIG: tree(placed, chip(placed.device)), LAYOUT: _layout(placed)}
+def write_files(placed: Placed, folder: Path, made: Tree | None = None) -> tuple[str, ...]:
+    """Write both files of a build; return their names.
+
+    The configuration is that of the network, or `made`, which is it with settings of the user.
+    """
+    config = tree(placed, chip(placed.device)) if made is None else made
+    contents = {CONFIG: config, LAYOUT: _layout(placed)}
     for name, content in contents.items():
         write_composed(folder / name, f"{dumps(content)}\n".encode())
     return tuple(contents)

@@ -38,6 +38,9 @@ class Limits:
     readout_layer: int
     readout_classes: int
     readout_spacing: int
+    slow_clock: tuple[int, ...]
+    leak_dividers: tuple[int, ...]
+    decimations: tuple[int, ...]
 
     @property
     def state_low(self) -> int:
@@ -80,7 +83,7 @@ def _values(entries: dict[str, Any]) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
 
 
-_SHARED = ("core", "dvs", "readout")
+_SHARED = ("core", "dvs", "readout", "clocks")
 LIMITS = Limits(**{k: v for name in _SHARED for k, v in _values(_tables()[name]).items()})
 DEVICES: tuple[str, ...] = tuple(_tables()["chip"])
 

@@ -46,3 +46,28 @@ class Options:
         "data: fine, and each factor by --calibrate",
         choices=("vendor", "fine", "data"),
     )
+    slow_clock: int = option(
+        0, help="Hz of the clock that the host gives for leaks, 10 to 10000; 0: not stated"
+    )
+    leak_divider: int = option(
+        0, help="let the chip make that clock: a tick per 2^N events of its pixels, N = 14 to 17"
+    )
+    decimate: tuple[str, ...] = option(
+        (), help="LAYER:N, pass one spike of N: 2, 4, 8, 16, 32, 128, 256 or 512"
+    )
+    balance: tuple[str, ...] = option((), help="layers that drop events while they are busy")
+    readout_mode: str = option(
+        "off",
+        help="what the readout block gives: off, threshold (class above it), class (one chosen), "
+        "largest",
+        choices=("off", "threshold", "class", "largest"),
+    )
+    readout_threshold: int = option(0, help="spikes that a class of the readout block must exceed")
+    readout_average: int = option(
+        1, help="ticks of the slow clock that the readout block averages over", choices=(1, 16, 32)
+    )
+    readout_class: int = option(0, help="the class that readout mode `class` gives, from 1 on")
+    readout_pins: bool = option(False, help="report changes of the readout pins to the host")
+    config_modifier: str = option(
+        "", help="FILE.py:function, which takes the configuration and returns it changed"
+    )

@@ -21,10 +21,11 @@ from snnc.targets.dynapcnn import native, numpy_steps
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.convolve import see
-from snnc.targets.dynapcnn.layout import read_files
+from snnc.targets.dynapcnn.layout import read_config, read_files
 from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.played import Activity, Played, Wanted, joined, named
 from snnc.targets.dynapcnn.records import Core, Destination
+from snnc.targets.dynapcnn.settings import check_emulated
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Timestep:
     def __init__(self, folder: Path, machine_code: bool = True) -> None:
         self.placed = read_files(folder)
         check(to_module(self.placed)).check()
+        check_emulated(read_config(folder))
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
         self._compiled = machine_code and native.installed()
         self._chip: StepChip | None = None
