@@ -8,7 +8,7 @@ import numpy as np
 
 from snnc.ir.types import parse_type
 from snnc.targets.lynxi.layout import read_files, states
-from snnc.targets.lynxi.records import Port
+from snnc.targets.lynxi.records import Port, TupleType
 
 DATA_TYPES = {
     "float32": "DT_FLOAT",
@@ -32,7 +32,8 @@ def describe(folder: Path) -> dict[str, Any]:
     sent = [port for port in artifact.inputs if port.dtype]
     shapes = {port.name: _shape(port) for port in sent}
     first = artifact.graph.result.type
-    returned = [list(t.shape) for t in getattr(first, "fields", (first,))]
+    group = first.fields if isinstance(first, TupleType) else (first,)
+    returned = [list(t.shape) for t in group]
     return {
         "batchsize": artifact.batch,
         "inputnum": len(sent),

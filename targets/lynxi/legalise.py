@@ -38,7 +38,7 @@ class Legalise(Pass):
 
         Raises:
             SnncError: `lynxi-integers`, `mixed-floats`, `untimed-value`, `bias-in-sum`,
-                `unsupported-op`, `count-too-large`, `neuron-window`, `input-element`.
+                `unsupported-op`, `count-too-large`, `neuron-window`, `input-element`, `output-is-input`.
         """
         if module.level == "lynxi":
             return module
@@ -69,6 +69,14 @@ class _Lowering:
         """Return the graph."""
         graph = self.old.graph
         taken = self._inputs()
+        for value in graph.outputs:
+            if value in taken:
+                raise fail(
+                    "output-is-input",
+                    f"the network returns %{value.name} as the host sends it",
+                    value.loc,
+                    help="return what a layer gives; the host has the rest already",
+                )
         for value in taken:
             self.s.take(value)
         for number, value in enumerate(taken):

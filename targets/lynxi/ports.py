@@ -89,15 +89,17 @@ def _fits(array: Array, type: Type) -> bool:
 def made_output(port: Port, array: Array) -> Array:
     """Return an output `(samples, ticks, ...)` in the shape and element of the program.
 
+    Real numbers may be infinite, as they are on a machine that nobody watches.
+
     Raises:
-        SnncError: `output-range` for a number that the element does not hold.
+        SnncError: `output-range` for a number that an element of whole numbers does not hold.
     """
     type = parse_type(port.type)
     made = array.reshape(*array.shape[:2], *type.shape)
-    if not _fits(made, type):
+    if not type.element.is_float and not _fits(made, type):
         raise fail(
             "output-range",
             f"output {port.name} has numbers that {type.element} does not hold",
-            help="a sum of the graph overflows; scale the weights down",
+            help="a count of the graph is too large; lower max_count, or scale the weights down",
         )
     return made.astype(type.element.storage)

@@ -210,6 +210,8 @@ def test_what_the_target_does_not_take_is_refused_with_a_way_out():
     assert "lynxi-integers" == code_of(build, integers, pipeline="legalise,place")
     assert "lynxi-malformed" == code_of(build, small(), pipeline="place")
     assert "bias-in-sum" == code_of(build, small(), pipeline="legalise,place")
+    b = Builder("plain", "snn")
+    assert "output-is-input" == code_of(build, b.finish(b.input("x", "u1[3]~")))
     b = Builder("still", "snn")
     still = b.finish(b.op("linear", b.input("x", "f32[3]"), b.weight("w", np.eye(3))))
     assert "untimed-value" == code_of(build, still)
@@ -229,12 +231,19 @@ def test_what_the_target_does_not_take_is_refused_with_a_way_out():
     assert "weight-inexact" == code_of(build, b.finish(b.op("linear", b.input("x", "u1[3]~"), w)))
 
 
-def test_a_float_that_an_element_does_not_hold_is_refused_on_the_way_out():
+def test_an_output_that_its_element_does_not_hold_is_refused():
+    made = artifact(small())
+    narrow = evolve(made, outputs=(evolve(made.outputs[0], type="u1[3]~"),))
+    x = {"x": np.ones((1, 9, 6), np.uint8)}
+    assert "output-range" == code_of(Emulator.of(narrow).run, x)
+
+
+def test_a_real_output_may_be_infinite():
     b = Builder("sum", "snn")
     w = b.weight("w", np.full((1, 1), 3e38, np.float32))
     made = build(b.finish(b.op("linear", b.input("x", "f32[1]~"), w)))
-    emulator = Emulator(made._files)
-    assert "output-range" == code_of(emulator.run, {"x": np.full((1, 1, 1), 100, np.float32)})
+    ran = Emulator(made._files).run({"x": np.full((1, 1, 1), 100, np.float32)})
+    assert np.isinf(next(iter(ran.outputs.values()))).all()
 
 
 def test_a_build_says_what_it_takes_of_the_chip():

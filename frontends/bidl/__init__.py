@@ -1,0 +1,1 @@
+"""Modules of one time step with explicit state, as the vendor's tutorials and BIDL write them."""
