@@ -20,17 +20,24 @@ from snnc.ir.weights import Array
 CHUNK_BYTES = 1 << 26
 """Bytes of trains that one chunk of samples may hold, at four bytes a value."""
 
+LABELS = "labels"
+"""The name under which calibration data may hold the right answers."""
+
 Trains = Mapping[str, Array]
 
 
 @frozen(eq=False)
 class Calibration:
-    """Inputs `(samples, ticks, *shape)` by name, and the engine that runs modules on them."""
+    """Inputs `(samples, ticks, *shape)` by name, and the engine that runs modules on them.
+
+    `labels` are the right answers, int64 `(samples,)`, if they were given.
+    """
 
     inputs: Trains
     samples: int
     ticks: int
     run: Callable[..., Any]
+    labels: Array | None = None
 
     def trains(self, module: Module, names: Sequence[str], step: int = 0) -> Iterator[Trains]:
         """Yield the trains of some values that have time, `step` samples after the other.
@@ -83,12 +90,16 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
     """Return the calibration data of a context, checked against a module, or None without data.
 
     Raises:
-        SnncError: `calibration-empty`, `calibration-constant`, `calibration-ticks`, and what the
-            engine refuses as inputs: names, shapes, numbers that are not finite.
+        SnncError: `calibration-empty`, `calibration-constant`, `calibration-ticks`,
+            `calibration-labels`, and what the engine refuses as inputs: names, shapes, numbers that
+            are not finite.
     """
     if context.calibration is None:
         return None
     given = {name: np.asarray(array) for name, array in context.calibration.items()}
+    labels = None
+    if LABELS in given and all(v.name != LABELS for v in module.graph.inputs):
+        labels = given.pop(LABELS)
     context.run(module, given, ticks=0)
     samples = min((len(array) for array in given.values()), default=0)
     timed = [given[v.name].shape[1] for v in module.graph.inputs if v.type.timed]
@@ -116,7 +127,20 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
             module.loc,
             help="give inputs as the network will see them",
         )
-    return Calibration(given, samples, ticks, context.run)
+    _check_labels(labels, samples, module)
+    return Calibration(given, samples, ticks, context.run, labels)
+
+
+def _check_labels(labels: Array | None, samples: int, module: Module) -> None:
+    if labels is None:
+        return
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        why = f"labels are {labels.dtype} of shape {labels.shape}, not whole numbers of one axis"
+    elif len(labels) != samples:
+        why = f"the calibration data has {samples} samples and {len(labels)} labels"
+    else:
+        return
+    raise fail("calibration-labels", why, module.loc, help="give a label per sample, or none")
 
 
 def needed(found: Calibration | None, module: Module, wanted: str) -> Calibration:

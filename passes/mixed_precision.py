@@ -17,6 +17,7 @@ from snnc.extend.passes import Context
 from snnc.ir.graph import Module
 from snnc.ir.synapses import WEIGHTED
 from snnc.ir.weights import Array
+from snnc.passes.accuracy import find_answers
 from snnc.passes.calibration import Calibration
 
 SIZES = (8, 4, 2)
@@ -124,8 +125,7 @@ class Search:
                 module.loc,
                 help="leave drop out, or return the spikes of the last layer",
             )
-        counts = self.data.counts(module, names)
-        return {n: c.reshape(len(c), -1).argmax(axis=1) for n, c in counts.items()}
+        return {name: find_answers(module, name, self.data) for name in names}
 
     def _changed(self, module: Module, wanted: Answers) -> int:
         found = self._answers(module)

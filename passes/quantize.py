@@ -16,6 +16,7 @@ from snnc.diagnostics import Diagnostics, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import WEIGHTED
+from snnc.passes.accuracy import compare_accuracy
 from snnc.passes.buses import SUMS, find_currents
 from snnc.passes.calibration import Calibration, calibration_of, needed
 from snnc.passes.integer_neuron import refuse_neuron
@@ -96,6 +97,8 @@ class Quantize(Pass):
         if data is not None:
             report["calibration"] = {"samples": data.samples, "ticks": data.ticks}
             report["layers"] = compare_layers(module, lowering.made, data)
+            if data.labels is not None:
+                report["accuracy"] = compare_accuracy(module, lowering.made, data)
         context.report["quantize"] = report
         return lowering.made
 

@@ -22,6 +22,7 @@ from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.types import F32
 from snnc.ir.weights import Array
+from snnc.passes.accuracy import compare_accuracy
 from snnc.passes.calibration import Calibration, calibration_of, needed
 from snnc.passes.layer_errors import compare_layers
 from snnc.passes.parameters import by_neuron, param_array
@@ -75,6 +76,8 @@ class SubtractiveLeak(Pass):
             "neurons": {name: _said(parts) for name, parts in fitted.items()},
             "layers": compare_layers(module, now, data),
         }
+        if data.labels is not None:
+            context.report[self.name]["accuracy"] = compare_accuracy(module, now, data)
         return now
 
 

@@ -7,7 +7,7 @@ fit; writing gives the same bytes for the same arrays, on any day.
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +47,13 @@ def read_arrays(path: Path) -> dict[str, Array]:
         ) from error
 
 
-def read_values(path: Path, types: Mapping[str, Type]) -> dict[str, Array]:
+def read_values(
+    path: Path, types: Mapping[str, Type], beside: Collection[str] = ()
+) -> dict[str, Array]:
     """Return the arrays of a file after checking them against the types wanted, in their order.
 
-    Counts (u16, i32) may stand as int32 and come back in the storage of their element.
+    Counts (u16, i32) may stand as int32 and come back in the storage of their element. Arrays of
+    the names `beside` may be there too; they come last, as they are.
 
     Raises:
         SnncError: `values-missing`, `values-unreadable`; all findings at once:
@@ -59,7 +62,7 @@ def read_values(path: Path, types: Mapping[str, Type]) -> dict[str, Array]:
     arrays, found = read_arrays(path), Diagnostics()
     checked: dict[str, Array] = {}
     for name in arrays:
-        if name not in types:
+        if name not in types and name not in beside:
             found.error(
                 "unknown-value",
                 f"{Path(path).name} holds {name!r}, which the network does not have",
@@ -78,7 +81,7 @@ def read_values(path: Path, types: Mapping[str, Type]) -> dict[str, Array]:
         except SnncError as error:
             found.items += error.diagnostics
     found.check()
-    return checked
+    return checked | {n: a for n, a in arrays.items() if n in beside and n not in types}
 
 
 def _checked(name: str, type: Type, array: Array) -> Array:

@@ -24,7 +24,7 @@ def show_quantization(report: Mapping[str, Any]) -> None:
 
 
 def show_layers(report: Mapping[str, Any]) -> None:
-    """Print what a pass that calibrates says of the spikes of each layer."""
+    """Print what a pass that calibrates says of the spikes of each layer, and of the answers."""
     data = report["calibration"]
     show_table(
         ("layer", "neurons", "spikes", "real", "count error", "dead", "saturated", "first off"),
@@ -32,6 +32,18 @@ def show_layers(report: Mapping[str, Any]) -> None:
         title=f"on {data['samples']} calibration samples of {data['ticks']} ticks",
         empty="  no neurons",
     )
+    if "accuracy" in report:
+        told = report["accuracy"]
+        show_table(
+            ("stage", "right", "accuracy", "95 % interval"),
+            [_stage(stage, told[stage]) for stage in ("before", "after")],
+            title=f"answers to the labelled samples; {told['changed']} changed",
+        )
+
+
+def _stage(name: str, said: Mapping[str, Any]) -> tuple[Any, ...]:
+    low, high = said["interval_95"]
+    return name, said["right"], f"{said['accuracy']:.2%}", f"{low:.2%} to {high:.2%}"
 
 
 def _tensor(name: str, said: Mapping[str, Any]) -> tuple[Any, ...]:

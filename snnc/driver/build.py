@@ -1,7 +1,7 @@
 """A build: a network compiled for a target, as files that can be run, checked and saved."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -247,9 +247,13 @@ class Build:
 
 
 def named(
-    module: Module, inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path
+    module: Module,
+    inputs: Mapping[str, ArrayLike] | ArrayLike | str | Path,
+    beside: Collection[str] = (),
 ) -> dict[str, Array]:
     """Return inputs by name; a single array is the only input, a path is a `.npz` file.
+
+    A file may also hold arrays of the names `beside`, which come with the inputs.
 
     Raises:
         SnncError: `input-names` where one array is given to several inputs.
@@ -257,7 +261,7 @@ def named(
     if isinstance(inputs, Mapping):
         return {name: np.asarray(array) for name, array in inputs.items()}
     if isinstance(inputs, (str, Path)):
-        return read_values(Path(inputs), types_of(module.graph.inputs))
+        return read_values(Path(inputs), types_of(module.graph.inputs), beside)
     names = [v.name for v in module.graph.inputs]
     if len(names) != 1:
         raise fail(

@@ -26,6 +26,7 @@ from snnc.extend.options import declared
 from snnc.extend.passes import Context
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
+from snnc.passes.calibration import LABELS
 from snnc.passes.width import max_ticks
 
 DEFAULT_TARGET = "paicore"
@@ -65,7 +66,8 @@ def compile(
         shrink: whether `shrink-weights` may run.
         passes: options by pass, for each pass of that name that does not say them:
             `{"quantize": {"scale": "max"}}`.
-        calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file.
+        calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file;
+            `labels` beside them, one per sample, make the report tell accuracies.
         check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
         plugin: files of plugins.
@@ -96,7 +98,7 @@ def compile(
     steps = Steps(progress, len(found) + 1 + check)
     context = Context(
         hardware=chosen.hardware(),
-        calibration=None if calibrate is None else named(module, calibrate),
+        calibration=None if calibrate is None else named(module, calibrate, (LABELS,)),
         run=runner(registry, steps),
         cost=cost_of(registry, chosen, found),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
