@@ -12,7 +12,6 @@ from typing import Any
 
 from snnc.ir.files import write_composed
 from snnc.targets.dynapcnn.config import tree
-from snnc.targets.dynapcnn.json_text import dumps
 from snnc.targets.dynapcnn.limits import chip
 from snnc.targets.dynapcnn.options import Options
 from snnc.targets.dynapcnn.records import Placed
@@ -40,23 +39,24 @@ def write(config: dict[str, Any], placed: Placed, folder: Path, options: Options
 
 def determined(config: dict[str, Any], placed: Placed) -> list[str]:
     """Return paths of attributes that the build determines, each with all below it."""
-    empty = Placed("", "", placed.device, (), (), ())
-    device = chip(placed.device)
-    template = json.loads(dumps(tree(empty, device)))
-    found = [f"cnn_layers[{core.core}]" for core in placed.cores]
-    found += ["dvs_layer"] if placed.pixels is not None else ["dvs_layer.pass_sensor_events"]
-    plain = json.loads(dumps(config))
-    for path in _changes(plain, template):
-        if not any(path == known or path.startswith((f"{known}.", f"{known}[")) for known in found):
-            found.append(path)
+    used = {core.core for core in placed.cores}
+    found = {f"cnn_layers[{number}]" for number in used}
+    found.add("dvs_layer" if placed.pixels is not None else "dvs_layer.pass_sensor_events")
+    empty = tree(Placed("", "", placed.device, (), (), ()), chip(placed.device))
+    for number, layer in enumerate(config["cnn_layers"]):
+        if number not in used:
+            found.update(_changes(layer, empty["cnn_layers"][number], f"cnn_layers[{number}]"))
+    for name in config:
+        if name != "cnn_layers" and name not in found:
+            found.update(_changes(config[name], empty[name], name))
     return sorted(found)
 
 
-def _changes(one: Any, other: Any, path: str = "") -> Iterator[str]:
+def _changes(one: Any, other: Any, path: str) -> Iterator[str]:
     """Yield paths at which two trees of one shape hold different values."""
     if isinstance(one, dict):
         for key in one:
-            yield from _changes(one[key], other.get(key), f"{path}.{key}" if path else key)
+            yield from _changes(one[key], other[key], f"{path}.{key}")
     elif isinstance(one, list) and one and isinstance(one[0], dict):
         for number, value in enumerate(one):
             yield from _changes(value, other[number], f"{path}[{number}]")
