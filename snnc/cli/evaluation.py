@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import asdict, define, field, frozen
 
-from snnc.cli.labelled import Batch, chosen_output, total
+from snnc.cli.labelled import Batch, chosen_output
 from snnc.cli.session import Session, refuse_options
 from snnc.diagnostics import fail
 
@@ -192,3 +192,9 @@ def wilson(correct: int, samples: int, z: float = 1.959963984540054) -> tuple[fl
     # At the ends of the scale the formula gives 0 and 1, and floating point almost.
     low = 0.0 if correct == 0 else (middle - half) / whole
     return low, 1.0 if correct == samples else (middle + half) / whole
+
+
+def total(array: Any) -> Any:
+    """Return sums over ticks, `(samples, elements)`, exact for integers."""
+    kind = np.float64 if array.dtype.kind == "f" else np.int64
+    return array.sum(axis=1, dtype=kind).reshape(len(array), -1)

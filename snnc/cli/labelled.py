@@ -1,4 +1,4 @@
-"""Labelled data: an `.npz` with inputs and labels, read in pieces so that memory stays bounded.
+"""Data of users: an `.npz` with inputs and labels, read in pieces so that memory stays bounded.
 
 The contract: an array is read once, in order, a batch at a time, whatever its size and whether the
 file is compressed; a batch knows the number of its first sample.
@@ -83,51 +83,57 @@ class Rows:
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
-class Labelled:
-    """The inputs of a network and labels, from a file.
+class Samples:
+    """The inputs of a network, from a file; `scale` divides real ones.
 
     Raises:
-        SnncError: `values-missing`, `values-unreadable`, `data-names`, `data-labels`, `data-empty`.
+        SnncError: `values-missing`, `values-unreadable`, `data-names`.
     """
 
-    def __init__(
-        self,
-        path: str,
-        module: "Module",
-        classes: int,
-        limit: int | None = None,
-        scale: float | None = None,
-    ) -> None:
+    def __init__(self, path: str, module: "Module", scale: float | None = None) -> None:
         self.path, self.scale = path, scale
         self._types = {value.name: value.type for value in module.graph.inputs}
         if not Path(path).is_file():
             raise fail("values-missing", f"there is no file {path!r}", help="check the path")
         with self._opened() as archive:
-            shapes = self._shapes(archive)
-            self._stored, self._label = self._names(list(shapes))
-            self.labels = self._read_labels(archive)[:limit]
-        self._check(shapes, classes, limit)
+            self._shapes = self._read_shapes(archive)
+        there = list(self._shapes)
+        self.label = next((n for n in LABELS if n in there and n not in self._types), "")
+        self._stored = self._names([name for name in there if name != self.label])
 
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.labels)
-
-    def batches(self, size: int, first: int = 0) -> Iterator[Batch]:
-        """Yield batches of at most `size` samples, from sample `first` on.
+    def read(self, limit: int | None = None) -> dict[str, Any]:
+        """Return the inputs of all samples, or of the first `limit`, by name.
 
         Raises:
-            SnncError: `data-scale`, `values-unreadable`.
+            SnncError: `data-names` for arrays that are neither inputs nor labels; `data-scale`,
+                `values-unreadable`.
         """
+        odd = [n for n in self._shapes if n not in (self.label, *self._stored.values())]
+        if odd:
+            raise fail(
+                "data-names",
+                f"{self.path} holds {odd[0]!r}, which is no input of the network",
+                help=nearest(odd[0], list(self._types)),
+            )
+        count = max((shape[0] for shape in self._used().values() if shape), default=0)
+        stop = count if limit is None else min(limit, count)
+        return next((values for _, values in self._pieces(max(stop, 1), 0, stop)), {})
+
+    def _used(self) -> dict[str, tuple[int, ...]]:
+        """Return the stored shapes of the inputs."""
+        return {name: self._shapes[stored] for name, stored in self._stored.items()}
+
+    def _pieces(self, size: int, first: int, stop: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield (first sample, inputs) of at most `size` samples."""
         with self._opened() as archive:
             try:
                 rows = {name: Rows(archive, stored) for name, stored in self._stored.items()}
                 for one in rows.values():
                     one.skip(first)
-                for start in range(first, len(self), size):
-                    stop = min(start + size, len(self))
-                    taken = {name: one.take(stop - start) for name, one in rows.items()}
-                    values = {name: self._scaled(name, array) for name, array in taken.items()}
-                    yield Batch(start, values, self.labels[start:stop])
+                for start in range(first, stop, size):
+                    count = min(size, stop - start)
+                    taken = {name: one.take(count) for name, one in rows.items()}
+                    yield start, {name: self._scaled(name, array) for name, array in taken.items()}
             except (SnncError, GeneratorExit):
                 raise
             except Exception as error:  # numpy and zlib let all sorts of errors through.
@@ -146,7 +152,7 @@ class Labelled:
             help="write it with numpy.savez(path, images=..., labels=...), plain numbers only",
         )
 
-    def _shapes(self, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
+    def _read_shapes(self, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
         try:
             names = [n.removesuffix(SUFFIX) for n in archive.namelist() if n.endswith(SUFFIX)]
             found = {}
@@ -157,38 +163,99 @@ class Labelled:
         except Exception as error:
             raise self._unreadable(error) from error
 
-    def _names(self, there: list[str]) -> tuple[dict[str, str], str]:
-        """Return how the file calls each input, and the labels."""
+    def _names(self, there: list[str]) -> dict[str, str]:
+        """Return how the file calls each input."""
         inputs = list(self._types)
-        label = next((n for n in LABELS if n in there and n not in inputs), "")
-        left = [name for name in there if name != label]
-        if not label:
-            raise fail(
-                "data-labels",
-                f"{self.path} has no array {' or '.join(LABELS)}; it holds "
-                f"{', '.join(there) or 'nothing'}",
-                help="save it with numpy.savez(path, images=..., labels=...)",
-            )
-        if len(inputs) == 1 and inputs[0] not in left:
-            found = next((name for name in ONLY if name in left), None)
+        if len(inputs) == 1 and inputs[0] not in there:
+            found = next((name for name in ONLY if name in there), None)
             if found:
-                return {inputs[0]: found}, label
-        missing = [name for name in inputs if name not in left]
+                return {inputs[0]: found}
+        missing = [name for name in inputs if name not in there]
         if missing:
             raise fail(
                 "data-names",
                 f"{self.path} has no array {missing[0]!r} for the input of that name",
-                help=f"it holds {', '.join(left) or 'labels only'}",
+                help=f"it holds {', '.join(there) or 'labels only'}",
             )
-        return {name: name for name in inputs}, label
+        return {name: name for name in inputs}
+
+    def _scaled(self, name: str, array: Any) -> Any:
+        """Return an input divided by the scale, in the shape of the input if elements are as many.
+
+        Raises:
+            SnncError: `data-scale`.
+        """
+        type, scale = self._types[name], self.scale
+        wanted = (len(array), *type.shape)
+        if not type.timed and array.shape != wanted and array[:1].size == type.size:
+            array = array.reshape(wanted)
+        if not type.element.is_float:
+            if scale is not None:
+                raise fail(
+                    "data-scale",
+                    f"scale {scale:g} would make fractions of {name}, which is {type}",
+                    help="leave the scale out",
+                )
+            return array
+        if array.dtype.kind in "iu" and scale is None and array.max(initial=0) > 1:
+            raise fail(
+                "data-scale",
+                f"{self.path}: {name} holds whole numbers up to {array.max()}, "
+                f"the network takes {type}",
+                help="say by what to divide: --scale 255 for pixels, --scale 1 to keep them "
+                "(--calibrate-scale for --calibrate)",
+            )
+        divided = array.astype(np.float32) / np.float32(scale or 1.0)
+        return divided.astype(type.element.storage)
+
+
+class Labelled(Samples):
+    """The inputs of a network and labels, from a file.
+
+    Raises:
+        SnncError: what `Samples` raises; `data-labels`, `data-empty`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        module: "Module",
+        classes: int,
+        limit: int | None = None,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__(path, module, scale)
+        if not self.label:
+            raise fail(
+                "data-labels",
+                f"{path} has no array {' or '.join(LABELS)}; it holds "
+                f"{', '.join(self._shapes) or 'nothing'}",
+                help="save it with numpy.savez(path, images=..., labels=...)",
+            )
+        with self._opened() as archive:
+            self.labels = self._read_labels(archive)[:limit]
+        self._check(classes)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+    def batches(self, size: int, first: int = 0) -> Iterator[Batch]:
+        """Yield batches of at most `size` samples, from sample `first` on.
+
+        Raises:
+            SnncError: `data-scale`, `values-unreadable`.
+        """
+        for start, values in self._pieces(size, first, len(self)):
+            yield Batch(start, values, self.labels[start : start + size])
 
     def _read_labels(self, archive: zipfile.ZipFile) -> Any:
         try:
-            rows = Rows(archive, self._label)
+            rows = Rows(archive, self.label)
             if len(rows.shape) != 1 or rows.dtype.kind not in "iu":
                 raise fail(
                     "data-labels",
-                    f"{self.path}: {self._label} is {rows.dtype}{list(rows.shape)}, not a whole "
+                    f"{self.path}: {self.label} is {rows.dtype}{list(rows.shape)}, not a whole "
                     "number per sample",
                     help="save it with numpy.savez(path, images=..., labels=...)",
                 )
@@ -198,17 +265,15 @@ class Labelled:
         except Exception as error:
             raise self._unreadable(error) from error
 
-    def _check(
-        self, shapes: Mapping[str, tuple[int, ...]], classes: int, limit: int | None
-    ) -> None:
+    def _check(self, classes: int) -> None:
         """Refuse no samples, a number of labels that differs, and labels of no class."""
-        count = shapes[self._label][0]
-        odd = [n for n, stored in self._stored.items() if shapes[stored][:1] != (count,)]
+        count = self._shapes[self.label][0]
+        odd = [(name, shape) for name, shape in self._used().items() if shape[:1] != (count,)]
         if odd:
+            name, shape = odd[0]
             raise fail(
                 "data-labels",
-                f"{self.path}: {odd[0]} has {sum(shapes[self._stored[odd[0]]][:1])} samples, "
-                f"there are {count} labels",
+                f"{self.path}: {name} has {sum(shape[:1])} samples, there are {count} labels",
                 help="give a label per sample",
             )
         if not len(self):
@@ -225,40 +290,6 @@ class Labelled:
                 f"{classes} elements",
                 help="labels count the elements of the output from 0",
             )
-
-    def _scaled(self, name: str, array: Any) -> Any:
-        """Return an input divided by the scale, in the shape of the input if elements are as many.
-
-        Raises:
-            SnncError: `data-scale`.
-        """
-        type, scale = self._types[name], self.scale
-        wanted = (len(array), *type.shape)
-        if not type.timed and array.shape != wanted and array[:1].size == type.size:
-            array = array.reshape(wanted)
-        if not type.element.is_float:
-            if scale is not None:
-                raise fail(
-                    "data-scale",
-                    f"--scale {scale:g} would make fractions of {name}, which is {type}",
-                    help="leave --scale out",
-                )
-            return array
-        if array.dtype.kind in "iu" and scale is None and array.max(initial=0) > 1:
-            raise fail(
-                "data-scale",
-                f"{self.path}: {name} holds whole numbers up to {array.max()}, "
-                f"the network takes {type}",
-                help="say by what to divide: --scale 255 for pixels, --scale 1 to keep them",
-            )
-        divided = array.astype(np.float32) / np.float32(scale or 1.0)
-        return divided.astype(type.element.storage)
-
-
-def total(array: Any) -> Any:
-    """Return sums over ticks, `(samples, elements)`, exact for integers."""
-    kind = np.float64 if array.dtype.kind == "f" else np.int64
-    return array.sum(axis=1, dtype=kind).reshape(len(array), -1)
 
 
 def chosen_output(module: "Module", name: str | None) -> str:

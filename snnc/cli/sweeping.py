@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from snnc.cli.parameters import calibration
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError, fail, nearest
 
@@ -115,6 +116,8 @@ class Sweep:
     plugins: tuple[str, ...]
     target: str
     fixed: Mapping[str, Any]
+    calibrate_scale: float | None
+    calibrate_limit: int | None
     data: str
     limit: int | None
     scale: float | None
@@ -176,8 +179,11 @@ class Rows:
             elif not dot and name not in MEASURING and value is not None:
                 options[name] = value
         target = options.pop(TARGET, self._sweep.target)
+        module = self.network(point)
+        scale, limit = self._sweep.calibrate_scale, self._sweep.calibrate_limit
+        options["calibrate"] = calibration(module, options.get("calibrate"), scale, limit)
         return compile_network(
-            self.network(point),
+            module,
             target,
             passes=passes,
             plugin=self._session.plugins,

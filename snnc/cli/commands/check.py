@@ -11,15 +11,15 @@ from snnc.cli.failures import UNFIT, show_all
 from snnc.cli.parameters import (
     EVERY,
     Named,
-    TargetCommand,
     as_json,
-    chosen_options,
+    calibration,
     network,
     quantizing,
 )
 from snnc.cli.printing import counted, show_json, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
+from snnc.cli.targeting import TargetCommand, chosen_options
 from snnc.diagnostics import Diagnostic, SnncError
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def command(
     given: Mapping[str, str],
     target: tuple[str, ...],
     no_shrink: bool,
+    calibrate: str | None,
+    calibrate_scale: float | None,
+    calibrate_limit: int | None,
     as_json: bool,
     **wanted: Any,
 ) -> int:
@@ -87,7 +90,9 @@ def command(
     session = ctx.find_object(Session)
     assert session is not None
     module = session.load(network, given)
-    given_passes = {k: v for k, v in {**wanted, "shrink": not no_shrink}.items() if v is not None}
+    data = calibration(module, calibrate, calibrate_scale, calibrate_limit)
+    wanted |= {"shrink": not no_shrink, "calibrate": data}
+    given_passes = {name: value for name, value in wanted.items() if value is not None}
     target = _each(session, target)
     with shown(as_json) as progress:
         verdicts = _verdicts(

@@ -9,15 +9,15 @@ from snnc.cli.failures import show_all
 from snnc.cli.parameters import (
     DEFAULT_TARGET,
     Named,
-    TargetCommand,
     as_json,
-    chosen_options,
+    calibration,
     network,
     quantizing,
 )
 from snnc.cli.printing import counted, show_json, show_pairs
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
+from snnc.cli.targeting import TargetCommand, chosen_options
 
 if TYPE_CHECKING:
     from snnc.driver import Build
@@ -58,6 +58,9 @@ def command(
     output: str,
     report: bool,
     no_shrink: bool,
+    calibrate: str | None,
+    calibrate_scale: float | None,
+    calibrate_limit: int | None,
     as_json: bool,
     **rest: Any,
 ) -> None:
@@ -74,11 +77,13 @@ def command(
     module = session.load(network, given)
     chosen = chosen_options(ctx, target)
     found = Diagnostics()
+    data = calibration(module, calibrate, calibrate_scale, calibrate_limit)
     with shown(as_json) as progress:
         build = compile_network(
             module,
             target,
             shrink=not no_shrink,
+            calibrate=data,
             plugin=session.plugins,
             diagnostics=found,
             progress=progress,

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snnc.cli.failures import show_all
-from snnc.cli.parameters import Command, Named, front_end, network
+from snnc.cli.parameters import Command, Named, calibrating, calibration, front_end, network
 from snnc.cli.session import STDIN, Session, read_stdin, refuse_options
 from snnc.diagnostics import fail, nearest
 
@@ -48,7 +48,7 @@ output = click.option(
     metavar="FILE.safetensors",
     help="Weights that the text names by digest: read with stdin, written with stdout.",
 )
-@click.option("--calibrate", metavar="X.npz", help="Inputs from which passes take statistics.")
+@calibrating
 @click.option("--check", is_flag=True, help="Execute what each pass promises.")
 @click.option("--dump", metavar="DIR", help="Write the network after each pass to a folder.")
 @click.option("--no-locs", is_flag=True, help="Leave out where each line comes from.")
@@ -62,6 +62,8 @@ def opt(
     output: str,
     weights: str | None,
     calibrate: str | None,
+    calibrate_scale: float | None,
+    calibrate_limit: int | None,
     check: bool,
     dump: str | None,
     no_locs: bool,
@@ -80,7 +82,8 @@ def opt(
         module = read_stdin(Path(weights) if weights else None)
     else:
         module = session.load(file, given)
-    context = _context(session, module, target, calibrate)
+    data = calibration(module, calibrate, calibrate_scale, calibrate_limit)
+    context = _context(session, target, data)
     module = run_pipeline(
         module, pipeline, target, context=context, check=check, dump=dump, plugin=session.plugins
     )
@@ -106,16 +109,17 @@ def _print(module: "Module", output: str, weights: str | None, locs: bool) -> No
 
 
 def _context(
-    session: Session, module: "Module", target: str | None, calibrate: str | None
+    session: Session,
+    target: str | None,
+    calibrate: Mapping[str, Any] | None,
 ) -> "Context":
     """Return the context of the passes."""
-    from snnc.driver.build import named
     from snnc.driver.pipeline import choose, runner
     from snnc.extend.passes import Context
 
     return Context(
         hardware=choose(session.registry, target).hardware() if target else {},
-        calibration=None if calibrate is None else named(module, calibrate),
+        calibration=calibrate,
         run=runner(session.registry),
     )
 
@@ -208,6 +212,6 @@ def _lowered(
                 help=nearest(level, list(dict.fromkeys(at))),
             )
         wanted = len(at) - 1 - at[::-1].index(level)
-    context = _context(session, module, target, None)
+    context = _context(session, target, None)
     engine = registry.get_engine("reference")
     return run_stages(module, stages[:wanted], context, engine)[-1]

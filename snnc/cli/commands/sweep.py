@@ -188,6 +188,8 @@ def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":
         "calibration": digest(Path(calibrate)) if calibrate else None,
         "target": sweep.target,
         "options": {k: v for k, v in sweep.fixed.items() if k != "calibrate"},
+        "calibrate-scale": sweep.calibrate_scale,
+        "calibrate-limit": sweep.calibrate_limit,
         "limit": sweep.limit,
         "scale": sweep.scale,
         "ticks": sweep.ticks,

@@ -73,3 +73,39 @@ def test_an_option_that_needs_data_says_so(real, snnc):
     assert result.exit_code == 1
     assert "error[calibration-missing]" in result.stderr
     assert "--calibrate" in result.stderr
+
+
+def test_calibration_data_may_be_those_of_eval(folder, snnc):
+    text = (folder / "net.snn").read_text()
+    for old, new in (
+        ("int.", "snn."),
+        ("level int", "level snn"),
+        ("i8[", "f32["),
+        ("i32[", "f32["),
+    ):
+        text = text.replace(old, new)
+    text = text.replace("= 3}", "= 3.0}").replace("= 2}", "= 2.0}")
+    text = text.replace("%x: u1[6]~", "%image: f32[6]").replace(
+        "    %a =", "    %x = snn.poisson %image {seed = 5} : (f32[6]) -> u1[6]~\n    %a ="
+    )
+    (folder / "rate.snn").write_text(text)
+    images = np.random.default_rng(2).integers(0, 256, (7, 6), dtype=np.uint8)
+    np.savez(folder / "images.npz", images=images, labels=np.arange(7) % 2)
+    args = ("compile", "rate.snn", "-o", "build", "--json", "--report", "--calibrate", "images.npz")
+    result = snnc(*args, "--calibrate-scale", 255, "--calibrate-limit", 5)
+    assert result.exit_code == 0, result.stderr
+    assert 5 == result.json()["report"]["quantize"]["calibration"]["samples"]
+    assert "--calibrate-scale" in snnc(*args).stderr
+    assert "error[data-scale]" in snnc(*args).stderr
+    scale = ("--calibrate-scale", 255)
+    assert snnc("check", "rate.snn", "--calibrate", "images.npz", *scale).exit_code == 0
+    opt = ("opt", "rate.snn", "-p", "quantize", "--calibrate", "images.npz", *scale)
+    assert snnc(*opt).exit_code == 0
+    sweep = ("sweep", "rate.snn", "--data", "images.npz", "--scale", 255, "--grid", "bits=8,4")
+    rows = snnc(*sweep, "--calibrate", "images.npz", *scale, "--json").json()
+    assert [None, None] == [row["error"] for row in rows]
+
+
+def test_options_of_calibration_data_need_data(snnc):
+    result = snnc("compile", "net.snn", "-o", "build", "--calibrate-limit", 3)
+    assert "error[unused-option]: --calibrate-limit has no use without --calibrate" in result.stderr
