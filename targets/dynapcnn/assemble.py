@@ -150,7 +150,7 @@ def _read_core(module: Module, op: Op, sent: tuple[Destination, ...]) -> Core:
     bias, initial = (None if op[n] is None else module.tensor(op[n]) for n in ("bias", "initial"))
     output = op.result.type.shape
     weights = module.tensor(op.symbols[0]).astype(np.int64)
-    if weights.min() < I8.low or weights.max() > I8.high:
+    if weights.min(initial=0) < I8.low or weights.max(initial=0) > I8.high:
         raise _malformed(module, f"%{op.result.name} has weights beyond 8 bits")
     return Core(
         op["core"],

@@ -78,10 +78,17 @@ class _Writer:
             "floor": None if layer.floor is None else layer.floor.item(),
             "max_count": layer.max_count,
             **({"overflow": layer.overflow} if self.build.level == "int" else {}),
-            "leak": 0 if layer.leak is None else self._weight(f"{name}.leak", layer.leak, I16),
+            "leak": self._leak(layer),
             "initial": self._initial(layer),
         }
         return self.build.emit("neuron", (current,), attrs, names=[name]).result
+
+    def _leak(self, layer: Layer) -> Symbol | int:
+        if layer.leak is None:
+            return 0
+        # Neurons that see a map flat have one leak each, a map's neurons one per feature.
+        flat = layer.result.type.shape[0] // len(layer.leak)
+        return self._weight(f"{layer.result.name}.leak", np.repeat(layer.leak, flat), I16)
 
     def _initial(self, layer: Layer) -> Symbol | int:
         if not layer.initial.any():

@@ -12,7 +12,7 @@ import numpy as np
 
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.limits import LIMITS, Chip
-from snnc.targets.dynapcnn.records import Core, Destination, Pixels, Placed, Shape
+from snnc.targets.dynapcnn.records import Core, Destination, Pixels, Placed, Shape, windows
 
 Tree = dict[str, Any]
 
@@ -189,18 +189,26 @@ def read_core(
         if to["enable"]
     )
     to_block = Destination(LIMITS.readout_layer)
+    weights = np.ascontiguousarray(_x_first(_array(layer["weights"], 4, 8)))
+    input_, stride = _read_shape(dimensions["input_shape"]), _read_pair(dimensions["stride"])
+    padding, kernel = _read_pair(dimensions["padding"]), dimensions["kernel_size"]
+    if min(stride) < 1 or weights.shape[2:] != (kernel, kernel):
+        raise ValueError(f"core {number}: stride {list(stride)}, kernel {list(weights.shape[2:])}")
+    given = _read_shape(dimensions["output_shape"])
+    if given != (len(weights), *windows(input_, kernel, stride, padding)):
+        raise ValueError(f"core {number}: its output_shape is not what its dimensions give")
     return Core(
         number,
         name,
         shape,
         *spike,
-        _read_shape(dimensions["input_shape"]),
-        _read_shape(dimensions["output_shape"]),
-        np.ascontiguousarray(_x_first(_array(layer["weights"], 4, 8))),
+        input_,
+        given,
+        weights,
         _array(layer["biases"], 1, 16) if layer["leak_enable"] else None,
         np.ascontiguousarray(initial) if initial.any() else None,
-        _read_pair(dimensions["stride"]),
-        _read_pair(dimensions["padding"]),
+        stride,
+        padding,
         layer["return_to_zero"],
         layer["threshold_high"],
         layer["threshold_low"],

@@ -134,6 +134,8 @@ class Forms:
         if host is None:
             raise _refuse(op, "only the pixel block at the input crops maps and swaps their axes")
         if op.kind == "permute":
+            if tuple(op["order"]) == (0, 1, 2):
+                return form
             if tuple(op["order"]) != (0, 2, 1):
                 raise _refuse(op, f"the order {list(op['order'])} is no swap of y and x")
             return _seen(host, host.view.swapped())
@@ -145,33 +147,37 @@ class Forms:
         size = map_of(host.source.type.shape)[1:]
         return _seen(host, host.view.cropped(axis - 1, start, stop, size))
 
-    def _slices(self, op: Op, axis: int) -> Value | None:
-        """Return the value whose slices of length 1 along an axis are the op's operands, if so."""
-        makers = [self.makers.get(value) for value in op.values]
-        found = {m.values[0] for m in makers if m is not None and m.kind == "slice"}
-        places = [m["start"] for m in makers if m is not None and m.kind == "slice"]
-        width = {m["stop"] - m["start"] for m in makers if m is not None and m.kind == "slice"}
-        axes = {m["axis"] for m in makers if m is not None and m.kind == "slice"}
-        if len(places) != len(makers) or len(found) > 1 or width != {1} or axes != {axis}:
+    def _slices(self, op: Op, axis: int) -> tuple[Value, list[int]] | None:
+        """Return the value whose slices of length 1 along an axis are the operands, and where."""
+        cuts = [self.makers.get(value) for value in op.values]
+        found = [m for m in cuts if m is not None and m.kind == "slice" and m["axis"] == axis]
+        if len(found) < len(cuts) or len({m.values[0] for m in found}) > 1:
             return None
-        value = found.pop()
-        backwards = list(range(value.type.shape[axis]))[::-1]
-        return value if (sorted(places)[::-1] if axis == 0 else places) == backwards else None
+        if any(m["stop"] - m["start"] != 1 for m in found):
+            return None
+        return found[0].values[0], [m["start"] for m in found]
 
     def _merged(self, op: Op) -> Form | None:
         """Return the form of a sum of an input's two polarities, if the op is that."""
-        value = self._slices(op, 0) if op.kind == "add" else None
-        host = None if value is None else self._host(self.of(value))
-        if host is None or host.view.merge or host.features != 2:
+        slices = self._slices(op, 0) if op.kind == "add" else None
+        host = None if slices is None else self._host(self.of(slices[0]))
+        if host is None or slices is None or host.view.merge or sorted(slices[1]) != [0, 1]:
             return None
         return _seen(host, evolve(host.view, merge=True))
 
     def _mirrored(self, op: Op) -> Form | None:
         """Return the form of an input's rows or columns joined backwards, if the op is that."""
         axis = op["axis"] if op.kind == "concat" else 0
-        value = self._slices(op, axis) if axis in (1, 2) and len(op.values) > 1 else None
-        host = None if value is None else self._host(self.of(value))
-        return None if host is None else _seen(host, host.view.mirrored(axis - 1))
+        slices = self._slices(op, axis) if axis in (1, 2) and len(op.values) > 1 else None
+        host = None if slices is None else self._host(self.of(slices[0]))
+        if host is None or slices is None:
+            return None
+        first, last = slices[1][0], slices[1][-1]
+        if slices[1] != list(range(first, last - 1, -1)):
+            return None
+        size = map_of(host.source.type.shape)[1:]
+        view = host.view.cropped(axis - 1, last, first + 1, size)
+        return _seen(host, view.mirrored(axis - 1))
 
 
 def _seen(part: Part, view: View) -> Form:
@@ -199,8 +205,9 @@ def _add(op: Op, forms: list[Form]) -> Form:
 
 def _concat(op: Op, forms: list[Form]) -> Form:
     sizes = {f.map[1:] for f in forms}
-    flat = any(f.shape != f.map for f in forms)
-    if op["axis"] != 0 or len(sizes) > 1 or (flat and sizes != {(1, 1)}):
+    # Maps of one size that are flat one after the other are flat maps joined along their features.
+    bent = any(f.shape != f.map for f in forms) and any(len(f.shape) > 1 for f in forms)
+    if op["axis"] != 0 or len(sizes) > 1 or (bent and sizes != {(1, 1)}):
         raise _refuse(op, "maps are joined along their features, as maps of one size")
     parts: list[Part] = []
     features = 0

@@ -54,7 +54,9 @@ class View:
         bounds = list(self.bounds(size))
         first, end = bounds[at]
         bounds[at] = (end - stop, end - start) if self.mirror[at] else (first + start, first + stop)
-        return evolve(self, crop=(bounds[0], bounds[1]))
+        whole = evolve(self, crop=None).bounds(size)
+        crop = (bounds[0], bounds[1])
+        return evolve(self, crop=None if crop == whole else crop)
 
     def mirrored(self, axis: int) -> "View":
         """Return the view that runs backwards along an axis of what is seen."""

@@ -57,6 +57,19 @@ def flat() -> Module:
     return b.finish(y, b.op("concat", y, z))
 
 
+def flat_maps() -> Module:
+    """Two flat maps of one size one after the other, read by a linear layer and returned."""
+    b = Builder("maps", "snn")
+    x = b.input("x", "u8[1, 6, 6]~")
+    ends = []
+    for n, out in enumerate((2, 3)):
+        made = b.op("conv2d", x, b.weight(f"w{n}", weights(n, out, 1, 3, 3)))
+        ends.append(neuron(b, b.op("reshape", made, shape=(16 * out,)), f"s{n}"))
+    both = b.op("concat", *ends)
+    y = neuron(b, b.op("linear", both, b.weight("w2", weights(2, 4, 80))), "y")
+    return b.finish(both, y)
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> Module:
     """A legal network: up to five layers with branches, joins, pools, biases and resets."""

@@ -175,6 +175,18 @@ CHANGES = {
         "config.json",
         lambda t: t["cnn_layers"][0].__setitem__("threshold_high", 1.5),
     ),
+    "neurons that the dimensions do not give": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["dimensions"]["output_shape"]["size"].__setitem__("x", 7),
+    ),
+    "a stride of nothing": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["dimensions"]["stride"].__setitem__("x", 0),
+    ),
+    "a kernel of another size": (
+        "config.json",
+        lambda t: t["cnn_layers"][0]["dimensions"].__setitem__("kernel_size", 2),
+    ),
     "a layer that nobody names": (
         "config.json",
         lambda t: t["cnn_layers"].__setitem__(8, dict(t["cnn_layers"][0])),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from snnc.diagnostics import SnncError
@@ -83,8 +83,13 @@ def test_every_way_to_cut_holds_all_features() -> None:
 
 
 RELAXED = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.generate, Phase.shrink),
 )
+"""Without the phase that explains: it traces every line, and networks take ten times as long."""
 
 
 def integers(module: Module) -> Module | None:
