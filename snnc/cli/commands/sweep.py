@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from snnc.cli.failures import REFUSED
 from snnc.cli.parameters import (
@@ -103,6 +104,7 @@ def command(
     names = [name for name, _ in axes]
     targets = dict(axes).get("target", (target,))
     check_names(session, names, [str(name).partition(":")[0] for name in targets])
+    _check_once(names)
     sweep = _sweep(session, network, dict(given), target, rest)
     rows = _rows(session, sweep, wanted, jobs, resume, as_json or as_csv)
     if as_json:
@@ -112,6 +114,16 @@ def command(
     else:
         _show(rows, names)
     return REFUSED if all(row["error"] for row in rows) else 0
+
+
+def _check_once(names: Sequence[str]) -> None:
+    """Refuse an axis of what is given by an option of its own too."""
+    ctx = click.get_current_context()
+    for name in names:
+        option = "no_shrink" if name == "shrink" else name
+        if ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            flag = option.replace("_", "-")
+            raise click.UsageError(f"{name} is given by --grid and by --{flag}; leave one out")
 
 
 def _sweep(

@@ -152,3 +152,18 @@ def test_a_sweep_refuses_what_it_cannot_do(snnc):
     assert failures.USAGE == snnc("sweep", "-", "--data", "data.npz", "--grid", "bits=8").exit_code
     twice = snnc(*SWEEP, "--grid", "bits=8", "--grid", "bits=4")
     assert "bits is given twice" in twice.stderr
+
+
+@pytest.mark.parametrize(
+    ("axis", "option"),
+    [
+        ("bits=8", ("--bits", 4)),
+        ("shrink=true", ("--no-shrink",)),
+        ("target=paicore", ("-t", "paicore")),
+        ("ticks=4", ("--ticks", 8)),
+    ],
+)
+def test_what_is_given_twice_is_usage(snnc, axis, option):
+    result = snnc(*SWEEP, "--grid", axis, *option)
+    assert failures.USAGE == result.exit_code
+    assert "is given by --grid and by --" in result.stderr
