@@ -75,7 +75,9 @@ def thresholds(
     percentile: float,
     run: Run,
 ) -> dict[Expr, float]:
-    """Return the percentile of each ReLU's positive activations on data, (samples, *shape) each.
+    """Return the percentile of positive activations on data, (samples, *shape) each.
+
+    There is one for each ReLU, and one for each output that is not a ReLU's.
 
     Raises:
         SnncError: `conversion-data` for data without samples, or a layer that is silent on it.
@@ -96,18 +98,18 @@ def thresholds(
     given = {v.name: arrays[v.name][:, None] if v.type.timed else arrays[v.name] for v in inputs}
     result = run(watched.module, given, ticks=1)
     found: dict[Expr, float] = {}
-    values = watched.outputs[len(lowered.outputs) :]
-    for (expr, name), value in zip(named_relus.items(), values, strict=True):
+    for probe, value in zip(probes, watched.outputs, strict=True):
         active = result.outputs[value]
         active = active[active > 0].astype(np.float64)
-        if not active.size:
+        if active.size:
+            found[probe.expr] = float(np.float32(np.percentile(active, percentile)))
+        elif probe.expr in named_relus:
             raise fail(
                 "conversion-data",
-                f"{name} never exceeds 0 on the data",
-                expr.loc,
+                f"{named_relus[probe.expr]} never exceeds 0 on the data",
+                probe.expr.loc,
                 help="give more data, or leave the layer out",
             )
-        found[expr] = float(np.float32(np.percentile(active, percentile)))
     return found
 
 
@@ -138,15 +140,29 @@ def converted(
     for output in lowered.outputs:
         expr, factor = maker.value(output.expr)
         if chosen.spiking_output and expr.kind != "leaf":
-            expr, factor = maker.neurons(expr, factor, "spike_output", 1.0, expr.loc), 1.0
+            level = levels.get(output.expr, 1.0)
+            expr, factor = maker.neurons(expr, factor, "spike_output", level, expr.loc), 1.0
         if factor != 1.0 and expr.kind != "leaf":
             expr, factor = maker.scaled(expr, factor), 1.0
         made.outputs.append(evolve(output, expr=expr))
     return made
 
 
+def encoded(lowered: Lowered, chosen: Conversion) -> Lowered:
+    """Return a network as it is, behind the encoder of its inputs."""
+    made = with_outputs(lowered, [])
+    maker = _Maker(made, {}, {}, chosen)
+    for calls in (made.inputs, made.marks):
+        calls.update({path: maker.value(e)[0] for path, e in calls.items()})
+    made.outputs += [evolve(o, expr=maker.value(o.expr)[0]) for o in lowered.outputs]
+    return made
+
+
 class _Maker:
-    """Rewrites expressions; each is `(expr, factor)`, the value being their product."""
+    """Rewrites expressions; each is `(expr, factor)`, the value being their product.
+
+    What has no name in `names` stays as it is; without names the factors are all 1.
+    """
 
     def __init__(
         self,
@@ -168,14 +184,15 @@ class _Maker:
         if e.kind == "input":
             return self._encoded(e), 1.0
         parts = [self.value(a) for a in e.args]
-        if e.kind == "relu":
+        if e in self.names:
             level = self.levels.get(e, 1.0)
             return self.neurons(*parts[0], self.names[e], level, e.loc), level
         if e.kind in _WEIGHTED:
             return self._weighted(e, *parts[0]), 1.0
         if e.kind in _THROUGH:
             return self._again(e, [parts[0][0]], **dict(e.attrs)), parts[0][1]
-        if e.kind in ("avg_pool1d", "avg_pool2d") and e["count_padding"] is not False:
+        averages = self.names and e.kind in ("avg_pool1d", "avg_pool2d")
+        if averages and e["count_padding"] is not False:
             kind = e.kind.replace("avg", "sum")
             made = self.exprs.make(kind, [parts[0][0]], e.shape, e.loc, **dict(e.attrs))
             return made, parts[0][1] / float(np.prod(e["kernel"]))

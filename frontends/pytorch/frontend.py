@@ -50,7 +50,7 @@ class Options:
     spiking_output: bool = option(False, help="neurons behind the last layer when converting")
     encode: str = option(
         "none",
-        help="encoder of a converted network's input, which then has no time",
+        help="encoder in front of the network, whose input then has no time",
         choices=("none", "direct", "poisson"),
     )
     seed: int = option(0, help="seed of the encoder's draws")
@@ -148,6 +148,8 @@ def lowered(
             return evolve(emitted.module, attrs={**emitted.module.attrs, "ties": ties})
     if options.convert:
         return _converted(found, name, elements, options, run, data)
+    if options.encode != "none":
+        return _encoded(found, name, elements, options)
     return emitted.module
 
 
@@ -155,18 +157,11 @@ def _converted(
     found: Any, name: str, elements: dict[str, Element], options: Options, run: Any, data: Any
 ) -> Module:
     """Return the spiking form of a lowered ReLU network."""
-    from snnc.frontends.pytorch.convert import Conversion, converted, relus, thresholds
+    from snnc.frontends.pytorch.convert import converted, relus, thresholds
     from snnc.frontends.pytorch.emit import emit
     from snnc.frontends.pytorch.samples import as_samples
 
-    chosen = Conversion(
-        options.percentile,
-        options.spike,
-        options.floor,
-        options.spiking_output,
-        options.encode,
-        options.seed,
-    )
+    chosen = _conversion(options)
     found_relus = relus(found)
     levels = {}
     if data is not None:
@@ -176,6 +171,27 @@ def _converted(
     if options.encode != "none":
         elements = dict.fromkeys(elements, F32)
     return emit(spiking, name, elements).module
+
+
+def _encoded(found: Any, name: str, elements: dict[str, Element], options: Options) -> Module:
+    """Return a network that is not converted behind an encoder."""
+    from snnc.frontends.pytorch.convert import encoded
+    from snnc.frontends.pytorch.emit import emit
+
+    return emit(encoded(found, _conversion(options)), name, dict.fromkeys(elements, F32)).module
+
+
+def _conversion(options: Options) -> Any:
+    from snnc.frontends.pytorch.convert import Conversion
+
+    return Conversion(
+        options.percentile,
+        options.spike,
+        options.floor,
+        options.spiking_output,
+        options.encode,
+        options.seed,
+    )
 
 
 def argument_names(network: Any) -> list[str]:

@@ -17,6 +17,7 @@ from snnc.cli.failures import ending
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Compile": {
         "compile": ("compile:command", "Compile a network for a target, into a folder."),
+        "convert": ("convert:command", "Turn a ReLU network into a spiking one, step by step."),
         "check": ("check:command", "Say whether a network fits each target, and why not."),
     },
     "Run and compare": {
