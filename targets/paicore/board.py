@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
+from snnc.targets.paicore.core import CoreImage
 from snnc.targets.paicore.frames import Ints, Kind, Words
 from snnc.targets.paicore.host import decode_reads, init_words, read_requests
 from snnc.targets.paicore.program import check_inputs
@@ -81,13 +82,18 @@ def decode(
 
 
 def requests(folder: Path) -> list[Words]:
-    """Return the words that ask for the neuron records, an array per used core in text order."""
-    system = read_system(folder)
-    return [read_requests(core) for core in system.image.cores if core.register.dendrites]
+    """Return the words that ask for neuron records, an array per core that keeps potentials."""
+    return [read_requests(core) for core in _keeping(read_system(folder))]
+
+
+def _keeping(system: System) -> list[CoreImage]:
+    """Return the used cores that keep potentials, in text order."""
+    cores = system.image.cores
+    return [core for core in cores if core.register.dendrites and core.register.keep_potential]
 
 
 def potentials(folder: Path, answers: Sequence[Sequence[Words]]) -> dict[str, Ints]:
-    """Return the potentials of each layer, `int64[shape]`, as `NAME.v`.
+    """Return the potentials of each layer that keeps them, `int64[shape]`, as `NAME.v`.
 
     `answers` holds, for each array of `requests`, the answer to each of its words.
 
@@ -95,7 +101,7 @@ def potentials(folder: Path, answers: Sequence[Sequence[Words]]) -> dict[str, In
         SnncError: `read-answer` if the answers don't belong to the requests.
     """
     system = read_system(folder)
-    used = [core for core in system.image.cores if core.register.dendrites]
+    used = _keeping(system)
     if len(answers) != len(used):
         raise fail(
             "read-answer",
@@ -106,7 +112,8 @@ def potentials(folder: Path, answers: Sequence[Sequence[Words]]) -> dict[str, In
         (core.chip, core.at): decode_reads(core, given)
         for core, given in zip(used, answers, strict=True)
     }
-    return {f"{name}.v": _gather(system, name, read) for name in system.layers}
+    kept = [n for n, (first, *_) in system.layers.items() if first.pieces[0][0]["keep"]]
+    return {f"{name}.v": _gather(system, name, read) for name in kept}
 
 
 def _gather(system: System, name: str, read: Mapping[Any, Ints]) -> Ints:

@@ -100,6 +100,7 @@ def relies_on(placed: Placed) -> tuple[str, ...]:
         "reversal-leak-sign": bool((tables["leak_reversal"] * tables["leak"]).any()),
         "leak-after-compare-order": bool((tables["leak_after"] * tables["leak"]).any()),
         "negative-threshold-strictness": bool(_strictness_matters(placed)),
+        "pools-of-weights": any(core["pool"] for core in placed.cores),
     }
     return tuple(f"{name}: {RELIANCE[name]}" for name, needed in found.items() if needed)
 
@@ -109,6 +110,8 @@ RELIANCE = {
     "no block of the quad tree",
     "reversal-leak-sign": "a positive reversal leak drives a potential away from 0",
     "leak-after-compare-order": "a leak after the compare comes before the reset",
+    "pools-of-weights": "a core that pools takes the largest of the values that have a weight, "
+    "and 0 where all are 0",
     "negative-threshold-strictness": "a potential equal to minus the negative threshold does not "
     "pass it",
 }

@@ -327,8 +327,10 @@ class Placer:
 
     def _weight_bytes(self) -> int:
         """Return the size of the dense weights of all cores."""
-        return LIMITS.axons * sum(
-            int(self.hints[piece.op]["extension"]) * (piece.last - piece.first)
+        return sum(
+            axons_of(self.populations.form(piece.op).wide)
+            * int(self.hints[piece.op]["extension"])
+            * (piece.last - piece.first)
             for cores in self.cores.values()
             for pieces in cores
             for piece in pieces

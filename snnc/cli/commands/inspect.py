@@ -61,8 +61,9 @@ def inspect(
     Read from the target's files. For dynapcnn: the words of each core's memories; with -i also the
     events, added weights and spikes that inputs cause, and estimated rates for ticks of --dt.
 
-    For paicore: a core has 512 dendrites; a neuron takes weight bits times axon
-    extension of them. `use` is the share of dendrites taken, `wasted` the weight bits left over.
+    For paicore: a core that takes spikes has 512 dendrites, one that takes values up to 4096; a
+    neuron takes weight bits times axon extension of them. `use` is the share of dendrites taken,
+    `wasted` the weight bits left over.
     For a build for lynxi: the model informations that the vendor's runtime prints, and the states.
     """
     if (build := session.open(folder)).target.level == "dynapcnn":

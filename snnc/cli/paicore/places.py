@@ -105,14 +105,14 @@ def _region(chip: int, core: int, mask: int) -> str:
 def _neuron(placed: Placed, layer: Layer, flat: int) -> dict[str, Any]:
     row = int(layer.rows()[flat])
     core = next(c for c in placed.cores if c.row <= row < c.row + c.count)
-    number, repeat = row - core.row, register(core).repeat
+    number, copies = row - core.row, register(core).copies
     record = {name: int(values[row]) for name, values in placed.tables.items()}
     to = _region(*(record.pop(n) for n in ("chip", "core", "mask")))
     return {
         "copy": layer.copy,
         "core": place(core.chip, core.at),
         "neuron": number,
-        "address": f"{number * repeat}:{(number + 1) * repeat}",
+        "address": f"{number * copies}:{(number + 1) * copies}",
         "sends_to": to,
         **record,
     }

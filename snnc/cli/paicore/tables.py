@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Layer, Placed
 
@@ -22,6 +23,12 @@ def place(chip: tuple[int, int], core: tuple[int, int]) -> str:
 def dendrites(core: Core) -> int:
     """Return how many of a core's dendrites its neurons take."""
     return core.count * core["bits"] * core["extension"]
+
+
+def available(core: Core) -> int:
+    """Return how many dendrites a core has for neurons such as its own."""
+    bits, extension = core["bits"], core["extension"]
+    return capacity(core.wide, bits, extension) * bits * extension
 
 
 def held(placed: Placed) -> dict[Core, list[tuple[Layer, int, int, int]]]:
@@ -55,12 +62,12 @@ def cores(placed: Placed) -> Iterator[dict[str, Any]]:
             "bits": core["bits"],
             "extension": core["extension"],
             "axons": sum(value.type.size for value in core.reads),
-            "axons_available": LIMITS.axons * core["extension"],
+            "axons_available": core.axons * core["extension"],
             "dendrites": taken,
-            "dendrites_available": LIMITS.dendrites,
-            "weight_bits": taken * LIMITS.axons,
-            "use": taken / LIMITS.dendrites,
-            "wasted": WEIGHT_BITS - taken * LIMITS.axons,
+            "dendrites_available": available(core),
+            "weight_bits": taken * core.axons,
+            "use": taken / available(core),
+            "wasted": WEIGHT_BITS - taken * core.axons,
             "start": core["start"],
             "ticks": core["ticks"],
         }
@@ -111,12 +118,13 @@ def totals(placed: Placed) -> dict[str, Any]:
     """Return sums over all cores."""
     rows = list(cores(placed))
     taken = sum(row["dendrites"] for row in rows)
+    most = sum(row["dendrites_available"] for row in rows)
     return {
         "chips": len(placed.chips),
         "cores": len(rows),
         "cores_idle": len(placed.idle),
         "dendrites": taken,
-        "dendrites_available": LIMITS.dendrites * len(rows),
-        "use": taken / (LIMITS.dendrites * len(rows)) if rows else 0.0,
+        "dendrites_available": most,
+        "use": taken / most if rows else 0.0,
         "wasted": sum(row["wasted"] for row in rows),
     }

@@ -11,6 +11,7 @@ from snnc.ir.types import U8
 from snnc.ir.write import write
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
+from snnc.targets.paicore.board import potentials, requests
 
 
 def emulated(module, x, tmp_path, **options):
@@ -157,3 +158,29 @@ def test_a_long_run_goes_on_beyond_the_slots(tmp_path):
     both = build.op("concat", x, late)
     module = build.finish(dense(build, both, rng.integers(-8, 8, (6, 600)), name="n"))
     emulated(module, {"x": rng.integers(0, 256, (1, 600, 300)).astype(np.uint8)}, tmp_path)
+
+
+def test_only_cores_that_keep_potentials_are_asked_for_them(tmp_path):
+    build = Builder("asked", "int")
+    x = build.input("x", "u8[3]~")
+    a = dense(build, x, np.ones((4, 3)), name="a", spike="single")
+    b = dense(build, a, np.ones((2, 4)), name="b", spike="single", memory="keep")
+    snnc.compile(build.finish(b), target="paicore").save(tmp_path / "build")
+    (asked,) = requests(tmp_path / "build")
+    assert 2 == len(asked)
+    record = np.zeros(4, np.uint64)
+    record[0] = 5
+    head = asked & ~np.uint64(1 << 19) & ~(np.uint64(1023) << np.uint64(50))
+    answers = [np.concatenate([[h | np.uint64(32 << 50)], record]) for h in head]
+    assert {"b.v": [5, 5]} == {
+        name: array.tolist() for name, array in potentials(tmp_path / "build", [answers]).items()
+    }
+
+
+def test_pools_are_named_among_what_a_build_relies_on():
+    build = Builder("pool", "int")
+    x = build.input("x", "u8[1, 4, 4]~")
+    pooled = build.op("max_pool2d", x, kernel=[2, 2])
+    relay = build.op("neuron", pooled, threshold=1, spike="value", memory="clear", width=30)
+    made = snnc.compile(build.finish(relay), target="paicore")
+    assert any("largest of the values" in line for line in made.manifest["relies_on"])
