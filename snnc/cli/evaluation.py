@@ -131,7 +131,7 @@ def of_build(
     activity: bool = False,
     semantics: str | None = None,
 ) -> "Evaluator":
-    """Return the evaluator of a build's files, or of its program for the name of an engine."""
+    """Return the evaluator of a build's files; `engine` is `auto`, or `emulator`."""
     files = engine if engine == EMULATOR else "auto"
     quick = files == "auto" and getattr(build.target, "emulate_on", None) is not None
 

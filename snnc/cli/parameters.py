@@ -78,7 +78,7 @@ def check_settings(session: Session) -> None:
     from snnc.diagnostics import SnncError
 
     known = {p.name or "" for command in (compiling, checking) for p in command.params}
-    known -= {"network", "output", "given", "example"}
+    known -= {"network", "output"}
     for name in session.registry.names("targets"):
         try:
             known |= {o.name for o in declared(session.registry.get_target(name).Options)}
@@ -133,18 +133,17 @@ def front_end(f: F) -> F:
     """Add `--sample` and `--set`, which arrive together as `given`, a dictionary."""
 
     @wraps(f)
-    def joined(*args: Any, given: dict[str, str], example: str | None, **rest: Any) -> Any:
-        return f(*args, given=given if example is None else {**given, "sample": example}, **rest)
+    def joined(*args: Any, **rest: Any) -> Any:
+        given, sample = rest.pop("set"), rest.pop("sample")
+        return f(*args, given=given if sample is None else {**given, "sample": sample}, **rest)
 
     sample = click.option(
         "--sample",
-        "example",
         metavar="X.npy",
         help="Example input, for a network of PyTorch: the input of one call.",
     )
     pairs = click.option(
         "--set",
-        "given",
         multiple=True,
         metavar="NAME=VALUE",
         callback=_pairs,

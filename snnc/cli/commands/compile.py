@@ -74,6 +74,7 @@ def command(
 
     session = ctx.find_object(Session)
     assert session is not None
+    _check_apart(output, rest["dump"])
     module = session.load(network, given)
     chosen = chosen_options(ctx, target)
     found = Diagnostics()
@@ -99,6 +100,16 @@ def command(
         _show(build, output, rest["check"])
         if report:
             _show_report(build.manifest["report"])
+
+
+def _check_apart(output: str, dump: str | None) -> None:
+    """Refuse dumps in the folder of the build, which would then not be replaced by the next one."""
+    from pathlib import Path
+
+    if dump is not None:
+        place, build = Path(dump).resolve(), Path(output).resolve()
+        if build in (place, *place.parents):
+            raise click.UsageError("--dump names a folder in that of -o; choose one beside it")
 
 
 def _said(manifest: Mapping[str, Any], report: bool) -> dict[str, Any]:

@@ -93,6 +93,13 @@ def test_check_verifies_the_build_and_dump_writes_every_stage(folder, snnc):
     assert (folder / "stages" / "00-input.snn").is_file()
 
 
+@pytest.mark.parametrize("dump", ["build", "build/stages", "./x/../build"])
+def test_dumps_lie_beside_the_build(folder, snnc, dump):
+    result = snnc("compile", "net.snn", "-o", "build", "--dump", dump)
+    assert result.exit_code == failures.USAGE
+    assert not (folder / "build").exists()
+
+
 def test_a_folder_of_something_else_is_not_overwritten(folder, snnc):
     (folder / "build").mkdir()
     (folder / "build" / "mine.txt").write_text("mine")

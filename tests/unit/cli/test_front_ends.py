@@ -120,3 +120,9 @@ def test_front_ends_are_listed_with_their_options(wide):
     assert wide("frontends", "dsl", "--json").json()["options"] is None
     assert "depend on the network" in wide("frontends", "dsl").stdout
     assert "did you mean 'nir'?" in wide("frontends", "nri").stderr
+
+
+def test_settings_may_hold_them(folder, wide):
+    (folder / "snnc.toml").write_text('sample = "s.npy"\nset = ["threshold=2"]\n')
+    assert wide("compile", "net.wide", "-o", "build").exit_code == 0
+    assert "threshold = 2" in (folder / "build" / "model.snn").read_text()
