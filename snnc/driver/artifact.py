@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,9 @@ def save_model(module: Module, folder: Path) -> dict[str, str]:
 
     Locations keep the name of a file, not its folder.
     """
-    contents = {MODEL: write(module, folders=False).encode()}
+    contents: dict[str, bytes | Iterable[bytes | memoryview]] = {
+        MODEL: write(module, folders=False).encode()
+    }
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if apart:
         contents[WEIGHTS] = packed_tensors(apart)

@@ -37,7 +37,7 @@ def read_npz(path: Path) -> "dict[str, NDArray[Any]]":
     return arrays
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write bytes (or chunks of bytes) under a temporary name, then rename.
 
     Raises:
@@ -57,7 +57,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         raise
 
 
-def write_composed(path: Path, data: bytes | Iterable[bytes]) -> str:
+def write_composed(path: Path, data: bytes | Iterable[bytes | memoryview]) -> str:
     """Write bytes (or chunks) into a folder that its maker renames, or removes, as a whole.
 
     Returns:

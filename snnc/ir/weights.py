@@ -5,7 +5,8 @@ be lazy: a core's cut of an unrolled convolution is made when it is packed, and 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +147,29 @@ def check_values(array: Array, element: Element, loc: Location, name: str) -> No
         )
 
 
-def packed_tensors(tensors: Iterable[Tensor]) -> bytes:
-    """Return a .safetensors file of tensors, each once, keyed by digest, in order of digest."""
-    from safetensors.numpy import save
+_DTYPES = ("F32", "I32", "F16", "U16", "I16", "I8", "U8")
+"""Names of dtypes in .safetensors files, in the order in which the library lays them out."""
 
+
+def packed_tensors(tensors: Iterable[Tensor]) -> Iterator[bytes | memoryview]:
+    """Yield a .safetensors file of tensors, each once, keyed by digest.
+
+    The bytes are those of the library, which would copy all of them twice.
+    """
     table = {t.digest: t.array() for t in tensors}
-    packed: bytes = save({key: np.asarray(table[key]) for key in sorted(table)})
-    return packed
+    names = {key: f"{data.dtype.kind.upper()}{8 * data.itemsize}" for key, data in table.items()}
+    order = sorted(table, key=lambda key: (_DTYPES.index(names[key]), key))
+    header, end = {}, 0
+    for key in order:
+        start, end = end, end + table[key].nbytes
+        shape = list(table[key].shape)
+        header[key] = {"dtype": names[key], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for key in order:
+        data = table[key]
+        yield data.astype(data.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data
 
 
 def save_tensors(path: Path, tensors: Iterable[Tensor]) -> None:

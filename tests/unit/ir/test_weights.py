@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.ir.types import F16, F32, I4, I8, I32, Type
-from snnc.ir.weights import Tensor, load_npz, load_safetensors, save_tensors, tensor
+from snnc.ir.types import ELEMENTS, F16, F32, I4, I8, I32, Type
+from snnc.ir.weights import (
+    Tensor,
+    load_npz,
+    load_safetensors,
+    packed_tensors,
+    save_tensors,
+    tensor,
+)
 
 
 def refused(code, *args, **kwargs):
@@ -89,6 +96,17 @@ def test_tensors_are_stored_once_by_digest(tmp_path):
     stored = load_safetensors(tmp_path / "w.safetensors")
     assert sorted([one.digest, other.digest]) == sorted(stored)
     assert [1] == stored[one.digest].tolist()
+
+
+def test_stored_bytes_are_those_of_the_library():
+    from safetensors.numpy import save
+
+    elements = {e.storage: e for e in ELEMENTS.values()}
+    shapes = [(3, 5), (7,), (), (0, 2)]
+    tensors = [tensor(np.ones(s), e) for e in elements.values() for s in shapes]
+    packed = b"".join(packed_tensors(tensors))
+    assert save({t.digest: np.asarray(t.array()) for t in tensors}) == packed
+    assert save({}) == b"".join(packed_tensors([]))
 
 
 def test_npz_files_load_without_pickle(tmp_path):
