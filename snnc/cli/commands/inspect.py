@@ -20,6 +20,9 @@ WHERE_EXAMPLE = """snnc where build hidden
 snnc where build 'hidden[17]'
 snnc where build 0,3"""
 
+WORDS = {"reset": ("hard", "soft", "none"), "negative_mode": ("reset", "floor")}
+"""What codes of a neuron record mean; JSON has the codes."""
+
 
 def placed_of(session: Session, folder: str) -> "Placed":
     """Return the placed program of a PAICORE build.
@@ -165,8 +168,14 @@ def where(session: Session, folder: str, what: str, as_json: bool) -> None:
         show_json({"what": what, "found": rows})
     elif len(rows) == 1:
         click.secho(title, bold=True)
-        show_pairs({k.replace("_", " "): v for k, v in rows[0].items()}, "  ")
+        show_pairs({k.replace("_", " "): _word(k, v) for k, v in rows[0].items()}, "  ")
     else:
         columns = list(rows[0]) if rows else []
         cells = [[row[c] for c in columns] for row in rows]
         show_table([c.replace("_", " ") for c in columns], cells, title)
+
+
+def _word(name: str, value: Any) -> Any:
+    """Return what the code of a neuron record means, other values as they are."""
+    words = WORDS.get(name, ())
+    return words[value] if isinstance(value, int) and value < len(words) else value

@@ -1,5 +1,7 @@
 """`snnc opt`, `dump`, `disassemble`, `inspect`, `where`."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -169,6 +171,9 @@ def test_where_finds_neurons_and_cores_both_ways(build, snnc):
     (element,) = snnc("where", "build", "x[5]", "--json").json()["found"]
     assert element["axon"] == 5
     assert snnc("where", "build", "x").exit_code == 0
+    shown = snnc("where", "build", "hidden[2]").stdout
+    assert neuron["reset"] == 1
+    assert re.search(r"reset +soft\n", shown)
 
 
 @pytest.mark.parametrize(
