@@ -99,6 +99,7 @@ class Populations:
         self._bits: dict[Op, int] = {}
         self._hints: dict[Op, Mapping[str, Any]] = {}
         self._forms: dict[Op, Form] = {}
+        self._any_pool = any(True for _ in module.ops(*POOLS))
 
     def size(self, op: Op) -> int:
         """Return the number of neurons."""
@@ -129,7 +130,7 @@ class Populations:
 
     def _pools(self, op: Op) -> bool:
         """Whether the largest value reaches a population, not the sum."""
-        if not any(self.module.ops(*POOLS)):
+        if not self._any_pool:
             return False
         reached = self.synapses.between(op)
         return any(o.kind in POOLS for found in reached.values() for o in found)

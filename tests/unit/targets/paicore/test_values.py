@@ -11,7 +11,9 @@ from snnc.ir.types import U8
 from snnc.ir.write import write
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
-from snnc.targets.paicore.board import potentials, requests
+from snnc.targets.paicore.board import decode, potentials, requests
+from snnc.targets.paicore.emulate import Machine
+from snnc.targets.paicore.wiring import read_system
 
 
 def emulated(module, x, tmp_path, **options):
@@ -184,3 +186,34 @@ def test_pools_are_named_among_what_a_build_relies_on():
     relay = build.op("neuron", pooled, threshold=1, spike="value", memory="clear", width=30)
     made = snnc.compile(build.finish(relay), target="paicore")
     assert any("largest of the values" in line for line in made.manifest["relies_on"])
+
+
+def test_more_values_than_a_slot_has_axons_leave_the_chip_and_are_decoded(tmp_path):
+    rng = np.random.default_rng(4)
+    build = Builder("many", "int")
+    x = build.input("x", "u8[30]~")
+    module = build.finish(dense(build, x, rng.integers(0, 2, (1300, 30)), name="n", truncate=10))
+    values = {"x": rng.integers(0, 256, (1, 7, 30)).astype(np.uint8)}
+    made = emulated(module, values, tmp_path)
+    (out,) = made.placed.ops("output")
+    assert 2 == out["blocks"]
+    system = read_system(tmp_path / "build")
+    ticks = 7
+    machine, frames = Machine(system.image), []
+    for done, steps in system.wiring.bursts(ticks):
+        machine.inject(system.wiring.encode(values, done, steps)[1])
+        frames.append(machine.step(steps).words)
+    decoded = decode(tmp_path / "build", frames, ticks)["n"]
+    assert np.array_equal(Reference().prepare(module).run(values).outputs["n"], decoded)
+
+
+def test_values_cross_from_chip_to_chip(tmp_path):
+    rng = np.random.default_rng(5)
+    build = Builder("chips", "int")
+    x = build.input("x", "u8[40]~")
+    a = dense(build, x, rng.integers(-8, 8, (30, 40)), name="a", place={"chip": 0})
+    b = dense(build, a, rng.integers(-8, 8, (20, 30)), name="b", place={"chip": 1})
+    c = dense(build, b, rng.integers(-8, 8, (10, 20)), name="c", place={"chip": 0})
+    values = {"x": rng.integers(0, 256, (2, 6, 40)).astype(np.uint8)}
+    made = emulated(build.finish(c), values, tmp_path, chip=[0, 0, 0, 1], output_chip=[2, 0])
+    assert 2 == made.manifest["resources"]["chips"]
