@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Value
-from snnc.ir.types import I8, I16, I32, U1, Element, Type, train
+from snnc.ir.types import I8, I16, I32, U1, U8, Element, Type, train
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
@@ -31,7 +31,7 @@ MOST_WEIGHTS = 1 << 29
 NEVER = (1 << 31) - 1
 """The first tick of neurons that never work: no run is as long."""
 
-_MODES = ("reset", "negative_mode", "leak_after", "leak_reversal")
+_MODES = ("reset", "negative_mode", "leak_after", "leak_reversal", "truncate")
 _RESET_NAMES = {code: name for name, code in RESETS.items()}
 _NEGATIVE_NAMES = {code: name for name, code in NEGATIVE_MODES.items()}
 
@@ -71,14 +71,14 @@ class _Population:
 def lift(system: System) -> Lifted | None:
     """Return the neurons of a build as a module at level `int`, None where it cannot be exact.
 
-    It cannot for networks without inputs or outputs, for cores of values, for resets that may leave
+    It cannot for networks without inputs or outputs, for cores that pool, for resets that may leave
     30 bits (the chip brings sums back, not what a reset leaves), and for inputs that are cut off
     before a late core reads them; it is not tried where the matrices would be too large.
     """
     placed = system.placed
     if not system.inputs or not system.outputs:
         return None
-    if any(core.wide or core["values"] or not core["keep"] for core in placed.cores):
+    if any(core["pool"] for core in placed.cores):
         return None
     if _leaves_width(placed) or _cuts_inputs(placed):
         return None
@@ -112,13 +112,13 @@ def _cuts_inputs(placed: Placed) -> bool:
 
 def _edges(placed: Placed, offsets: dict[str, int], inputs: int) -> list[_Edges]:
     """Return what reaches each core; signals are elements of inputs, then rows of the tables."""
-    shapes = [LIMITS.axons * core["extension"] for core in placed.cores]
+    shapes = [core.axons * core["extension"] for core in placed.cores]
     signals = {c.place: np.full(n, -1) for c, n in zip(placed.cores, shapes, strict=True)}
     delays = {place: np.zeros_like(array) for place, array in signals.items()}
     for item in placed.inputs:
         first = offsets[item.source.name]
-        columns = item.slot % item.extension * LIMITS.axons + item.axon
         for core in region(placed, item.chip, item.core, item.mask).used:
+            columns = core.columns(item.slot, item.axon)
             signals[core.place][columns] = first + np.arange(len(columns))
             delays[core.place][columns] = item.slot // item.extension + core["first"] - item.first
     for core in placed.cores:
@@ -136,7 +136,7 @@ def _sent(placed: Placed, core: Core) -> Iterator[tuple[Core, Ints, Ints, Ints]]
         axon, slot = (placed.tables[name][rows][mine] for name in ("axon", "slot"))
         if chip in placed.chips:
             for reader in region(placed, chip, base, mask).used:
-                yield reader, numbers[mine], slot % wide * LIMITS.axons + axon, slot // wide
+                yield reader, numbers[mine], reader.columns(slot, axon), slot // wide
 
 
 def _fed(signals: Ints, delays: Ints, core: Core) -> _Edges:
@@ -148,7 +148,7 @@ def _groups(placed: Placed, edges: list[_Edges]) -> list[list[tuple[Core, _Edges
     """Return the cores that keep the same time and hear the same."""
     found: dict[tuple[object, ...], list[tuple[Core, _Edges]]] = {}
     for core, one in zip(placed.cores, edges, strict=True):
-        time = (core["start"], core["first"], core["ticks"])
+        time = (core["start"], core["first"], core["ticks"], core["values"], core["keep"])
         heard = (one.columns.tobytes(), one.signals.tobytes(), one.delays.tobytes())
         found.setdefault((*time, *heard), []).append((core, one))
     return list(found.values())
@@ -185,7 +185,7 @@ class _Writer:
             self.owner[one.rows], self.place[one.rows] = number, np.arange(len(one.rows))
         self.blocks = self._blocks(system.inputs, offsets)
         self.spikes = [
-            self.build.forward(f"p{n}", train(U1, len(one.rows)))
+            self.build.forward(f"p{n}", train(U8 if one.core["values"] else U1, len(one.rows)))
             for n, one in enumerate(populations)
         ]
         self.late: dict[tuple[Value, int], Value] = {}
@@ -214,19 +214,25 @@ class _Writer:
         return found
 
     def _current(self, one: _Population) -> Value:
-        """Return the sums of a population: a product with its sources, one after the other."""
-        parts, matrices = [], []
+        """Return the sums of a population: products with its sources, spikes and values apart."""
+        found: dict[Element, list[tuple[Value, Array]]] = {}
         for value, delay, places, edges in self._sources(one.edges):
             low, high = int(places.min()), int(places.max()) + 1
             matrix = np.zeros((high - low, len(one.rows)), dtype=np.int32)
             np.add.at(matrix, places - low, one.weights[:, edges].T)
-            parts.append(self._cut(self._delayed(value, delay), low, high))
-            matrices.append(matrix)
-        if not parts:
-            parts.append(self._cut(self.blocks[0][1], 0, 1))
-            matrices.append(np.zeros((1, len(one.rows)), dtype=np.int32))
-        whole = np.concatenate(matrices).T
+            part = self._cut(self._delayed(value, delay), low, high)
+            found.setdefault(value.type.element, []).append((part, matrix))
+        if not found:
+            nothing = np.zeros((1, len(one.rows)), dtype=np.int32)
+            found[U1] = [(self._cut(self.blocks[0][1], 0, 1), nothing)]
+        sums = [self._product(members) for members in found.values()]
+        return sums[0] if len(sums) == 1 else self.build.op("add", *sums)
+
+    def _product(self, members: list[tuple[Value, Array]]) -> Value:
+        """Return a product with values of one element, one after the other."""
+        whole = np.concatenate([matrix for _, matrix in members]).T
         self.weights += whole.size
+        parts = [value for value, _ in members]
         x = parts[0] if len(parts) == 1 else self.build.op("concat", *parts)
         return self.build.op("linear", x, self.build.weight("w", *_narrowest(whole)))
 
@@ -259,7 +265,8 @@ class _Writer:
     def _attrs(self, one: _Population) -> dict[str, Any]:
         """Return the attributes of a population's neurons, from their records."""
         column = {name: self.tables[name][one.rows] for name in self.tables}
-        reset, mode, after, reversal = (int(column[name][0]) for name in _MODES)
+        reset, mode, after, reversal, cut = (int(column[name][0]) for name in _MODES)
+        sent = {"spike": "value", "truncate": cut} if one.core["values"] else {}
         given = {
             name: int(column[name][0])
             if (column[name] == column[name][0]).all()
@@ -268,6 +275,8 @@ class _Writer:
         }
         return {
             **given,
+            **sent,
+            "memory": "keep" if one.core["keep"] else "clear",
             "reset": _RESET_NAMES[reset],
             "negative_mode": _NEGATIVE_NAMES[mode],
             "leak_order": "after" if after else "before",

@@ -9,6 +9,7 @@ import snnc
 from snnc.ir import Builder
 from snnc.ir.types import U8
 from snnc.ir.write import write
+from snnc.runtime.numpy_engine import NumpyEngine
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
 from snnc.targets.paicore.board import decode, potentials, requests
@@ -30,8 +31,11 @@ def emulated(module, x, tmp_path, **options):
     found = Paicore().emulate(files).run(x, probe=probes)
     for name in probes:
         assert np.array_equal(expected.trace[name], found.trace[name]), name
+    quick = Paicore().emulate_on(files, NumpyEngine()).run(x, probe=probes)
     for name, array in expected.outputs.items():
         assert np.array_equal(array, found.outputs[name]), name
+        assert np.array_equal(array, quick.outputs[name]), name
+    assert all(np.array_equal(found.trace[n], quick.trace[n]) for n in probes)
     assert write(build.placed, locs=False) == write(Paicore().load(files), locs=False)
     return build
 
