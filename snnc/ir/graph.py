@@ -53,6 +53,7 @@ class Op:
     kind: str = field(init=False)
     values: tuple[Value, ...] = field(init=False)
     symbols: tuple[Symbol, ...] = field(init=False)
+    _filled: dict[str, Attr] = field(init=False, factory=dict, repr=False)
 
     @kind.default
     def _kind(self) -> str:
@@ -73,8 +74,10 @@ class Op:
         return lookup(self.name)
 
     def __getitem__(self, attr: str) -> Any:
-        """Return an attribute, or its declared default."""
-        return self.attrs[attr] if attr in self.attrs else lookup(self.name).default(attr)
+        """Return an attribute, or its declared default; KeyError for a name not declared."""
+        if not self._filled:
+            self._filled.update({**lookup(self.name).filled({}), **self.attrs})
+        return self._filled[attr]
 
     @property
     def result(self) -> Value:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
-from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.core import Coordinate, Register
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.ops import TABLES
@@ -58,6 +58,24 @@ class Core:
     def __getitem__(self, attr: str) -> int:
         """Return a number of the register: bits, extension, start, ticks, first ..."""
         return int(self.op[attr])
+
+    @cached_property
+    def register(self) -> Register:
+        """What its register holds."""
+        extension, bits = self["extension"], self["bits"]
+        return Register(
+            weight_code=bits.bit_length() - 1,
+            lcn=extension.bit_length() - 1,
+            wide_input=self["wide"],
+            wide_output=self["values"],
+            keep_potential=self["keep"],
+            max_pool=self["pool"],
+            dendrites=self.count * extension * bits,
+            tick_start=self["start"],
+            tick_count=self["ticks"],
+            target_lcn=self["target_extension"].bit_length() - 1,
+            test_chip=self.test_chip,
+        )
 
     @property
     def wide(self) -> bool:

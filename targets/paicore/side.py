@@ -13,8 +13,7 @@ from typing import Any
 
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import REGISTER, linear
-from snnc.targets.paicore.image import Register
-from snnc.targets.paicore.placed import Core, Output, Placed
+from snnc.targets.paicore.placed import Output, Placed
 
 Json = dict[str, Any]
 
@@ -47,15 +46,18 @@ def _indented(value: Any, line: str) -> str:
     """
     inner = f"{line}  "
     if not value or not isinstance(value, (dict, list)):
-        return json.dumps(value)
+        return _PLAIN.encode(value)
     parts = value.values() if isinstance(value, dict) else value
     if {dict, list}.isdisjoint(map(type, parts)):
         flat = _flat(inner).encode(value)
         return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
     if isinstance(value, list):
         return f"[{inner}{f',{inner}'.join(_indented(part, inner) for part in value)}{line}]"
-    entries = [f"{json.dumps(key)}: {_indented(part, inner)}" for key, part in value.items()]
+    entries = [f"{_PLAIN.encode(key)}: {_indented(part, inner)}" for key, part in value.items()]
     return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
+
+
+_PLAIN = json.JSONEncoder()
 
 
 @cache
@@ -73,29 +75,11 @@ def key(place: Coordinate) -> str:
     return f"({place[0]},{place[1]})"
 
 
-def register(core: Core) -> Register:
-    """Return the register of a used core."""
-    extension, bits = core["extension"], core["bits"]
-    return Register(
-        weight_code=bits.bit_length() - 1,
-        lcn=extension.bit_length() - 1,
-        wide_input=core["wide"],
-        wide_output=core["values"],
-        keep_potential=core["keep"],
-        max_pool=core["pool"],
-        dendrites=core.count * extension * bits,
-        tick_start=core["start"],
-        tick_count=core["ticks"],
-        target_lcn=core["target_extension"].bit_length() - 1,
-        test_chip=core.test_chip,
-    )
-
-
 def core_params(placed: Placed) -> Json:
     """Return the registers of the used cores, by chip and core."""
     content: Json = {key(chip): {} for chip in dict.fromkeys(c.chip for c in placed.cores)}
     for number, core in enumerate(placed.cores):
-        found = register(core)
+        found = core.register
         fields = {
             f.vendor: linear(*found.test_chip) if f.name == "test_chip" else getattr(found, f.name)
             for f in REGISTER.fields
@@ -187,7 +171,7 @@ def neuron_places(placed: Placed) -> Json:
         where: Json = {}
         done = 0
         for core, first, last in layer.pieces:
-            repeat = register(core).copies
+            repeat = core.register.copies
             where.setdefault(key(core.chip), {})[key(core.at)] = {
                 "n_neuron": last - first,
                 "addr_offset": first * repeat,

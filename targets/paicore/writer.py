@@ -13,7 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.files import write_composed
-from snnc.targets.paicore import frames, side
+from snnc.targets.paicore import frames
 from snnc.targets.paicore.core import Register, check_head, pack_rows, packaged, record_problem
 from snnc.targets.paicore.frames import Kind, Words, linear
 from snnc.targets.paicore.layout import ADDRESSES, COLUMNS
@@ -58,7 +58,7 @@ def parts(placed: Placed) -> list[Part]:
     if not cores:
         return []
     registers = [
-        Register(test_chip=c.test_chip) if isinstance(c, Idle) else side.register(c) for c in cores
+        Register(test_chip=c.test_chip) if isinstance(c, Idle) else c.register for c in cores
     ]
     heads = _heads(cores, registers)
     packages = _packages(cores, registers)
