@@ -62,15 +62,21 @@ def memory_table(placed: Placed) -> dict[str, dict[str, Any]]:
 
 def relies_on(placed: Placed) -> tuple[str, ...]:
     """Return what the build needs of the silicon though nobody measured it."""
-    found = [STEPS]
+    found = [STEPS] if placed.cores else []
     if any(core.bias is not None for core in placed.cores):
         found.append(LEAK)
+    if any(core.readout for core in placed.cores):
+        found.append(READOUT)
     return tuple(found)
 
 
 STEPS = (
     "time-steps: the chip has none; it answers event by event, so its counts differ from the "
     "time-stepped program where several events meet in one step"
+)
+READOUT = (
+    "readout-spacing: class i of the readout block listens to feature 4 (i - 1), as the vendor's "
+    "builder assumes"
 )
 LEAK = (
     "leak-clock: biases are added at ticks of the slow clock, which the host sets to the length of "

@@ -231,6 +231,9 @@ class _Placer:
                 wanted.add(-1)
             elif word in names or (word.isdecimal() and int(word) < len(placed.cores)):
                 wanted.add(names[word] if word in names else placed.cores[int(word)].core)
+            elif pieces := {n for name, n in names.items() if name.startswith(f"{word}.")}:
+                # A layer that was spread over cores, or widened, by its name in the program.
+                wanted |= pieces
             elif word != "-1":
                 raise _bad_monitor(f"{word!r} is no layer", nearest(word, [*names, "all", "dvs"]))
         cores = tuple(evolve(c, monitor=c.core in wanted) for c in placed.cores)

@@ -24,6 +24,9 @@ def test_five_classes_become_seventeen_features() -> None:
     assert [12, True] == [layer["destinations"][0][k] for k in ("layer", "enable")]
     assert build.config["readout"]["enable"]
     assert [False, True] == [op["readout"] for op in build.placed.ops("core")]
+    assert any("readout-spacing" in one for one in build.manifest["relies_on"])
+    named = compiled(small(), readout=True, monitor=("y",))
+    assert [False, True] == [op["monitor"] for op in named.placed.ops("core")]
 
 
 def test_initial_states_and_biases_keep_their_class() -> None:
