@@ -55,10 +55,11 @@ def candidates(layer: Layer) -> list[np.float32]:
     """Return factors to try, the largest that fits first; each gives a threshold of at least 1."""
     state = for_state(layer, fine=True)
     top = min(for_weights(layer), state)
-    whole = int(np.floor(top * layer.threshold))
-    found = [top, *(np.float32(n) / layer.threshold for n in range(whole, whole - _WHOLE, -1))]
+    threshold = np.float32(layer.threshold.item())
+    whole = int(np.floor(top * threshold))
+    found = [top, *(np.float32(n) / threshold for n in range(whole, whole - _WHOLE, -1))]
     found += [factor for factor in (top * np.float32(c) for c in _CUT) if factor <= state]
-    kept = [np.float32(f) for f in found if f > 0 and codes(layer.threshold, np.float32(f)) >= 1]
+    kept = [f for f in map(np.float32, found) if f > 0 and codes(layer.threshold, f) >= 1]
     return list(dict.fromkeys(kept)) or [top]
 
 
