@@ -28,6 +28,8 @@ PLUGIN = Plugin(
     frontends={
         "text": "snnc.frontends.text:Text",
         "dsl": "snnc.frontends.dsl:Dsl",
+        # Before pytorch, which accepts every module of torch.
+        "bidl": "snnc.frontends.bidl:Bidl",
         "pytorch": "snnc.frontends.pytorch:Torch",
         "nir": "snnc.frontends.nir:Nir",
         "paibox": "snnc.frontends.paibox:Paibox",

@@ -1,0 +1,74 @@
+"""The front end for modules of one time step with explicit state: they become load/save graphs.
+
+    snnc.load((network, sample))                  # sample has a batch axis of 1
+    snnc.load("model.py:build")                   # build() returns (network, sample)
+
+A module is read here if it keeps states in wrappers with `get` and `set`, calls the vendor's
+`load`, `save` or `rand`, or says `one_step = True`. Others are read by the front end `pytorch`.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from snnc.extend.options import build
+from snnc.extend.passes import option
+from snnc.ir.graph import Module
+
+
+@frozen
+class Options:
+    """What a user may say about a module of one time step."""
+
+    weights: str = option("", help="file of weights (.safetensors, .pt, .pth, .pkl) to load first")
+    name: str = option("", help="name of the network; its class name if not given")
+    seed: int = option(0, help="seed of the draws that a random op makes in the emulator")
+
+
+class Bidl:
+    """Reads `torch.nn.Module` objects of one step, and pairs of one with a sample."""
+
+    name = "bidl"
+    suffixes: tuple[str, ...] = ()
+    Options = Options
+    data = ("sample",)
+
+    def accepts(self, source: Any) -> bool:
+        """Whether an object is such a module, or a pair (module, sample)."""
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return False
+        if isinstance(source, tuple) and len(source) == 2:
+            source = source[0]
+        if not isinstance(source, torch.nn.Module):
+            return False
+        from snnc.frontends.bidl.state import calls_vendor, is_wrapper
+
+        held = (found for module in source.modules() for found in vars(module).values())
+        stated = getattr(source, "one_step", False) is True
+        return stated or any(map(is_wrapper, held)) or calls_vendor(source)
+
+    def read(self, source: Path | Any, options: Mapping[str, Any]) -> Module:
+        """Return the graph of a module of one step, at level `lynxi`.
+
+        Raises:
+            SnncError: `sample-missing`, `sample-shape`, `training-mode`, `unsupported-function`,
+                `unsupported-network`, what states and the weights' file raise.
+        """
+        from snnc.frontends.bidl.capture import argument_names, capture
+        from snnc.frontends.bidl.lower import lower
+        from snnc.frontends.pytorch.samples import as_samples
+        from snnc.frontends.pytorch.weights import load_weights
+
+        given = dict(options)
+        sample = given.pop("sample", None)
+        chosen: Options = build(Options, given, "front end bidl")
+        if isinstance(source, tuple):
+            source, sample = source[0], source[1] if sample is None else sample
+        if chosen.weights:
+            source = load_weights(source, Path(chosen.weights))
+        tensors = as_samples(sample, argument_names(source))
+        return lower(capture(source, tensors), chosen.name or type(source).__name__, chosen.seed)
