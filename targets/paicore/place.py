@@ -15,9 +15,9 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.synapses import Edge
-from snnc.ir.types import ELEMENTS, U1, U8, Type, smallest_weight
+from snnc.ir.types import ELEMENTS, U1, U8, Type
 from snnc.ir.weights import Array, Tensor
+from snnc.targets.paicore.dense import Dense, Piece
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES
@@ -53,16 +53,6 @@ class Place(Pass):
         return Placer(module, chips, output).place()
 
 
-@frozen
-class Piece:
-    """Neurons first..last-1 of copy `copy` of a population, in one core."""
-
-    op: Op
-    copy: int
-    first: int
-    last: int
-
-
 class Placer:
     """Builds the placed module of one `int` module."""
 
@@ -83,8 +73,7 @@ class Placer:
         for op, group in self.group_of.items():
             self.members.setdefault(group, []).append(op)
         self.cores = {g: self._cores_of(ops) for g, ops in self.members.items()}
-        self.kept = self._weight_bytes() <= KEPT_BYTES
-        self.layer_rows: dict[Op, Mapping[Edge, Array]] = {}
+        self.dense = Dense(self.populations, self._offset, self._weight_bytes() <= KEPT_BYTES)
         self.regions = allocate(
             [(g, len(self.cores[g]), self._pin(ops)) for g, ops in self.members.items()], chips
         )
@@ -295,10 +284,11 @@ class Placer:
             else self.hints[self.members[to.group][0]]["extension"]
         )
         form = self.populations.form(op)
+        columns = axons_of(form.wide) * wide
         weights = Tensor(
-            Type(ELEMENTS[WEIGHTS[bits]], (count, axons_of(form.wide) * wide)),
-            make=lambda: self._weights(group, pieces, wide),
-            keep=self.kept,
+            Type(ELEMENTS[WEIGHTS[bits]], (count, columns)),
+            make=lambda: self.dense.core(group, pieces, columns),
+            keep=self.dense.kept,
         )
         name = f"{address(*region.chip)}.{core}"
         attrs = {
@@ -335,32 +325,6 @@ class Placer:
             for pieces in cores
             for piece in pieces
         )
-
-    def _weights(self, group: int, pieces: Sequence[Piece], wide: int) -> Array:
-        """Return the dense weights of one core: (neurons, axons L), column = slot axons + axon."""
-        count = sum(p.last - p.first for p in pieces)
-        made = np.zeros((count, axons_of(self._takes_values(group)) * wide), dtype=np.int8)
-        row = 0
-        for piece in pieces:
-            size = piece.last - piece.first
-            for edge, block in self._rows(piece).items():
-                if self.populations.form(piece.op).pool:
-                    block = (block != 0).astype(np.int8)
-                column = self._offset(group, self.populations.segment(piece.op, edge))
-                made[row : row + size, column : column + block.shape[1]] += _narrow(block, piece.op)
-            row += size
-        return made
-
-    def _rows(self, piece: Piece) -> Mapping[Edge, Array]:
-        """Return the weights into a piece by edge; of what is kept, the whole layer's are made."""
-        rows = self.populations.synapses.rows
-        if not self.kept:
-            return rows(piece.op, np.arange(piece.first, piece.last)).weights
-        if piece.op not in self.layer_rows:
-            whole = np.arange(self.populations.size(piece.op))
-            self.layer_rows[piece.op] = rows(piece.op, whole).weights
-        found = self.layer_rows[piece.op]
-        return {edge: block[piece.first : piece.last] for edge, block in found.items()}
 
     def _make_layer(self, op: Op, copy: int, parts: Sequence[tuple[Piece, Value, int]]) -> None:
         ordered = sorted(parts, key=lambda part: part[0].first)
@@ -408,17 +372,3 @@ class Placer:
                 )
             )
         return made
-
-
-def _narrow(block: Array, op: Op) -> Array:
-    if block.dtype == np.int8:
-        return block
-    if block.size and smallest_weight(int(block.min()), int(block.max())) is None:
-        raise fail(
-            "weight-range",
-            f"weights into %{op.result.name} span {block.min()}..{block.max()}; "
-            "a synapse holds -128..127",
-            op.loc,
-            help="quantize to fewer bits",
-        )
-    return block.astype(np.int8)

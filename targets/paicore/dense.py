@@ -1,0 +1,78 @@
+"""Dense weights of cores, made when they are packed: convolutions stay symbolic until then.
+
+Of a program whose weights are small the matrix of each layer is made once, and cores are cuts of
+it; of a larger one each core's weights are made whenever they are asked for.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from snnc.diagnostics import fail
+from snnc.ir.graph import Op
+from snnc.ir.types import smallest_weight
+from snnc.ir.weights import Array
+from snnc.targets.paicore.populations import Populations, Segment
+
+
+@frozen
+class Piece:
+    """Neurons first..last-1 of copy `copy` of a population, in one core."""
+
+    op: Op
+    copy: int
+    first: int
+    last: int
+
+
+class Dense:
+    """The weights of a program's cores; `offset` tells where a segment begins in a region."""
+
+    def __init__(
+        self, populations: Populations, offset: Callable[[int, Segment], int], kept: bool
+    ) -> None:
+        self.populations, self.offset, self.kept = populations, offset, kept
+        self._layers: dict[tuple[int, Op], Array] = {}
+
+    def core(self, group: int, pieces: Sequence[Piece], columns: int) -> Array:
+        """Return the weights of one core `(neurons, columns)`, column = slot axons + axon.
+
+        Raises:
+            SnncError: `weight-range` where parallel weights add up to more than a synapse holds.
+        """
+        parts = [self._piece(group, piece, columns) for piece in pieces]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _piece(self, group: int, piece: Piece, columns: int) -> Array:
+        op = piece.op
+        if not self.kept:
+            return self._rows(group, op, np.arange(piece.first, piece.last), columns)
+        if (group, op) not in self._layers:
+            whole = np.arange(self.populations.size(op))
+            self._layers[group, op] = self._rows(group, op, whole, columns)
+        return self._layers[group, op][piece.first : piece.last]
+
+    def _rows(self, group: int, op: Op, select: NDArray[np.int64], columns: int) -> Array:
+        made = np.zeros((len(select), columns), dtype=np.int8)
+        for edge, block in self.populations.synapses.rows(op, select).weights.items():
+            if self.populations.form(op).pool:
+                block = (block != 0).astype(np.int8)
+            first = self.offset(group, self.populations.segment(op, edge))
+            made[:, first : first + block.shape[1]] += _narrow(block, op)
+        return made
+
+
+def _narrow(block: Array, op: Op) -> Array:
+    if block.dtype == np.int8:
+        return block
+    if block.size and smallest_weight(int(block.min()), int(block.max())) is None:
+        raise fail(
+            "weight-range",
+            f"weights into %{op.result.name} span {block.min()}..{block.max()}; "
+            "a synapse holds -128..127",
+            op.loc,
+            help="quantize to fewer bits",
+        )
+    return block.astype(np.int8)
