@@ -40,8 +40,13 @@ class Arrangement:
 
     def filled(self, array: Array, kind: "np.dtype[Any]", lead: int) -> Array:
         """Return `(*lead, rows, padded)`, ones behind the last channel."""
-        found = np.ones((*array.shape[:lead], self.rows, self.padded), dtype=kind)
-        found[..., : self.channels] = self.inner(array, lead)
+        found = np.empty((*array.shape[:lead], self.rows, self.padded), dtype=kind)
+        found[..., self.channels :] = 1
+        inside = found[..., : self.channels]
+        if any(array.strides):
+            inside[...] = self.inner(array, lead)
+        elif array.size:
+            inside[...] = array.flat[0]
         return found
 
     def frame(self, op: Op, parameters: Mapping[str, Array], traced: bool) -> dict[str, Any]:

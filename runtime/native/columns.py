@@ -13,6 +13,9 @@ from llvmlite import ir
 from snnc.machine.assembly import I1, I64, Assembly, vector
 
 LANES = 16
+WIDE = 64
+"""Lanes that run together where registers have 512 bits: what they send fills a cache line."""
+
 ARGUMENTS = 11
 
 
@@ -21,7 +24,8 @@ class Framed:
     """What the code of neurons depends on besides numbers; equal forms have equal code.
 
     Bits of a state and of what is sent, parameters that there are and which of them are arrays,
-    whether potentials are traced, and how many neurons the last vector of a row has (0: all).
+    whether potentials are traced, how many neurons the last vector of a row has (0: all), and
+    whether `WIDE` lanes run together.
     """
 
     bits: int
@@ -30,6 +34,7 @@ class Framed:
     arrays: tuple[str, ...]
     traced: bool
     tail: int
+    wide: bool = False
 
     def emit(self, module: Any) -> None:
         """Write the function `neuron` into a module."""
@@ -55,10 +60,15 @@ class Columns:
         self.frame, self.a = form, Assembly(module, name, ARGUMENTS)
         self.b = self.a.builder
         self.whole = ir.IntType(form.bits)
-        self.type = vector(self.whole, LANES)
+        self.lanes = LANES
         self.bad: Any = None
         self.s: Any = None
         self._emit()
+
+    @property
+    def type(self) -> Any:
+        """The type of a vector of numbers."""
+        return vector(self.whole, self.lanes)
 
     def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
         """Return the states after a tick, the potential first.
@@ -69,21 +79,21 @@ class Columns:
 
     def _emit(self) -> None:
         a, count = self.a, self.a.arguments[9]
-        none = a.number(0, vector(I1, LANES))
-        full = self.b.and_(count, a.number(-LANES))
-        with a.loop(full, step=LANES, carried=[none]) as loop:
-            loop.next = [self._column(loop.index, loop.carried[0], LANES)]
-        bad = loop.results[0]
+        at, bad = a.number(0), a.number(0)
+        for lanes in (WIDE, LANES) if self.frame.wide else (LANES,):
+            self.lanes, end = lanes, self.b.and_(count, a.number(-lanes))
+            with a.loop(end, start=at, step=lanes, carried=[bad]) as loop:
+                loop.next = [self.b.or_(loop.carried[0], self._column(loop.index, lanes))]
+            at, bad = end, loop.results[0]
         if self.frame.tail:
-            rest = self.b.sub(count, full)
-            with a.loop(rest, step=LANES, carried=[bad]) as last:
-                last.next = [self._column(full, last.carried[0], self.frame.tail)]
+            with a.loop(count, start=at, step=LANES, carried=[bad]) as last:
+                found = self._column(at, self.frame.tail)
+                last.next = [self.b.or_(last.carried[0], found)]
             bad = last.results[0]
-        word = self.b.bitcast(bad, ir.IntType(LANES))
-        a.finish(self.b.zext(self.b.icmp_unsigned("!=", word, a.number(0, word.type)), I64))
+        a.finish(self.b.zext(self.b.icmp_unsigned("!=", bad, a.number(0)), I64))
 
-    def _column(self, at: Any, bad: Any, lanes: int) -> Any:
-        """Run one vector of neurons over all ticks; return the lanes with a fault."""
+    def _column(self, at: Any, lanes: int) -> Any:
+        """Run one vector of neurons over all ticks; return a bit for each lane with a fault."""
         a, form = self.a, self.frame
         current, step, v, table, spikes, spike_step, trace, trace_step, place, _, ticks = (
             a.arguments
@@ -94,7 +104,8 @@ class Columns:
         spikes = a.sum(spikes, a.times(at, form.out_bits // 8))
         trace = a.sum(trace, a.times(at, 4))
         before = [a.load(address, self.type) for address in held]
-        with a.loop(ticks, carried=[*before, bad]) as loop:
+        none = a.number(0, vector(I1, self.lanes))
+        with a.loop(ticks, carried=[*before, none]) as loop:
             *now, self.bad = loop.carried
             x = self._x(a.sum(current, self.b.mul(loop.index, step)), lanes)
             now = self.tick(now, x, values)
@@ -109,11 +120,11 @@ class Columns:
         return self._inside(loop.results[-1], lanes)
 
     def _inside(self, bad: Any, lanes: int) -> Any:
-        """Return faults without those of lanes behind the last neuron, which mean nothing."""
-        if lanes == LANES:
-            return bad
-        kept = ir.Constant(bad.type, [int(lane < lanes) for lane in range(LANES)])
-        return self.b.and_(bad, kept)
+        """Return faults as bits, without those of lanes behind the last neuron."""
+        word = self.b.bitcast(bad, ir.IntType(self.lanes))
+        if lanes < self.lanes:
+            word = self.b.and_(word, self.a.number((1 << lanes) - 1, word.type))
+        return word if word.type == I64 else self.b.zext(word, I64)
 
     def _held(self, first: Any, table: Any) -> list[Any]:
         """Return the addresses of a neuron's states."""
@@ -123,22 +134,22 @@ class Columns:
         return [self.a.sum(first, self.a.times(apart, n)) for n in range(self.states)]
 
     def _x(self, address: Any, lanes: int) -> Any:
-        type = vector(ir.IntType(32), LANES)
+        type = vector(ir.IntType(32), self.lanes)
         x = (
             self.a.load(address, type)
-            if lanes == LANES
+            if lanes == self.lanes
             else self.a.load_first(address, type, lanes)
         )
         return x if self.frame.bits == 32 else self.b.sext(x, self.type)
 
     def _put(self, value: Any, address: Any, lanes: int) -> None:
-        if lanes == LANES:
+        if lanes == self.lanes:
             self.a.store(value, address)
         else:
             self.a.store_first(value, address, lanes)
 
     def _narrowed(self, value: Any, bits: int) -> Any:
-        type = vector(ir.IntType(bits), LANES)
+        type = vector(ir.IntType(bits), self.lanes)
         return value if value.type == type else self.b.trunc(value, type)
 
     def _parameters(self, table: Any, place: Any) -> dict[str, Any]:
@@ -151,5 +162,5 @@ class Columns:
                 found[name] = a.load(address, self.type)
             else:
                 value = value if self.frame.bits == 64 else self.b.trunc(value, self.whole)
-                found[name] = a.splat(value, LANES)
+                found[name] = a.splat(value, self.lanes)
         return found

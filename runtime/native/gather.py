@@ -33,10 +33,12 @@ FIELDS = (
     "spikes",
     "traces",
     "scale",
+    "zeros",
 )
 """What the argument block of a product holds, 64 bits each: numbers and addresses.
 
 `scale` is the bits of a float32: what one of the units is worth in which float weights are counted.
+`zeros` is where a row of zeros lies.
 """
 
 
@@ -238,14 +240,22 @@ class Product:
             yield each.index, run, each
 
     def _rows(self, first: Any, last: Any, rows: Any, x: Any, sums: list[Any]) -> list[Any]:
-        """Add the rows of some events, two at a time; `x` is where the inputs of the tick are."""
+        """Add the rows of some events, two at a time; `x` is where the inputs of the tick are.
+
+        An event without a second one has a row of zeros beside it: how many rows there are is hard
+        to guess for a processor, and a loop for the last one would have it guess once more.
+        """
         a, b, s = self.a, self.b, self.shape
         type, stored = sums[0].type, vector(ir.IntType(s.weight), s.lanes)
 
-        def row(event: Any) -> Callable[[int], Any]:
-            index = a.load(a.sum(self.given["indices"], a.times(event, 4)), I32)
-            index = b.sext(index, I64)
+        def row(event: Any, there: Any = None) -> Callable[[int], Any]:
+            index = b.sext(a.load(a.sum(self.given["indices"], a.times(event, 4)), I32), I64)
             at = a.sum(rows, a.times(index, s.block * s.weight // 8))
+            if there is not None:
+                index, at = (
+                    b.select(there, index, a.number(0)),
+                    b.select(there, at, self.given["zeros"]),
+                )
             times = None
             if s.graded:
                 times = a.splat(b.zext(a.load(a.sum(x, index), I8), type.element), s.lanes)
@@ -257,15 +267,11 @@ class Product:
 
             return part
 
-        count = b.sub(last, first)
-        even = b.sub(last, b.and_(count, a.number(1)))
-        with a.loop(even, start=first, step=2, carried=sums) as pairs:
-            one, other = row(pairs.index), row(a.sum(pairs.index, 1))
+        with a.loop(last, start=first, step=2, carried=sums) as pairs:
+            second = a.sum(pairs.index, 1)
+            one, other = row(pairs.index), row(second, b.icmp_signed("<", second, last))
             pairs.next = [b.add(v, b.add(one(n), other(n))) for n, v in enumerate(pairs.carried)]
-        with a.loop(last, start=even, carried=pairs.results) as rest:
-            one = row(rest.index)
-            rest.next = [b.add(v, one(n)) for n, v in enumerate(rest.carried)]
-        return rest.results
+        return pairs.results
 
     def _whole(self, sums: list[Any]) -> list[Any]:
         """Return sums as vectors of 16, of 32 bits at least."""

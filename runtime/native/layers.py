@@ -7,12 +7,14 @@ array that they give may be a view in which channels lie next to each other.
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from snnc.ir.graph import Op
 from snnc.ir.weights import Array
 from snnc.machine.compiler import Compiler, Function
 from snnc.runtime.native import packing
 from snnc.runtime.native.arrangement import Arrangement
+from snnc.runtime.native.choice import dense_is_faster
 from snnc.runtime.native.columns import LANES, Framed
 from snnc.runtime.native.events import SLACK, Events
 from snnc.runtime.native.gather import FIELDS, TILES, Product, Shape, blocking
@@ -22,8 +24,8 @@ from snnc.runtime.native.sinks import Scan, Store
 from snnc.runtime.native.source import Source
 from snnc.runtime.semantics import State
 
-DENSE_ABOVE = {1: 0.2, 2: 0.6}
-"""Share of active inputs from which dot products, by the bytes of an input, are the faster."""
+ZEROS = np.zeros(1024, dtype=np.uint8)
+"""A row of weights for events that are not there: as long as the longest block."""
 
 
 def _block(fields: dict[str, int]) -> Array:
@@ -48,14 +50,18 @@ class Gathered:
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials, or no state."""
-        return self.neurons.meaning.start(samples, first_sample) if self.neurons else ()
+        return self.neurons.start(samples) if self.neurons else ()
 
     def run(
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
     ) -> tuple[list[Array], State]:
         """Return spikes and potentials, or the sums; see `snnc.runtime.numpy_trains.Kernel`."""
         x = self.source.layout(operands[0])
-        element = self._chosen(x)
+        active = x.size
+        if self.source.binary or self.source.real:
+            x = np.ascontiguousarray(x, dtype=np.uint8)
+            active = active_inputs(x)
+        element = self._chosen(active / max(1, x.size))
         # An event's number is the place of a byte, a dot product reads bytes or pairs of them.
         x = np.ascontiguousarray(x, dtype=np.int16 if element == 2 else np.uint8)
         if self.neurons is None:
@@ -63,23 +69,22 @@ class Gathered:
             shape = (len(x), ticks, arrangement.rows, arrangement.channels)
             sums = np.empty(shape, dtype=np.float32 if self.sums == 64 else np.int32)
             fields = {"end": ticks, "spikes": sums.ctypes.data}
-            self._call(x, ticks, element, fields, self._shape(element, 4, 4, False), None)
+            shape_ = self._shape(element, 4, 4, False)
+            self._call(x, ticks, active, fields, shape_, None)
             return [arrangement.outer(sums, 2)], state
         work = self.neurons.work(tick, ticks, state, potentials)
         shape_ = self._shape(element, work.form.bits // 8, work.spikes.itemsize, potentials)
-        return work.results(self._call(x, ticks, element, work.fields(), shape_, work.form))
+        return work.results(self._call(x, ticks, active, work.fields(), shape_, work.form))
 
-    def _chosen(self, x: Array) -> int:
+    def _chosen(self, share: float) -> int:
         """Return the bytes of an input in dot products, or 0 for events."""
-        if self.source.real:
-            return 0
-        if not self.source.binary:
-            assert self.element is not None
-            return self.element
         if self.element is None:
             return 0
-        share = np.count_nonzero(x) / max(1, x.size)
-        return self.element if share > DENSE_ABOVE[self.element] else 0
+        if not self.source.binary:
+            return self.element
+        path, window = self.compiler.path.name, self.source.window
+        dense = dense_is_faster(path, window, share, self.sums, self.element)
+        return self.element if dense else 0
 
     def _shape(self, element: int, state: int, out: int, traced: bool) -> Shape:
         source, path = self.source, self.compiler.path
@@ -113,14 +118,14 @@ class Gathered:
         self,
         x: Array,
         ticks: int,
-        element: int,
+        active: int,
         fields: dict[str, int],
         shape: Shape,
         form: Framed | None,
     ) -> int:
         weights, bias = self._weights(shape)
         buffer = np.empty((ticks + 1) * shape.block, dtype=np.int32)
-        kept = [] if element else self._events(x, ticks)
+        kept = [] if shape.dense else self._events(x, ticks, active)
         fields = fields | {
             "samples": len(x),
             "ticks": ticks,
@@ -129,15 +134,16 @@ class Gathered:
             "bias": bias.ctypes.data,
             "buffer": buffer.ctypes.data,
             "scale": self.scale,
+            "zeros": ZEROS.ctypes.data,
         }
         fields |= {n: a.ctypes.data for n, a in zip(("indices", "starts"), kept, strict=False)}
         arguments = _block(fields)
         return self._function(shape, form)(arguments.ctypes.data)
 
-    def _events(self, x: Array, ticks: int) -> list[Array]:
+    def _events(self, x: Array, ticks: int, active: int) -> list[Array]:
         window = self.source.window
         units = window.size[0] * window.size[1] * window.groups
-        indices = np.empty(np.count_nonzero(x) + SLACK, dtype=np.int32)
+        indices = np.empty(active + SLACK, dtype=np.int32)
         starts = np.empty(len(x) * ticks * units + 1, dtype=np.int64)
 
         def emit(module: Any) -> None:
@@ -149,6 +155,8 @@ class Gathered:
         return [indices, starts]
 
     def _function(self, shape: Shape, form: Framed | None) -> Function:
+        form = evolve(form, wide=shape.path.wide) if form else None
+
         def emit(module: Any) -> None:
             if form is None:
                 Store(module, shape.window.channels % LANES)
@@ -184,7 +192,7 @@ class Scanned:
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials."""
-        return self.neurons.meaning.start(samples, first_sample)
+        return self.neurons.start(samples)
 
     def run(
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
@@ -197,13 +205,19 @@ class Scanned:
         return work.results(self._function(work.form, work.spikes.itemsize)(block.ctypes.data))
 
     def _function(self, form: Framed, out: int) -> Function:
-        arrangement = self.neurons.arrangement
+        arrangement, form = self.neurons.arrangement, evolve(form, wide=self.compiler.path.wide)
 
         def emit(module: Any) -> None:
             form.emit(module)
             Scan(module, arrangement.channels, arrangement.padded, form.bits // 8, out)
 
         return self.compiler.function("scan", (form, arrangement, out), emit)
+
+
+def active_inputs(x: Array) -> int:
+    """Return how many inputs, contiguous bytes, are not 0."""
+    # numpy counts truth values many times faster than numbers, and only they may be seen so.
+    return int(np.count_nonzero(x.view(np.bool_) if x.max(initial=0) <= 1 else x))
 
 
 def flat(op: Op) -> Arrangement:

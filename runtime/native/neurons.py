@@ -32,6 +32,11 @@ class Neurons:
         self._tables: dict[int, tuple[Array, list[Array]]] = {}
         self.narrow = self._narrow(max(-x[0], x[1]))
 
+    def start(self, samples: int) -> State:
+        """Return the initial potentials, one number for all of them where it is."""
+        shape = (samples, *self.arrangement.shape)
+        return (np.broadcast_to(self.meaning.initial.astype(np.int64), shape),)
+
     def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
         """Return the arrays of a call that goes on from a state."""
         v, bits = state[0], self.bits(state[0])
@@ -63,6 +68,8 @@ class Neurons:
     def bits(self, v: Array) -> int:
         """Return in how many bits potentials may run that start with v."""
         low, high = (self.meaning.low, self.meaning.high) if self._corrects else (-LIMIT, LIMIT)
+        # What is repeated need not be looked at again.
+        v = v[tuple(slice(None if step else 1) for step in v.strides)]
         inside = not v.size or (int(v.min()) >= low and int(v.max()) <= high)
         return 32 if self.narrow and inside else 64
 

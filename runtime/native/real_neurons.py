@@ -22,6 +22,12 @@ class RealNeurons:
         self.values: dict[str, Array] = {n: a for n, a in found.items() if a is not None}
         self._table, self._kept = self._parameters()
 
+    def start(self, samples: int) -> State:
+        """Return the initial potentials, no current and no spikes."""
+        shape = (samples, *self.arrangement.shape)
+        v = np.broadcast_to(self.meaning.initial, shape)
+        return v, np.broadcast_to(np.float32(0), shape), np.broadcast_to(0.0, shape)
+
     def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
         """Return the arrays of a call that goes on from a state."""
         frame = self.arrangement.frame(self.op, self.values, traced)

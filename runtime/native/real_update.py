@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from snnc.ir.graph import Op
 from snnc.machine.assembly import I8, I32, vector
-from snnc.runtime.native.columns import LANES, Columns, Framed
+from snnc.runtime.native.columns import Columns, Framed
 
 PARAMETERS = (
     "decay",
@@ -30,8 +30,6 @@ PARAMETERS = (
 
 MOST_COUNT = 1 << 24
 """Largest count that float32 holds with all below it."""
-
-_FLOATS = vector(ir.FloatType(), LANES)
 
 
 @frozen
@@ -66,12 +64,17 @@ class RealUpdate(Columns):
         self.form = form
         super().__init__(module, form, name)
 
+    @property
+    def floats(self) -> Any:
+        """The type of a vector of floats."""
+        return vector(ir.FloatType(), self.lanes)
+
     def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
         """Return potential, current and spikes of a tick."""
         b, form = self.b, self.form
-        v, i, last = (b.bitcast(state, _FLOATS) for state in states)
-        x = b.bitcast(x, _FLOATS)
-        p = {name: b.bitcast(value, _FLOATS) for name, value in values.items()}
+        v, i, last = (b.bitcast(state, self.floats) for state in states)
+        x = b.bitcast(x, self.floats)
+        p = {name: b.bitcast(value, self.floats) for name, value in values.items()}
         if form.reset_time == "before":
             v = self._reset(v, last, p)
         c, i = self._filter(x, i, p)
@@ -91,7 +94,7 @@ class RealUpdate(Columns):
         return [b.bitcast(value, self.type) for value in (v, i, last)]
 
     def _constant(self, value: float) -> Any:
-        return ir.Constant(_FLOATS, [value] * LANES)
+        return ir.Constant(self.floats, [value] * self.lanes)
 
     def _filter(self, x: Any, i: Any, p: dict[str, Any]) -> tuple[Any, Any]:
         """Return the current that charges, and the synaptic current kept."""
@@ -110,16 +113,16 @@ class RealUpdate(Columns):
         b, form, one = self.b, self.form, self._constant(1.0)
         fires = b.fcmp_ordered(">=" if form.compare == "ge" else ">", v, p["threshold"])
         if form.spike == "single":
-            self.s = b.zext(fires, vector(I8, LANES))
+            self.s = b.zext(fires, vector(I8, self.lanes))
             return b.select(fires, one, self._constant(0.0))
         # Where a neuron does not fire the quotient is not used; 1 keeps it defined.
         quotient = b.fdiv(b.select(fires, v, p["threshold"]), p["threshold"])
         most = self._constant(float(form.max_count))
         quotient = b.select(b.fcmp_ordered(">", quotient, one), quotient, one)
         quotient = b.select(b.fcmp_ordered("<", quotient, most), quotient, most)
-        whole = vector(I32, LANES)
+        whole = vector(I32, self.lanes)
         self.s = b.select(fires, b.fptosi(quotient, whole), self.a.number(0, whole))
-        return b.sitofp(self.s, _FLOATS)
+        return b.sitofp(self.s, self.floats)
 
     def _reset(self, v: Any, spikes: Any, p: dict[str, Any]) -> Any:
         b, kind = self.b, self.form.reset
@@ -131,6 +134,6 @@ class RealUpdate(Columns):
 
     def _check(self, value: Any) -> None:
         """Note the lanes that are not finite."""
-        size = self.a.call("llvm.fabs.v16f32", _FLOATS, value)
+        size = self.a.call(f"llvm.fabs.v{self.lanes}f32", self.floats, value)
         finite = self.b.fcmp_ordered("<", size, self._constant(float("inf")))
         self.bad = self.b.or_(self.bad, self.b.not_(finite))

@@ -13,7 +13,7 @@ from attrs import frozen
 from snnc.ir.graph import Op
 from snnc.ir.neuron import Step, steps
 from snnc.machine.assembly import I8, vector
-from snnc.runtime.native.columns import LANES, Columns, Framed
+from snnc.runtime.native.columns import Columns, Framed
 
 PARAMETERS = ("threshold", "leak", "reset_to", "reset_by", "negative", "floor")
 """Order of the parameters in the table that the code reads."""
@@ -152,7 +152,7 @@ class Update(Columns):
     def _spike(self, v: Any, values: dict[str, Any]) -> Any:
         b, form, one = self.b, self.form, self._constant(1)
         if form.spike == "single":
-            self.s = b.zext(self.p, vector(I8, LANES))
+            self.s = b.zext(self.p, vector(I8, self.lanes))
             return v
         if form.spike == "count":
             # Where a neuron does not fire the quotient is not used; 1 keeps it defined.

@@ -70,7 +70,7 @@ class Work:
         return (self._outer(self.potentials(), np.int64),)
 
     def _outer(self, array: Array, kind: Any) -> Array:
-        return np.ascontiguousarray(self.arrangement.outer(array, 1), dtype=kind)
+        return self.arrangement.outer(array, 1).astype(kind)
 
 
 class RealWork(Work):
