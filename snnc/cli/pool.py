@@ -1,16 +1,33 @@
 """Work spread over processes: results in order, few in flight, an interrupt ends them at once."""
 
 import os
+import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Protocol
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snnc.cli.session import Session
 from snnc.diagnostics import fail
 
+if TYPE_CHECKING:
+    from snnc.ir.graph import Module
+
 Work = Callable[[Any], Any]
+
+
+@contextmanager
+def written(module: "Module") -> Iterator[str]:
+    """Give a file of a network that was read, so that no other process reads its source again."""
+    from snnc.ir.write import save
+
+    with tempfile.TemporaryDirectory(prefix="snnc-") as folder:
+        path = Path(folder, "network.snn")
+        save(module, path)
+        yield str(path)
 
 
 class Opener(Protocol):

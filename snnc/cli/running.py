@@ -5,13 +5,12 @@ depend on the number of processes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
-from snnc.cli.session import STDIN, Session, is_build, refuse_options
+from snnc.cli.session import Session, is_build, refuse_options
 from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -94,14 +93,12 @@ def execute(session: Session, running: Running, inputs: str, jobs: int = 1) -> "
     Raises:
         SnncError: what reading and running raise.
     """
-    if running.source == STDIN and jobs > 1:
-        raise click.UsageError("stdin can be read by one process only: write the text to a file")
     what = running.found(session)
     if jobs == 1:
         return running.result(session, what, inputs)
     import numpy as np
 
-    from snnc.cli.pool import spread
+    from snnc.cli.pool import spread, written
     from snnc.driver import Build
     from snnc.driver.build import named
     from snnc.extend.engine import Result
@@ -110,8 +107,12 @@ def execute(session: Session, running: Running, inputs: str, jobs: int = 1) -> "
     samples = min((len(array) for array in values.values()), default=1)
     if samples < 2 or len({len(array) for array in values.values()}) > 1:
         return running.result(session, what, values)
-    with closing(spread(running, _pieces(values, samples, jobs), jobs)) as done:
-        parts = list(done)
+    pieces = _pieces(values, samples, jobs)
+    if isinstance(what, Build):
+        parts = list(spread(running, pieces, jobs))
+    else:
+        with written(what) as source:
+            parts = list(spread(evolve(running, source=source, given={}), pieces, jobs))
     outputs, trace = (
         {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]}
         for kind in (0, 1)

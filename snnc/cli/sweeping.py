@@ -141,9 +141,10 @@ class Rows:
 
     def __call__(self, point: Point) -> dict[str, Any]:
         """Return `options`, and figures or the `error` that the point is refused with."""
-        begun = time.perf_counter()
         try:
-            build = self._compiled(point)
+            module = self.network(point)
+            begun = time.perf_counter()
+            build = self._compiled(module, point)
             compiled = time.perf_counter()
             figures = self._evaluated(build, point)
         except SnncError as error:
@@ -167,7 +168,7 @@ class Rows:
             self._loaded[key] = self._session.load(self._sweep.source, given)
         return self._loaded[key]
 
-    def _compiled(self, point: Point) -> "Build":
+    def _compiled(self, module: "Module", point: Point) -> "Build":
         from snnc.driver import compile as compile_network
 
         options: dict[str, Any] = dict(self._sweep.fixed)
@@ -179,7 +180,6 @@ class Rows:
             elif not dot and name not in MEASURING and value is not None:
                 options[name] = value
         target = options.pop(TARGET, self._sweep.target)
-        module = self.network(point)
         scale, limit = self._sweep.calibrate_scale, self._sweep.calibrate_limit
         options["calibrate"] = calibration(module, options.get("calibrate"), scale, limit)
         return compile_network(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from snnc.cli.parameters import (
     Command,
@@ -19,7 +20,7 @@ from snnc.cli.parameters import (
 )
 from snnc.cli.printing import counted, show_json, show_pairs, show_table
 from snnc.cli.progress import shown
-from snnc.cli.session import STDIN, Session, is_build
+from snnc.cli.session import Session, is_build
 
 if TYPE_CHECKING:
     from snnc.cli.evaluation import Evaluator, Tally, Work
@@ -72,8 +73,6 @@ def command(
     from snnc.cli.evaluation import Work
     from snnc.cli.labelled import Labelled
 
-    if network == STDIN and jobs > 1:
-        raise click.UsageError("stdin can be read by one process only: write the text to a file")
     built = is_build(network) and engine in ("auto", "emulator")
     if semantics is not None and (engine != "auto" or not built):
         raise click.UsageError("--semantics chooses the emulator of a build; leave --engine out")
@@ -165,13 +164,16 @@ class Counting:
         return tally, time.perf_counter() - begun, tally.samples - first
 
     def _done(self, first: int) -> "Generator[Tally, None, None]":
-        from snnc.cli.pool import spread
+        from snnc.cli.pool import spread, written
 
         parts = self.labelled.batches(self.batch, first)
         if self.jobs == 1:
             yield from map(self.evaluator.run, parts)
-        else:
+        elif self.work.built:
             yield from spread(self.work, parts, self.jobs)
+        else:
+            with written(self.evaluator.module) as source:
+                yield from spread(evolve(self.work, source=source, given={}), parts, self.jobs)
 
 
 def _show(report: Mapping[str, Any]) -> None:

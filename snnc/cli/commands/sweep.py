@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 from click.core import ParameterSource
 
 from snnc.cli.failures import REFUSED
@@ -23,7 +24,7 @@ from snnc.cli.parameters import (
 )
 from snnc.cli.printing import show_json, show_table
 from snnc.cli.progress import shown
-from snnc.cli.session import STDIN, Session
+from snnc.cli.session import Session
 
 if TYPE_CHECKING:
     from snnc.cli.resume import Standing
@@ -95,8 +96,6 @@ def command(
     """
     from snnc.cli.sweeping import check_names, points, read_axis
 
-    if network == STDIN:
-        raise click.UsageError("a sweep reads the network more than once: write it to a file")
     if as_json and as_csv:
         raise click.UsageError("--json or --csv, not both")
     axes = [read_axis(text) for text in grid]
@@ -166,8 +165,8 @@ def _rows(
 def _made(
     rows: "Rows", sweep: "Sweep", left: Sequence[Mapping[str, Any]], jobs: int, progress: Any
 ) -> Generator[dict[str, Any], None, None]:
-    from snnc.cli.pool import spread
-    from snnc.cli.sweeping import name_of
+    from snnc.cli.pool import spread, written
+    from snnc.cli.sweeping import SET, name_of
 
     if jobs == 1:
         for number, point in enumerate(left):
@@ -180,9 +179,13 @@ def _made(
             yield rows(point)
         return
     progress("sweeping", 0, len(left))
-    for number, row in enumerate(spread(sweep, left, jobs), 1):
-        progress("sweeping", number, len(left))
-        yield row
+    with ExitStack() as stack:
+        if not any(name.startswith(f"{SET}.") for point in left for name in point):
+            source = stack.enter_context(written(rows.network({})))
+            sweep = evolve(sweep, source=source, given={})
+        for number, row in enumerate(spread(sweep, left, jobs), 1):
+            progress("sweeping", number, len(left))
+            yield row
 
 
 def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":

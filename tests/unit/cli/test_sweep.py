@@ -149,7 +149,6 @@ def test_rows_come_from_several_processes_too(snnc):
 
 def test_a_sweep_refuses_what_it_cannot_do(snnc):
     assert failures.USAGE == snnc(*SWEEP, "--grid", "bits=8", "--json", "--csv").exit_code
-    assert failures.USAGE == snnc("sweep", "-", "--data", "data.npz", "--grid", "bits=8").exit_code
     twice = snnc(*SWEEP, "--grid", "bits=8", "--grid", "bits=4")
     assert "bits is given twice" in twice.stderr
 
@@ -167,3 +166,13 @@ def test_what_is_given_twice_is_usage(snnc, axis, option):
     result = snnc(*SWEEP, "--grid", axis, *option)
     assert failures.USAGE == result.exit_code
     assert "is given by --grid and by --" in result.stderr
+
+
+def test_a_network_on_stdin_is_read_once_for_all_processes(folder, snnc):
+    text = (folder / "real.snn").read_text()
+    args = ("-", "--data", "data.npz", "--json", "--jobs", 2)
+    rows = snnc("sweep", *args, "--grid", "bits=8,4", input=text).json()
+    assert [None, None] == [row["error"] for row in rows]
+    assert 3 == snnc("eval", *args, input=text).json()["samples"]
+    run = ("run", "-", "-i", "x.npz", "-o", "y.npz", "--jobs", 2)
+    assert 0 == snnc(*run, input=text).exit_code
