@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import snnc
 from snnc.diagnostics import fail
 from snnc.ir import Module
 from snnc.ir.build import Builder
@@ -51,7 +52,17 @@ def read_case(folder: Path) -> Case:
     if (folder / "weights.npz").is_file():
         with np.load(folder / "weights.npz", allow_pickle=False) as stored:
             weights = {name: stored[name] for name in stored.files}
-    return Case(model, _Reader(model, weights).module(), _options(model), expected, folder)
+    module = _Reader(model, weights).module()
+    if model.get("warm"):
+        module = _Reader(model, {**weights, **_warm(module, folder, int(model["warm"]))}).module()
+    return Case(model, module, _options(model), expected, folder)
+
+
+def _warm(module: Module, folder: Path, steps: int) -> dict[str, Array]:
+    """Return the potentials of all neurons after some steps of the recorded input."""
+    raster = np.load(folder / "input.npz")["raster"][None, :steps]
+    trace = snnc.run(module, {"input": raster}, probe=("all",)).trace
+    return {f"{name}_mem": v[0, -1] for name, v in trace.items() if name.endswith(".v")}
 
 
 def has_pixels(model: dict[str, Any]) -> bool:
@@ -187,8 +198,6 @@ class _Reader:
         if initial is not None:
             shaped = np.broadcast_to(initial, x.type.shape) if initial.ndim else initial
             attrs["initial"] = self.build.weight(f"{name}.v_mem", shaped.reshape(x.type.shape))
-        elif self.model.get("warm"):
-            raise fail("golden-node", f"{name}: its potential after {self.model['warm']} steps")
         if "max" in spike:
             raise fail("golden-node", f"{name}: {spike} bounds spikes by a number that is not told")
         return self.build.op(

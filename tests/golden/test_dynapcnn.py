@@ -78,6 +78,22 @@ def build(name: str, device: str | None = None) -> Build:
     return snnc.compile(case(name).module, target, **case(name).options)
 
 
+def config_of(name: str, device: str) -> Any:
+    """Return our configuration, changed as the case changes the vendor's: path -> value."""
+    config = build(name, device).config
+    changes = case(name).model.get("modifier", {})
+    if not isinstance(changes, dict):
+        pytest.skip(f"the case changes its configuration by {changes!r}, which is not told")
+    for path, value in changes.items():
+        *steps, last = re.findall(r"\w+", path)
+        place = config
+        for step in steps:
+            place = place[int(step) if step.isdecimal() else step]
+        assert last in place
+        place[last] = value
+    return config
+
+
 @cache
 def recorded(name: str, device: str = "speck2fmodule") -> Any:
     return json.loads((case(name).folder / f"config.{device}.json").read_text())
@@ -104,7 +120,7 @@ def recorded_cores(name: str) -> list[int]:
 
 def compared(name: str, device: str) -> tuple[list[str], Pairs]:
     """Return the written fields that differ for the best pairing of layers, and the pairing."""
-    actual, expected = build(name, device).config, recorded(name, device)
+    actual, expected = config_of(name, device), recorded(name, device)
     written = set(case(name).expected["fields_written_by_sinabs"])
     tried = []
     for pairs in pairings(expected, actual, cores(name), recorded_cores(name)):
