@@ -37,9 +37,10 @@ def measured(folder, monkeypatch, capsys, *arguments):
 
 def test_the_figures_can_be_measured_anew(folder, monkeypatch, capsys):
     options = ("bits=8", "bits=2 rounding=second-order")
-    lines = measured(folder, monkeypatch, capsys, "--options", *options)
+    given = ("--network", "conv", "--options", *options)
+    lines = measured(folder, monkeypatch, capsys, *given)
     assert [line.partition(":")[0] for line in lines] == [
-        "mnist_mlp, float",
+        "mnist_conv, float",
         "bits=8",
         "bits=2 rounding=second-order",
     ]
@@ -47,9 +48,10 @@ def test_the_figures_can_be_measured_anew(folder, monkeypatch, capsys):
 
 
 def test_leaky_neurons_can_be_measured_anew(folder, monkeypatch, capsys):
-    leaky = ("--network", "leaky", "--before", "subtractive-leak", "--options", "bits=8")
+    leaky = ("--network", "leaky", "--options", "bits=8", "--emulate", "3")
     lines = measured(folder, monkeypatch, capsys, *leaky)
-    assert [line.partition(":")[0] for line in lines] == ["mnist_leaky, float", "bits=8"]
+    assert [line.partition(":")[0] for line in lines[:2]] == ["mnist_leaky, float", "bits=8"]
+    assert lines[2].endswith("emulated on 3 images: the same spikes")
 
 
 def test_the_page_names_every_option_and_choice():
