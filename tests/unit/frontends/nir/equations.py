@@ -8,13 +8,13 @@ import numpy as np
 F = np.float32
 
 
-def steps(update, *, width=1):
+def steps(update):
     """Run `update(x, *states) -> (out, *states)` over the ticks, all states starting at zero."""
 
     def layer(x):
         x = x.astype(F)
         count = update.__code__.co_argcount - 1
-        states = [np.zeros((len(x), width), F) for _ in range(count)]
+        states = [np.zeros((len(x), 1), F) for _ in range(count)]
         found = []
         for tick in range(x.shape[1]):
             out, *states = update(x[:, tick], *states)
@@ -26,13 +26,6 @@ def steps(update, *, width=1):
 
 def fires(v, threshold=1, strict=True):
     return (v > F(threshold) if strict else v >= F(threshold)).astype(F)
-
-
-def snntorch_rleaky(x, v, s):
-    fc = x @ np.array([[1, 0, 0.5], [0, 1, 0.25]], F).T
-    recurrent = s @ np.array([[0, 1], [0.5, 0]], F).T + np.array([0.25, 0], F)
-    v = F(0.9) * v + (fc + recurrent) - s * F(1)
-    return fires(v), v, fires(v)
 
 
 DECAY = np.exp(F(-0.01) / F(0.02))
@@ -91,7 +84,6 @@ def spec_lif_soft(x, v):
 
 
 LAYERS = {
-    "snntorch_rleaky_1.0.8": ("RLeaky, nested graph", steps(snntorch_rleaky, width=2)),
     "rockpool_expsyntorch_1.0.8": ("ExpSynTorch", steps(rockpool_expsyntorch)),
     "spec_if_0.2.0": ("IF", steps(spec_if_soft)),
     "spec_lif_0.2.0": ("LIF", steps(spec_lif_soft)),

@@ -1,6 +1,6 @@
 """Networks of each framework, to be exported by its own function and run by the framework itself.
 
-    python -m tests.unit.frontends.nir.exported [producer ...]
+    python -m tests.unit.frontends.nir.exported [producer or case ...]
 
 records all cases, or those of some producers, in data/exports.zip, with the versions of the
 packages, for the tests that run where no framework is. Frameworks are imported by the cases. Those
@@ -9,7 +9,9 @@ nirtorch 1.0).
 """
 
 import sys
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -96,6 +98,28 @@ def snntorch_one_to_one():
 def snntorch_rsynaptic():
     layers = nn.Linear(12, 16), leaky(16, kind="RSynaptic"), nn.Linear(16, 6), leaky(6)
     return snntorch_export(*layers, nodes={"1": "1.lif", "3": "3"})
+
+
+@case("snntorch", "RLeaky and RSynaptic as nested graphs")
+def snntorch_nested():
+    """nirtorch lays snnTorch's graphs of recurrent layers flat; here they stay nested."""
+    import nir
+    from snntorch import utils
+    from snntorch.export_nir import _extract_snntorch_module
+
+    layers = nn.Linear(12, 16), leaky(16, kind="RLeaky"), leaky(16, kind="RSynaptic")
+    network = grid(nn.Sequential(*layers), 3.0)
+    names = ("fc", "rleaky", "rsynaptic")
+    nodes = {
+        "input": nir.Input(input_type=np.array([12])),
+        **dict(zip(names, map(_extract_snntorch_module, network), strict=True)),
+        "output": nir.Output(output_type=np.array([16])),
+    }
+    graph = nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)))
+    utils.reset(network)
+    x = train(12)
+    found = stepped(network, ["1", "2"], x, network)
+    return Export(graph, x.numpy(), {"rleaky.lif": found["1"], "rsynaptic.lif": found["2"]})
 
 
 @case("snntorch", "Conv2d, Leaky, AvgPool2d, Flatten")
@@ -384,4 +408,4 @@ def rockpool_expsyntorch():
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]
-    record([name for name, c in CASES.items() if not wanted or c.producer in wanted])
+    record([n for n, c in CASES.items() if not wanted or {n, c.producer} & {*wanted}])
