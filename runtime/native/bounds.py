@@ -59,6 +59,10 @@ def _result(module: Module, op: Op, given: list[Range]) -> Range:
     if kind.startswith("sum_pool"):
         taps = int(np.prod(op["kernel"]))
         return taps * min(low, 0), taps * max(high, 0)
+    if kind == "scale":
+        w = module.tensor(op.symbols[0]).astype(object)
+        corners = [x * f for x in (low, high) for f in (w.min(initial=0), w.max(initial=0))]
+        return min(corners), max(corners)
     if kind in ("linear", "masked_linear") or kind.startswith("conv"):
         rows, bias = matrix_rows(module, op)
         return sum_range(rows, bias, (low, high))

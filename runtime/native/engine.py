@@ -91,6 +91,7 @@ class NativeProgram(NumpyProgram):
 
     def kernel(self, op: Op) -> Kernel:
         """Return the native kernel of an op, or that of the numpy engine."""
+        from snnc.runtime.native.elementwise import elementwise
         from snnc.runtime.native.layers import Gathered, Scanned, flat
         from snnc.runtime.native.pools import pool
 
@@ -107,6 +108,9 @@ class NativeProgram(NumpyProgram):
             if found is not None:
                 self.sources[op] = found
                 return Gathered(self.compiler, found, None)
+        simple = elementwise(self.module, op, [self._ranges[v] for v in op.values])
+        if simple is not None:
+            return simple
         plain = plain_kernel(self.module, op)
         if "_pool" in op.kind:
             return pool(op, self._ranges[op.values[0]]) or plain
