@@ -9,7 +9,6 @@ from snnc.cli.paicore.tables import held, layer_name, place
 from snnc.diagnostics import SnncError, fail, nearest
 from snnc.targets.paicore.frames import coordinate
 from snnc.targets.paicore.placed import Core, Input, Layer, Placed
-from snnc.targets.paicore.side import register
 
 _CORE = re.compile(r"\(?(?:(\d+),(\d+):)?(\d+),(\d+)\)?")
 _INDEXED = re.compile(r"%?(?P<name>.+?)(?:\[(?P<index>[\d, ]+)\])?")
@@ -105,7 +104,7 @@ def _region(chip: int, core: int, mask: int) -> str:
 def _neuron(placed: Placed, layer: Layer, flat: int) -> dict[str, Any]:
     row = int(layer.rows()[flat])
     core = next(c for c in placed.cores if c.row <= row < c.row + c.count)
-    number, copies = row - core.row, register(core).copies
+    number, copies = row - core.row, core.register.copies
     record = {name: int(values[row]) for name, values in placed.tables.items()}
     to = _region(*(record.pop(n) for n in ("chip", "core", "mask")))
     return {
