@@ -18,7 +18,7 @@ from snnc.passes.buses import Bus, per_output
 from snnc.passes.calibration import Calibration
 from snnc.passes.moments import second_moments
 from snnc.passes.quantize_lowering import Choices, lower
-from snnc.passes.rounding import Reals, top_weight
+from snnc.passes.rounding import Reals, weight_range
 from snnc.passes.scales import Scales
 from snnc.passes.second_order import PART, factor, made_up_for, round_rows
 from snnc.passes.threshold_search import matched_shift
@@ -148,10 +148,9 @@ class _Rows:
     def rounded(self, scale: Reals, bits: int) -> tuple[Array, Reals]:
         """Return integer rows, and what the error of each costs, in squares of steps."""
         steps = per_output(self.op, np.broadcast_to(scale, self.shape))
-        wanted, top = self.real / steps, top_weight(bits)
+        wanted, (low, top) = self.real / steps, weight_range(bits, lowest=True)
         codes, cost = self.nothing(), np.zeros(len(wanted))
         for rows, part, factors in self.parts:
-            low = 0 if bits == 1 else -top - 1
             codes[rows, part], each = round_rows(wanted[rows, part], factors, low, top)
             cost[rows] += each
         return codes, cost

@@ -18,7 +18,7 @@ from snnc.ir.weights import Array
 from snnc.passes.buses import SUMS, bias_of, scale_weights
 from snnc.passes.integer_neuron import kept_attrs
 from snnc.passes.parameters import as_param
-from snnc.passes.rounding import Reals, round_weights, snapped
+from snnc.passes.rounding import Reals, count_clipped, round_weights, snapped
 from snnc.passes.scales import Scales
 
 ELEMENTS = {1: U1, 2: I2, 3: I4, 4: I4, 8: I8}
@@ -112,6 +112,7 @@ class Lowering:
         how = "exact" if scaled.exact else "nearest"
         if op in self.choices.codes:
             integers, how = self.choices.codes[op], "second-order"
+            clipped = count_clipped(real / scale, scaled.bits, lowest=True)
         symbol = build.weight(op.symbols[0].name, integers, ELEMENTS[scaled.bits])
         self.tensors[symbol.name] = _report(real, integers, scale, clipped) | {"rounding": how}
         operands: list[Operand] = [build(op.values[0]), symbol]

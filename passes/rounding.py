@@ -1,8 +1,8 @@
 """Choosing the step of a scale, and rounding to it: numbers only, no IR.
 
-Weights of `bits` bits use the symmetric range -m..m with m = 2^(bits-1) - 1 (0..1 for one bit), so
-that w and -w are equally exact. Every decision is made with exact integers or with single IEEE
-operations in a fixed order, so it is the same on any machine.
+Weights of `bits` bits that are rounded to nearest use the symmetric range -m..m, m = 2^(bits-1) - 1
+(0..1 for one bit), so that w and -w are equally exact. Every decision is made with exact integers
+or with single IEEE operations in a fixed order, so it is the same on any machine.
 """
 
 import numpy as np
@@ -110,8 +110,18 @@ def round_weights(wanted: Reals, bits: int, exact: bool = False) -> tuple[Array,
 
     Weights that are integers already (`exact`) may use the whole range of two's complement.
     """
+    low, top = weight_range(bits, exact)
+    codes = np.clip(np.rint(wanted), low, top).astype(np.int64)
+    return codes, count_clipped(wanted, bits, exact)
+
+
+def weight_range(bits: int, lowest: bool) -> tuple[int, int]:
+    """Return the least and the greatest weight; `lowest`: with the one that has no opposite."""
     top = top_weight(bits)
-    low = 0 if bits == 1 else -top - exact
-    rounded = np.rint(wanted)
-    clipped = int(np.count_nonzero((rounded < low) | (rounded > top)))
-    return np.clip(rounded, low, top).astype(np.int64), clipped
+    return (0 if bits == 1 else -top - lowest), top
+
+
+def count_clipped(wanted: Reals, bits: int, lowest: bool) -> int:
+    """Return how many weights in steps round to integers out of range."""
+    (low, top), rounded = weight_range(bits, lowest), np.rint(wanted)
+    return int(np.count_nonzero((rounded < low) | (rounded > top)))

@@ -119,6 +119,11 @@ class Samples:
         stop = count if limit is None else min(limit, count)
         return next((values for _, values in self._pieces(max(stop, 1), 0, stop)), {})
 
+    def read_label(self, limit: int | None) -> Any:
+        """Return the array under the name of labels, or its first `limit` elements, as it is."""
+        with self._opened() as archive, archive.open(self.label + SUFFIX) as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)[:limit]
+
     def _used(self) -> dict[str, tuple[int, ...]]:
         """Return the stored shapes of the inputs."""
         return {name: self._shapes[stored] for name, stored in self._stored.items()}

@@ -209,14 +209,22 @@ def calibration(
 ) -> dict[str, Any] | None:
     """Return the arrays of `--calibrate`, None where it is not given.
 
+    Labels in the file come with them where the network has one output, whose answers they judge.
+
     Raises:
         SnncError: what reading raises; `unused-option` for the options of no data.
     """
     from snnc.cli.labelled import Samples
     from snnc.diagnostics import fail
+    from snnc.passes.calibration import LABELS
 
     if path is not None:
-        return Samples(path, module, scale).read(limit)
+        samples = Samples(path, module, scale)
+        values = samples.read(limit)
+        outputs = module.graph.outputs
+        if not samples.label or len(outputs) != 1 or not outputs[0].type.timed:
+            return values
+        return values | {LABELS: samples.read_label(limit)}
     for name, value in (("scale", scale), ("limit", limit)):
         if value is not None:
             raise fail(

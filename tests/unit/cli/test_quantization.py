@@ -24,6 +24,22 @@ def test_tensors_and_layers_are_shown(real, snnc):
     assert "count error" in told
 
 
+def test_labels_beside_the_data_show_accuracies(real, folder, snnc):
+    with np.load(folder / "x.npz") as archive:
+        np.savez(folder / "x.npz", x=archive["x"], labels=np.array([0, 1, 2, 3, 0]))
+    asked = ("compile", "real.snn", "-o", "build", "--calibrate", "x.npz", "--report")
+    assert "answers to the labelled samples" in snnc(*asked).stdout
+    told = snnc(*asked, "--json", "--calibrate-limit", 4).json()["report"]["quantize"]["accuracy"]
+    assert (told["before"]["samples"], told["after"]["samples"]) == (4, 4)
+
+
+def test_labels_that_do_not_belong_to_the_data_are_refused(real, folder, snnc):
+    with np.load(folder / "x.npz") as archive:
+        np.savez(folder / "x.npz", x=archive["x"], labels=np.array([0, 1]))
+    told = snnc("compile", "real.snn", "-o", "build", "--calibrate", "x.npz").stderr
+    assert "error[calibration-labels]: the calibration data has 5 samples and 2 labels" in told
+
+
 def test_without_calibration_data_the_way_to_see_layers_is_told(real, snnc):
     told = snnc("compile", "real.snn", "-o", "build", "--report").stdout
     assert "rms error" in told
