@@ -26,6 +26,10 @@ class Options:
     weights: str = option("", help="file of weights (.safetensors, .pt, .pth, .pkl) to load first")
     name: str = option("", help="name of the network; its class name if not given")
     seed: int = option(0, help="seed of the draws that a random op makes in the emulator")
+    checkpoint: str = option("", help="file of weights of a configuration's network")
+    backbone: str = option("", help="file.py:Class in place of the backbone of a configuration")
+    slice_: int = option(0, help="which model slice of a configuration (model_0, model_1 ...)")
+    input_shape: tuple[int, ...] = option((), help="input of a configuration's network: 1,C,H,W")
 
 
 class Bidl:
@@ -51,6 +55,12 @@ class Bidl:
         stated = getattr(source, "one_step", False) is True
         return stated or any(map(is_wrapper, held)) or calls_vendor(source)
 
+    def recognizes(self, path: Path) -> bool:
+        """Whether a Python file is a configuration of BIDL, which is read and not run."""
+        from snnc.frontends.bidl.config import is_config
+
+        return is_config(path)
+
     def read(self, source: Path | Any, options: Mapping[str, Any]) -> Module:
         """Return the graph of a module of one step, at level `lynxi`.
 
@@ -66,9 +76,13 @@ class Bidl:
         given = dict(options)
         sample = given.pop("sample", None)
         chosen: Options = build(Options, given, "front end bidl")
+        if isinstance(source, (str, Path)):
+            from snnc.frontends.bidl.configured import configured
+
+            source, sample = configured(Path(source), chosen)
         if isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
-        if chosen.weights:
-            source = load_weights(source, Path(chosen.weights))
+        if chosen.weights or chosen.checkpoint:
+            source = load_weights(source, Path(chosen.weights or chosen.checkpoint))
         tensors = as_samples(sample, argument_names(source))
         return lower(capture(source, tensors), chosen.name or type(source).__name__, chosen.seed)

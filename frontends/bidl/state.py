@@ -111,6 +111,11 @@ def is_wrapper(found: object) -> bool:
     )
 
 
+def capturing() -> bool:
+    """Whether a network is being captured."""
+    return bool(_ACTIVE)
+
+
 def _active() -> Any:
     if not _ACTIVE:
         raise fail(

@@ -149,6 +149,11 @@ def _typed(found: Source, options: Mapping[str, Any]) -> dict[str, Any]:
 def _from_path(registry: Registry, text: str) -> Source:
     match = _PYTHON.fullmatch(text)
     if match:
+        # A front end may read Python files of a kind of its own as data, without running them.
+        for reader in () if match["name"] else registry.frontends():
+            recognizes = getattr(reader, "recognizes", None)
+            if recognizes is not None and recognizes(Path(text)):
+                return Source(reader, Path(text), text)
         return _from_python(registry, Path(match["file"]), match["name"] or "")
     path = Path(text)
     if (path / MODEL).is_file():

@@ -38,7 +38,8 @@ class Legalise(Pass):
 
         Raises:
             SnncError: `lynxi-integers`, `mixed-floats`, `untimed-value`, `bias-in-sum`,
-                `unsupported-op`, `count-too-large`, `neuron-window`, `input-element`, `output-is-input`.
+                `unsupported-op`, `count-too-large`, `neuron-window`, `input-element`,
+                `output-is-input`.
         """
         if module.level == "lynxi":
             return module

@@ -51,6 +51,11 @@ class Place(Pass):
         return _Placer(module, attrs, modes).module()
 
 
+def place(module: Module) -> Module:
+    """Return a graph in printed order, batch and version as its attributes say."""
+    return Place().run(module, Context())
+
+
 def _build_attrs(
     module: Module, asked: Mapping[str, Any], modes: Mapping[str, int]
 ) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Configurations of BIDL: read as data, without torch and without being run."""
+
+import pytest
+
+from snnc.diagnostics import SnncError
+from snnc.frontends.bidl.config import is_config, read_config
+
+TEXT = """
+dataset_type = 'BabiQa1'
+timestep = 4
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='SeqClif3Fc3DmItout', timestep=timestep, c0=2, h0=16, w0=16, nclass=10,
+                  cmode='analog', amode='mean', noise=-1e-3, soma_params='channel_share'),
+    neck=None)
+optimizer = dict(type='SGD', lr=0.1)
+lynxi_devices = [[0], [1]]
+"""
+
+SLICES = """
+models_compile_inputshape = [[1, 2, 32, 32], [1, 512, 4, 4]]
+model_0 = dict(backbone=dict(type='ResNetLifItout_MP', depth=50, split=[0, 6]))
+model_1 = dict(backbone=dict(type='ResNetLifItout_MP', depth=50, split=[6, 16]))
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "clif3fc3dm_itout-b16x1-dvsmnist.py"
+    path.write_text(text)
+    return path
+
+
+def test_a_configuration_is_data(tmp_path):
+    path = written(tmp_path, TEXT)
+    assert is_config(path)
+    found = read_config(path)
+    assert (("SeqClif3Fc3DmItout", 4, -1e-3),) == tuple(
+        (b["type"], b["timestep"], b["noise"]) for b in found.backbones
+    )
+    assert ((0,), (1,)) == found.devices
+    assert ("dataset_type", "timestep", "optimizer") == found.unused
+
+
+def test_model_slices_have_their_shapes(tmp_path):
+    found = read_config(written(tmp_path, SLICES))
+    assert [[0, 6], [6, 16]] == [b["split"] for b in found.backbones]
+    assert ((1, 2, 32, 32), (1, 512, 4, 4)) == found.shapes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\n" + TEXT,
+        TEXT + "x = open('f')\n",
+        TEXT + "x = dataset_typo\n",
+        TEXT + "x = -'a'\n",
+        "model = dict(backbone=dict(depth=3))\n",
+    ],
+)
+def test_what_is_no_data_is_refused_and_not_run(text, tmp_path):
+    with pytest.raises(SnncError) as found:
+        read_config(written(tmp_path, text))
+    assert "bidl-config" == found.value.code
+
+
+def test_other_python_files_are_no_configurations(tmp_path):
+    assert not is_config(written(tmp_path, "def build():\n    return 1\n"))
+    assert not is_config(written(tmp_path, "model = ("))
+    assert not is_config(tmp_path / "none.py")
