@@ -9,7 +9,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from attrs import frozen
+
+pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
 
 import snnc
 from snnc.frontends.pytorch.check import before_resets
