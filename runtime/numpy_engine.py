@@ -30,6 +30,9 @@ from snnc.runtime.state import Probes, RunState, check_state, owner_of, probes
 CHUNK_BYTES = 1 << 27
 """Bytes of values that a chunk of samples may hold."""
 
+TICKS_BYTES = 1 << 26
+"""Bytes of values that a sample may hold; longer runs go on from the state of a part."""
+
 
 @frozen
 class NumpyEngine:
@@ -150,12 +153,20 @@ class NumpyProgram:
         records = _Records(self.module, batch, wanted)
         step = self.chunk(batch)
 
+        owner, longest = owner_of(self.module), self.longest()
+
         def run(at: int) -> Held:
             piece = _cut(batch, at, min(step, batch.samples - at))
-            chunk = _Chunk(self, piece, _cut_state(before, at, piece.samples), first + at, wanted)
-            chunk.run()
-            records.store(at, chunk)
-            return chunk.held()
+            now, held = _cut_state(before, at, piece.samples), None
+            for tick in range(0, batch.ticks, longest):
+                part = _cut_ticks(self.module, piece, tick, longest)
+                chunk = _Chunk(self, part, now, first + at, wanted)
+                chunk.run()
+                records.store(at, tick, chunk)
+                held = chunk.held()
+                now = RunState(owner, chunk.tick + part.ticks, piece.samples, first + at, held)
+            assert held is not None
+            return held
 
         held = self.each(run, range(0, batch.samples, step))
         joined = {
@@ -165,12 +176,16 @@ class NumpyProgram:
             for name in held[0]
         }
         tick = (before.tick if before else 0) + batch.ticks
-        after = RunState(owner_of(self.module), tick, batch.samples, first, joined)
+        after = RunState(owner, tick, batch.samples, first, joined)
         return Result(records.outputs(), after, records.trace())
 
     def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time."""
-        return max(1, CHUNK_BYTES // self.sample_bytes(batch.ticks))
+        return max(1, CHUNK_BYTES // self.sample_bytes(min(batch.ticks, self.longest())))
+
+    def longest(self) -> int:
+        """Return how many ticks of a sample run at a time: its values stay within memory."""
+        return max(1, TICKS_BYTES // self.sample_bytes(1))
 
     def made(self) -> list[Value]:
         """Return the values that a run makes or is given."""
@@ -186,6 +201,15 @@ class NumpyProgram:
 def _cut(batch: Batch, at: int, samples: int) -> Batch:
     arrays = {name: array[at : at + samples] for name, array in batch.arrays.items()}
     return evolve(batch, arrays=arrays, samples=samples)
+
+
+def _cut_ticks(module: Module, batch: Batch, tick: int, most: int) -> Batch:
+    ticks = min(most, batch.ticks - tick)
+    if ticks == batch.ticks:
+        return batch
+    timed = {v.name for v in module.graph.inputs if v.type.timed}
+    arrays = {n: a[:, tick : tick + ticks] if n in timed else a for n, a in batch.arrays.items()}
+    return evolve(batch, arrays=arrays, ticks=ticks)
 
 
 def _cut_state(state: RunState | None, at: int, samples: int) -> RunState | None:
@@ -312,13 +336,15 @@ class _Records:
             axes = (batch.samples, batch.ticks) if type.timed else (batch.samples,)
             self.arrays[name] = np.empty((*axes, *type.shape), dtype=type.element.storage)
 
-    def store(self, at: int, chunk: _Chunk) -> None:
-        """Take the values of a chunk that starts at sample `at`."""
+    def store(self, at: int, tick: int, chunk: _Chunk) -> None:
+        """Take the values of a chunk that starts at a sample and a tick of the run."""
         part = slice(at, at + chunk.batch.samples)
+        when = slice(tick, tick + chunk.batch.ticks)
         for name, value in self.shown.items():
-            self.arrays[name][part] = chunk.now[value]
+            place = (part, when) if value.type.timed else part
+            self.arrays[name][place] = chunk.now[value]
         for name, op in self.wanted.potentials.items():
-            self.arrays[name][part] = chunk.potentials[op]
+            self.arrays[name][part, when] = chunk.potentials[op]
 
     def outputs(self) -> dict[str, Array]:
         """Return the values that the graph returns."""

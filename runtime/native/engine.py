@@ -156,7 +156,7 @@ class NativeProgram(NumpyProgram):
 
     def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time: few enough for caches, enough for threads."""
-        few = max(1, CHUNK_BYTES // self.sample_bytes(batch.ticks))
+        few = max(1, CHUNK_BYTES // self.sample_bytes(min(batch.ticks, self.longest())))
         return max(1, min(few, -(-batch.samples // self.jobs)))
 
     def each(self, run: Callable[[int], Held], starts: range) -> list[Held]:
