@@ -130,7 +130,7 @@ class Build:
 
     @cached_property
     def _host(self) -> Host:
-        engine = pick_engine(self._registry, "reference", self.module)
+        engine = pick_engine(self._registry, "numpy", self.module)
         return Host(self.module, self.manifest["takes"], engine)
 
     def save(self, folder: str | Path) -> Path:
