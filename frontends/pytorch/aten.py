@@ -12,6 +12,7 @@ from attrs import evolve
 
 from snnc.frontends.pytorch.axes import F
 from snnc.frontends.pytorch.flow import Flow, Ops
+from snnc.frontends.pytorch.slices import backwards, channels_added
 
 Function = Callable[..., Any]
 Lower = TypeVar("Lower", bound=Function)
@@ -256,7 +257,7 @@ def times(o: Ops, x: Flow, by: Any) -> Flow:
 
 @lowers("aten.sum.dim_IntList", "aten.mean.dim")
 def reduced(o: Ops, self: Flow, dim: Any, keepdim: bool = False, dtype: Any = None) -> Flow:
-    """Sum or mean over time (a read-out), or the mean over all positions of each channel."""
+    """Sum or mean over time (a read-out) or over a channel's positions, or the sum of channels."""
     dims = sorted(d % len(self.axes) for d in dim)
     o.only_ticks(self)
     mean = "mean" in o.name
@@ -275,6 +276,18 @@ def reduced(o: Ops, self: Flow, dim: Any, keepdim: bool = False, dtype: Any = No
         made = o.exprs.make("reshape", (made,), shape, o.loc) if shape != ones else made
         axes = self.axes if keepdim else self.axes[: rank - spatial]
         return evolve(self, expr=made, axes=axes)
+    if dims == [rank - spatial - 1] and spatial == 2 and keepdim and not mean:
+        return channels_added(o, self)
     raise o.refuse(
         f"{o.name} over axes {dims}", "reduce over time alone, or over all positions of channels"
     )
+
+
+@lowers("aten.flip.default")
+def flip(o: Ops, self: Flow, dims: Any) -> Flow:
+    """Axes of the sample, backwards."""
+    o.only_ticks(self)
+    found = self
+    for dim in dims:
+        found = backwards(o, found, dim % len(self.axes))
+    return found

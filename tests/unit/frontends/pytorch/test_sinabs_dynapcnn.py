@@ -1,6 +1,10 @@
 """Networks of sinabs, from its own modules to the configuration that its builder gave."""
 
 import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
 pytest.importorskip("sinabs.layers", reason="sinabs is not installed")
 
+import sinabs
 import sinabs.layers as sl
 import torch
 from torch import nn
@@ -85,3 +90,47 @@ def test_a_network_of_sinabs_becomes_the_vendors_configuration(name: str) -> Non
     recorded = json.loads((folder / "config.speck2fmodule.json").read_text())
     written = set(expected["fields_written_by_sinabs"])
     assert [] == differences(recorded, build.config, written, True)
+
+
+@pytest.fixture
+def dvs_layer(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The vendor's layer of the pixels, without the package around it, which wants the device."""
+    folder = Path(sinabs.__file__).parent / "backend" / "dynapcnn"
+    package = ModuleType("sinabs.backend.dynapcnn")
+    package.__path__ = [str(folder)]
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    return import_module("sinabs.backend.dynapcnn.dvs_layer").DVSLayer
+
+
+VIEWS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"pool": (2, 4)}, {"pooling": {"x": 4, "y": 2}, "cut": {"x": 5, "y": 15}}),
+    (
+        {"crop": ((2, 10), (4, 20))},
+        {"origin": {"x": 4, "y": 2}, "cut": {"x": 19, "y": 9}, "merge": False},
+    ),
+    ({"merge_polarities": True}, {"merge": True}),
+    ({"flip_x": True}, {"mirror": {"x": True, "y": False}}),
+    (
+        {"pool": (2, 2), "flip_y": True, "swap_xy": True, "crop": ((0, 12), (2, 12))},
+        {"mirror": {"x": False, "y": True}, "mirror_diagonal": True, "origin": {"x": 2, "y": 0}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), VIEWS)
+def test_the_layer_of_the_pixels_becomes_the_pixel_block(
+    dvs_layer: Any, options: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    features = 1 if "merge_polarities" in options else 2
+    network = nn.Sequential(
+        dvs_layer(input_shape=(32, 24), **options),
+        nn.Conv2d(features, 3, 3, bias=False),
+        layer("iaf", {}),
+    )
+    x = torch.randint(0, 2, (3, 2, 32, 24), generator=torch.Generator().manual_seed(1)).float()
+    build = snnc.compile(snnc.load(network.eval(), sample=x), "dynapcnn", pixels=True)
+    assert build.verify()
+    found = build.config["dvs_layer"]
+    assert expected == {key: found[key] for key in expected}
+    assert found["destinations"][0]["enable"]
