@@ -13,6 +13,7 @@ from attrs import asdict, define, field, frozen
 from snnc.cli.labelled import Batch, chosen_output
 from snnc.cli.session import Session, refuse_options
 from snnc.diagnostics import fail
+from snnc.passes.accuracy import wilson
 
 if TYPE_CHECKING:
     from snnc.driver import Build
@@ -177,21 +178,6 @@ class Evaluator:
             int(((sums == largest).sum(axis=1) > 1).sum()),
             {n: int(a.sum(dtype=np.int64)) for n, a in counted.items() if a.dtype.kind in "iu"},
         )
-
-
-def wilson(correct: int, samples: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return Wilson's interval of a proportion; `z` is the quantile, by default for 95 %.
-
-    >>> [round(end, 3) for end in wilson(95, 100)]
-    [0.888, 0.978]
-    """
-    rate = correct / samples
-    middle = rate + z * z / (2 * samples)
-    half = z * float(np.sqrt(rate * (1 - rate) / samples + z * z / (4 * samples * samples)))
-    whole = 1 + z * z / samples
-    # At the ends of the scale the formula gives 0 and 1, and floating point almost.
-    low = 0.0 if correct == 0 else (middle - half) / whole
-    return low, 1.0 if correct == samples else (middle + half) / whole
 
 
 def total(array: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from snnc.cli import failures
-from snnc.cli.evaluation import wilson
+from snnc.passes.accuracy import wilson
 
 
 def arrays(path):
