@@ -33,10 +33,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "disassemble": ("disassemble:command", "Print what the files of a build say."),
         "inspect": ("inspect:inspect", "Tables of a build: cores, layers, use of the chip."),
         "where": ("inspect:where", "Where a layer or neuron lies; what a core holds."),
+        "matrix": ("matrix:command", "Slice a Lynxi build over devices; run and time them."),
     },
     "To and from a board": {
-        "encode": ("board:encode", "Turn inputs into the frames to send."),
-        "decode": ("board:decode", "Turn received frames into outputs or potentials."),
+        "encode": ("board:encode", "Turn inputs into the frames or events to send."),
+        "decode": ("board:decode", "Turn received frames or events into outputs or potentials."),
     },
     "Reference": {
         "passes": ("catalog:passes", "List the passes, or explain one."),
