@@ -14,9 +14,9 @@ from typing import Any
 
 from attrs import frozen
 
-from snnc.diagnostics import SnncError, fail, named
+from snnc.diagnostics import SnncError, fail
 from snnc.frontends.pytorch.norse import State
-from snnc.frontends.pytorch.origins import module_of, raised_at
+from snnc.frontends.pytorch.origins import defined_at, module_of, raised_at
 from snnc.frontends.pytorch.purity import check_numbers_kept, check_program, numbers_kept
 from snnc.frontends.pytorch.registry import recognize
 from snnc.frontends.pytorch.sites import Site, declare_ops
@@ -98,7 +98,7 @@ def check_mode(network: Any) -> None:
             raise fail(
                 "training-mode",
                 f"{path or 'the network'} ({type(module).__name__}) is in training mode",
-                named(path or "network"),
+                defined_at(network, path),
                 help="call network.eval() first: dropout and batch norm act otherwise in training",
             )
 
@@ -113,13 +113,13 @@ def check_numbers(network: Any) -> None:
                 "unsupported-network",
                 f"{path} is {str(tensor.dtype).removeprefix('torch.')}; networks are read in "
                 "float32",
-                named(path),
+                defined_at(network, path.rpartition(".")[0]),
                 help="call network.float() first, and see that it still does its work",
             )
 
 
-def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Capture:
-    """Return the captured program of a network that is called with `sample`.
+def capture(network: Any, samples: Sequence[Any], options: dict[str, Any]) -> Capture:
+    """Return the captured program of a network that is called with `samples`.
 
     Raises:
         SnncError: `unsupported-layer`, `unsupported-network`, `training-mode`.
@@ -134,7 +134,7 @@ def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Cap
     for path, module in list(inner.named_modules()):
         if options.get("single_crossing"):
             module.__dict__["snnc_single_crossing"] = True
-        found = recognize(module, path)
+        found = recognize(module, path, defined_at(network, path))
         if found is not None:
             site, forward = found
             sites[site.path] = site
@@ -143,24 +143,23 @@ def capture(network: Any, sample: Sequence[Any], options: dict[str, Any]) -> Cap
     try:
         with warnings.catch_warnings(), torch.no_grad(), _quiet():
             warnings.simplefilter("ignore")
-            program = torch.export.export(wrapped, tuple(sample), strict=False)
+            program = torch.export.export(wrapped, tuple(samples), strict=False)
     except Exception as error:
-        raise _refused(error, inner) from error
+        raise _refused(error, inner, network, samples) from error
     check_program(program)
     return Capture(program, sites)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what torch says about tools of other devices, and its programs where it fails."""
-    logger = logging.getLogger("torch._library.triton")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Silence what torch says about other devices, and its own traces where it fails."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with redirect_stderr(io.StringIO()):
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)
 
 
 def _wrapper(inner: Any) -> Any:
@@ -207,20 +206,45 @@ def _is_state(result: Any) -> bool:
     return type(result).__module__.partition(".")[0] == "norse"
 
 
-def _refused(error: Exception, network: Any) -> Exception:
+def _refused(error: Exception, inner: Any, network: Any, samples: Sequence[Any]) -> Exception:
+    """Return the error for a network that torch cannot export, or that its sample does not fit."""
     if isinstance(error, SnncError):
         return error
     text = str(error).strip().splitlines()
     reason = text[0] if text else type(error).__name__
     data = "data-dependent" in str(error) or "GuardOnDataDependent" in type(error).__name__
-    path, place = module_of(error, network), raised_at(error)
+    path, place = module_of(error, inner), raised_at(error)
     where = f"{path} of the network" if path else "the network"
+    loc = place if place.known else defined_at(network, path)
+    if not data and not _runs(network, samples):
+        shown = ", ".join(str(list(x.shape)) for x in samples)
+        return fail(
+            "sample-shape",
+            f"{where} does not run on the sample {shown}: {type(error).__name__}: {reason}",
+            loc,
+            help="give the input of one call of the network, with its batch axis",
+        )
     return fail(
         "unsupported-network",
         f"torch cannot export {where}: {type(error).__name__}: {reason}",
-        place if place.known or not path else named(path),
+        loc,
         help="control flow and shapes that depend on data have no form on a chip: take them out of "
         "forward"
         if data
-        else "check the sample's shape and type: forward must run on it",
+        else "write forward with functions of torch on tensors",
     )
+
+
+def _runs(network: Any, samples: Sequence[Any]) -> bool:
+    """Whether a network runs on its sample without being captured."""
+    import torch
+
+    own = copied(network)
+    reset(own)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            own(*(x.clone() for x in samples))
+    except Exception:  # whatever a user's forward raises
+        return False
+    return True

@@ -122,6 +122,8 @@ def _indexed(captured: Capture) -> int | None:
 def _axis_of_input(node: Any, axis: int, names: set[str]) -> int | None:
     """Return which axis of the input an axis of a moved input is, or None."""
     while node.op != "placeholder":
+        if not str(node.target).startswith("aten."):
+            return None
         name, source = str(node.target).split(".")[1], node.args[0]
         if name in ("permute", "transpose"):
             order = list(range(len(node.meta["val"].shape)))

@@ -324,10 +324,15 @@ _KNOWN = (
         "leave a softmax at the end to the host; replace attention by layers with weights",
     ),
     (
-        (".gt.", ".ge.", ".lt.", ".le.", "heaviside", ".where.", ".sign."),
+        ("sj_", ".gt.", ".ge.", ".lt.", ".le.", "heaviside", ".where.", ".sign."),
         "a comparison outside a neuron layer, whose state (if it has one) cannot be seen",
         "use a neuron layer of sinabs, snnTorch, SpikingJelly or Norse; a program of torch.export "
         "that holds their neurons in line has lost their states: give the module itself",
+    ),
+    (
+        ("nonzero", "unique", "masked_select"),
+        "a shape that depends on data",
+        "chips have one shape for all inputs: keep every element, with zeros where there is none",
     ),
     (
         ("aten.gru", "aten.lstm", "aten.rnn"),

@@ -30,6 +30,15 @@ def assertion(o: Ops, a: Any, **rest: Any) -> None:
     """Nothing: torch proves by it what `same` looks at."""
 
 
+@lowers("aten.zeros_like.default", "aten.full_like.default")
+def zeros_like(o: Ops, self: Flow, fill_value: float = 0.0, **rest: Any) -> Flow:
+    """Zeros, with which states begin."""
+    if fill_value:
+        raise o.refuse(f"a tensor filled with {fill_value} as a value", "begin states with zeros")
+    zero = o.exprs.make("zero", (), self.expr.shape, o.loc)
+    return evolve(self, expr=zero, over="", factor=1.0)
+
+
 def dropout(o: Ops, input: Flow, p: float, train: bool) -> Flow:
     """Nothing, outside training."""
     if train and p > 0:

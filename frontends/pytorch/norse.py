@@ -97,18 +97,9 @@ def _leaky(module: Any, site: Site) -> dict[str, Any]:
 
 def recurrent(module: Any, site: Site) -> Forward:
     """The input of a tick is W_in x + W_rec (spikes of the tick before)."""
-    return _recurrent(module, site, ("v", "i"), _leaky(module, site))
-
-
-def recurrent_integrate(module: Any, site: Site) -> Forward:
-    """As `recurrent`, without leak and current."""
-    attrs = {**_fire(module, site), "reset": "hard"}
-    return _recurrent(module, site, ("v",), attrs)
-
-
-def _recurrent(module: Any, site: Site, roles: tuple[str, ...], attrs: dict[str, Any]) -> Forward:
     import torch
 
+    roles, attrs = ("v", "i"), _leaky(module, site)
     site.order = "step" if type(module).__name__.endswith("Cell") else "TB"
 
     def forward(x: Any, state: Any = None) -> Any:
@@ -142,12 +133,10 @@ LAYERS = {
     "IAFCell": integrate,
     "IAF": integrate,
     "LIFBoxCell": box,
-    "LIFBox": box,
     "LIFCell": leaky,
     "LIF": leaky,
     "LIFRecurrentCell": recurrent,
     "LIFRecurrent": recurrent,
-    "IAFRecurrentCell": recurrent_integrate,
     "LICell": integrator,
     "LI": integrator,
     "LIBoxCell": integrator_box,

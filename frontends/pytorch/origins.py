@@ -1,5 +1,7 @@
 """Where a captured op, or an error, comes from: the module's path and the user's line."""
 
+import inspect
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,40 @@ def module_of(error: BaseException, network: Any) -> str:
         found = paths.get(id(trace.tb_frame.f_locals.get("self")), found)
         trace = trace.tb_next
     return found
+
+
+def defined_at(network: Any, path: str) -> Location:
+    """Return the user's line that makes a module of a network, else the module's path as a name.
+
+    It is looked for where the nearest module of the user's own class assigns the attribute.
+    """
+    names = path.split(".") if path else []
+    if not names:
+        found = _line_of(type(network), "class ")
+        return found if found.known else named("network")
+    while names:
+        *parent, name = names
+        assigned = rf"\b\w+\.{re.escape(name)}\b[^=]*=(?!=)"
+        found = _line_of(type(network.get_submodule(".".join(parent))), assigned)
+        if found.known:
+            return found
+        names = parent
+    return named(path)
+
+
+def _line_of(owner: type, pattern: str) -> Location:
+    """Return the first line of a user's class in which a pattern is found."""
+    try:
+        file = inspect.getsourcefile(owner)
+        lines, first = inspect.getsourcelines(owner)
+    except (OSError, TypeError):
+        return UNKNOWN
+    if file is None or _foreign(file):
+        return UNKNOWN
+    for number, line in enumerate(lines):
+        if re.search(pattern, line):
+            return at(_shown(file), first + number)
+    return UNKNOWN
 
 
 def _foreign(file: str) -> bool:

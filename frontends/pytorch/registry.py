@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import Any
 
-from snnc.diagnostics import nearest
+from snnc.diagnostics import UNKNOWN, Location, nearest
 from snnc.frontends.pytorch import norse, sinabs, snntorch, spikingjelly
 from snnc.frontends.pytorch.sites import Site
 
@@ -26,8 +26,10 @@ base classes whose other subclasses are refused.
 """
 
 
-def recognize(module: Any, path: str) -> tuple[Site, Forward] | None:
+def recognize(module: Any, path: str, place: Location = UNKNOWN) -> tuple[Site, Forward] | None:
     """Return the site of a layer and its forward under capture, or None for any other module.
+
+    `place` is the line that makes the layer, where it is known.
 
     Raises:
         SnncError: `unsupported-layer` for a layer with a state and no exact form.
@@ -38,7 +40,7 @@ def recognize(module: Any, path: str) -> tuple[Site, Forward] | None:
         if framework is None:
             continue
         kind = f"{top}.{cls.__name__}"
-        site = Site(path or "(the whole network)", kind)
+        site = Site(path or "(the whole network)", kind, place=place)
         own = _changed(type(module), cls)
         if cls.__name__ in framework.LAYERS and not own:
             return site, framework.LAYERS[cls.__name__](module, site)

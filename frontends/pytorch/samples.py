@@ -77,7 +77,9 @@ def _from_file(path: Path) -> Any:
             return loaded
         return {name: loaded[name] for name in loaded}
     except FileNotFoundError:
-        raise fail("sample-missing", f"there is no file {path}") from None
+        raise fail(
+            "sample-missing", f"there is no file {path}", help="give a .npy or .npz file"
+        ) from None
     except (OSError, ValueError) as error:
         raise fail("sample-type", f"{path} is not an array: {error}") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from snnc.diagnostics import SnncError, fail, named
+from snnc.diagnostics import UNKNOWN, Location, SnncError, fail, named
 
 ROLES = ("spikes", "v", "i")
 """What `neuron` returns: spikes, the potential after the tick, the synaptic current."""
@@ -35,11 +35,13 @@ class Site:
     graded: Any = 1.0
     ticks: int = 0
     batch: int = 0
+    place: Location = UNKNOWN
 
     def refuse(self, what: str, help: str) -> SnncError:
         """Return the error for a layer that has no exact form."""
         message = f"{self.path} ({self.kind}): {what}"
-        return fail("unsupported-layer", message, named(self.path), help=help)
+        where = self.place if self.place.known else named(self.path)
+        return fail("unsupported-layer", message, where, help=help)
 
     def neuron(self, x: Any, states: Mapping[str, Any] | None = None, **attrs: Any) -> list[Any]:
         """Return [spikes, v, i] of neurons with these attributes of `snn.neuron`.

@@ -79,7 +79,8 @@ def test_a_single_layer_in_training_mode_is_named():
 
 @pytest.mark.parametrize("sample", [values(2, 5), values(2, 2, 3)])
 def test_a_sample_of_the_wrong_shape_is_refused(sample):
-    refused("unsupported-network", nn.Sequential(nn.Linear(4, 4), leaky()).eval(), sample)
+    found = refused("sample-shape", nn.Sequential(nn.Linear(4, 4), leaky()).eval(), sample)
+    assert "of the network does not run on the sample" in found.message
 
 
 def test_a_sample_without_a_batch_axis_is_refused():
