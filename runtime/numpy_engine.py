@@ -6,6 +6,7 @@ its own runs the meaning of the reference, over all ticks at once where it has n
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,11 @@ class NumpyProgram:
         """Return the plan of a run that must make what is wanted, and the outputs."""
         return self.whole
 
-    def each(self, run: Callable[[int], Held], starts: range) -> list[Held]:
-        """Return what a function gives for the chunks that begin at some samples, in order."""
+    def each(self, run: Callable[[int], Held], starts: range, halt: Event) -> list[Held]:
+        """Return what a function gives for the chunks that begin at some samples, in order.
+
+        Chunks that run elsewhere give up soon after `halt` is set.
+        """
         return [run(at) for at in starts]
 
     def run(
@@ -153,7 +157,7 @@ class NumpyProgram:
         records = _Records(self.module, batch, wanted)
         step = self.chunk(batch)
 
-        owner, longest = owner_of(self.module), self.longest()
+        owner, longest, halt = owner_of(self.module), self.longest(), Event()
 
         def run(at: int) -> Held:
             piece = _cut(batch, at, min(step, batch.samples - at))
@@ -161,14 +165,14 @@ class NumpyProgram:
             for tick in range(0, batch.ticks, longest):
                 part = _cut_ticks(self.module, piece, tick, longest)
                 chunk = _Chunk(self, part, now, first + at, wanted)
-                chunk.run()
+                chunk.run(halt)
                 records.store(at, tick, chunk)
                 held = chunk.held()
                 now = RunState(owner, chunk.tick + part.ticks, piece.samples, first + at, held)
             assert held is not None
             return held
 
-        held = self.each(run, range(0, batch.samples, step))
+        held = self.each(run, range(0, batch.samples, step), halt)
         joined = {
             name: tuple(
                 np.concatenate(parts) for parts in zip(*(h[name] for h in held), strict=True)
@@ -219,6 +223,10 @@ def _cut_state(state: RunState | None, at: int, samples: int) -> RunState | None
     return evolve(state, samples=samples, first_sample=state.first_sample + at, held=held)
 
 
+class Halted(Exception):
+    """A run that was given up; it is never seen outside of the threads of that run."""
+
+
 class _Chunk:
     """Some samples: the trains of all values and the states."""
 
@@ -245,10 +253,16 @@ class _Chunk:
             for op, k in self.plan.kernels.items()
         }
 
-    def run(self) -> None:
-        """Run all stages; an overflow is found again by the reference, which says where it is."""
+    def run(self, halt: Event) -> None:
+        """Run all stages; an overflow is found again by the reference, which says where it is.
+
+        Raises:
+            Halted: nobody waits for it any more.
+        """
         try:
             for stage in self.plan.stages:
+                if halt.is_set():
+                    raise Halted
                 if stage.loop:
                     self._loop(stage)
                 else:

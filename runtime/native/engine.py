@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from threading import Event
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -159,13 +160,17 @@ class NativeProgram(NumpyProgram):
         few = max(1, CHUNK_BYTES // self.sample_bytes(min(batch.ticks, self.longest())))
         return max(1, min(few, -(-batch.samples // self.jobs)))
 
-    def each(self, run: Callable[[int], Held], starts: range) -> list[Held]:
+    def each(self, run: Callable[[int], Held], starts: range, halt: Event) -> list[Held]:
         """Run chunks in threads of their own; the first chunk that fails is the one reported."""
         if self.jobs == 1 or len(starts) == 1:
-            return super().each(run, starts)
+            return super().each(run, starts, halt)
         pool = ThreadPoolExecutor(min(self.jobs, len(starts)), "snnc")
         try:
             return list(pool.map(run, starts))
+        except BaseException:
+            # An interrupt above all: what the threads still do is of no use.
+            halt.set()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

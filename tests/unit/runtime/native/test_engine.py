@@ -1,5 +1,6 @@
 """The native engine computes what the reference computes: every value, state and error."""
 
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from snnc.ir import Builder
 from snnc.ir.types import I8
+from snnc.runtime import numpy_engine
 from snnc.runtime.native import engine as native
 from snnc.runtime.native import layers
 from snnc.runtime.native.engine import NativeEngine
@@ -309,3 +311,36 @@ def test_without_llvmlite_the_numpy_engine_runs_with_a_note(monkeypatch):
     monkeypatch.setattr(native, "installed", lambda: False)
     program = NativeEngine().prepare(layered(np.random.default_rng(0), [3, 2]))
     assert (native.MISSING,) == program.notes
+
+
+def test_an_interrupt_ends_the_other_chunks(monkeypatch):
+    """One chunk is interrupted; the other stops at its next stage and not at its end."""
+    started, stages = threading.Barrier(2), []
+    module = layered(np.random.default_rng(0), [4, *[3] * 50])
+    program = NativeEngine(jobs=2).prepare(module)
+    whole = numpy_engine._Chunk._whole
+
+    def stage(chunk, op):
+        if not any(chunk is other for other in stages):
+            stages.append(chunk)
+            started.wait()
+        if chunk.first_sample == 0:
+            raise KeyboardInterrupt
+        halts[0].wait()
+        stages.append(op)
+        return whole(chunk, op)
+
+    halts = []
+    each = type(program).each
+    monkeypatch.setattr(
+        type(program), "each", lambda self, run, at, halt: each(self, run, at, *keep(halts, halt))
+    )
+    monkeypatch.setattr(numpy_engine._Chunk, "_whole", stage)
+    with pytest.raises(KeyboardInterrupt):
+        program.run({"x": np.zeros((2, 5, 4), dtype=np.uint8)})
+    assert 1 == sum(not isinstance(entry, numpy_engine._Chunk) for entry in stages)
+
+
+def keep(kept, value):
+    kept.append(value)
+    return [value]
