@@ -8,7 +8,7 @@ already is left alone.
 from collections.abc import Mapping
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snnc.ir.analysis import run_order
@@ -19,7 +19,7 @@ from snnc.passes.calibration import Calibration
 from snnc.passes.moments import second_moments
 from snnc.passes.quantize_lowering import Choices, lower
 from snnc.passes.rounding import Reals, weight_range
-from snnc.passes.scales import Scales
+from snnc.passes.scales import Scales, name_of
 from snnc.passes.second_order import PART, factor, made_up_for, round_rows
 from snnc.passes.threshold_search import matched_shift
 
@@ -27,10 +27,22 @@ Counts = Mapping[str, Array]
 
 
 @frozen(eq=False)
+class _Made:
+    """What was chosen for a bus, called `name`, with weights of `bits` bits."""
+
+    name: str
+    bits: int
+    scale: Reals
+    codes: Mapping[Op, Array]
+    shifts: Mapping[Op, Array]
+
+
+@frozen(eq=False)
 class Chooser:
     """Chooses weights by second moments and thresholds by spike counts, one or both of them.
 
-    `real` holds what the real network's values count, by name; see `chooser`.
+    `real` holds what the real network's values count, by name; see `chooser`. What was chosen last
+    is kept: as long as the bits of the first buses stay, so does what is chosen for them.
     """
 
     module: Module
@@ -38,19 +50,43 @@ class Chooser:
     moments: bool
     matched: bool
     real: Counts
+    _last: list[_Made] = field(factory=list)
 
     def choose(self, scales: Scales) -> Choices:
         """Return the choices for some scales; with `scale=mse`, `scales` gets other steps too."""
-        choices = Choices()
-        for bus in _in_run_order(self.module, scales):
-            if self.moments:
-                program = lower(self.module, scales, choices).made
-                choices.codes.update(_rounded(scales, bus, program, self.real, self.data))
-            for op in bus.neurons if self.matched else ():
-                program = lower(self.module, scales, choices).made
-                real = self.real[op.result.name]
-                choices.shifts[op] = matched_shift(scales, op, program, real, self.data)
+        choices, made, known = Choices(), [], not _hears_itself(self.module)
+        for number, bus in enumerate(_in_run_order(self.module, scales)):
+            name, bits = name_of(bus), scales.of_bus(bus).bits
+            last = self._last[number] if known and number < len(self._last) else None
+            known = last is not None and (last.name, last.bits) == (name, bits)
+            made.append(last if last and known else self._choose(scales, choices, bus))
+            scales.put(scales.of_bus(bus).with_scale(made[-1].scale))
+            choices.codes.update(made[-1].codes)
+            choices.shifts.update(made[-1].shifts)
+        self._last[:] = made
         return choices
+
+    def _choose(self, scales: Scales, choices: Choices, bus: Bus) -> _Made:
+        """Return the choice for a bus; `choices` gets it as far as its own neurons need it."""
+        codes: dict[Op, Array] = {}
+        if self.moments:
+            program = lower(self.module, scales, choices).made
+            codes = _rounded(scales, bus, program, self.real, self.data)
+            choices.codes.update(codes)
+        shifts = {}
+        for op in bus.neurons if self.matched else ():
+            program = lower(self.module, scales, choices).made
+            shifts[op] = matched_shift(scales, op, program, self.real[op.result.name], self.data)
+            choices.shifts[op] = shifts[op]
+        scaled = scales.of_bus(bus)
+        return _Made(name_of(bus), scaled.bits, scaled.scale, codes, shifts)
+
+
+def _hears_itself(module: Module) -> bool:
+    """Whether an op reads what a later one makes, so that no layer comes before all others."""
+    order = run_order(module.graph)
+    rank = {result: n for n, op in enumerate(order) for result in op.results}
+    return any(rank.get(v, -1) >= n for n, op in enumerate(order) for v in op.values)
 
 
 def chooser(

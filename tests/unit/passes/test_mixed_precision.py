@@ -12,8 +12,13 @@ from snnc.driver import compile as compile_network
 from snnc.driver.pipeline import runner
 from snnc.extend.passes import Context
 from snnc.ir import Builder
+from snnc.ir.write import write
+from snnc.passes.calibration import calibration_of
 from snnc.passes.mixed_precision import weight_bits
 from snnc.passes.quantize import Quantize
+from snnc.passes.quantize_choices import chooser
+from snnc.passes.quantize_lowering import lower
+from snnc.passes.scales import Scales
 
 RUN = runner(open_registry())
 
@@ -73,6 +78,26 @@ def test_the_weights_have_the_bits_that_the_report_says():
 def test_bits_are_the_widest():
     _, report = quantize(network(20, 30, 10), trains(), bits=4, drop=0.9)
     assert report["mixed"]["before"] == 4 * (20 * 30 + 30 * 10)
+
+
+@pytest.mark.parametrize("per", ["layer", "channel"])
+def test_what_was_chosen_before_does_not_tell_in_the_end(per):
+    module, x = network(20, 30, 20, 10), trains()
+    data = calibration_of(module, Context(calibration={"x": x}, run=RUN))
+
+    def scales(**bits):
+        return Scales(module, 8, "mse", per, 32, narrower=bits)
+
+    def text(used, **bits):
+        own = scales(**bits)
+        return write(lower(module, own, used.choose(own)).made)
+
+    def new():
+        return chooser(module, scales(), data, moments=True, matched=True)
+
+    used = new()
+    for bits in ({}, {"i1": 2}, {"i1": 2, "i2": 4}, {"i0": 4, "i2": 4}, {"i0": 4}, {}):
+        assert text(used, **bits) == text(new(), **bits)
 
 
 def test_cores_are_those_of_the_target():
