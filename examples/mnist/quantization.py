@@ -105,7 +105,9 @@ def main() -> None:
         off = ", ".join(f"{name} {layer['count_error']:.3f}" for name, layer in layers.items())
         found = answers(integers, given)
         changed, bits = int((found != real).sum()), mean_bits(integers)
-        said = f"{changed} changed, {bits:.2f} bits per weight, off by {off} spikes"
+        mixed = context.report["quantize"].get("mixed", {"bits": {}})["bits"]
+        each = f" ({', '.join(f'{name} {n}' for name, n in mixed.items())})" if mixed else ""
+        said = f"{changed} changed, {bits:.2f} bits per weight{each}, off by {off} spikes"
         print(f"{options}: {share(found == labels)}, {said}", flush=True)
         if chosen.emulate:
             same = emulated(snnc.compile(integers, "paicore"), given[: chosen.emulate])
