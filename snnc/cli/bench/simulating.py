@@ -1,8 +1,9 @@
 """The bench of simulating: networks, peers, goals, and rows of results.
 
 Every side runs in a process of its own with as many threads, warm, and tells the seconds of each of
-its runs; the fastest one counts, for what else the machine does makes runs longer and never
-shorter. Sides take turns; a ratio is the median over the rounds of the ratios of neighbors.
+its runs, those of the processor where there is one thread; the fastest run counts, for what else
+the machine does makes runs longer and never shorter. Sides take turns; a ratio is the median over
+the rounds of the ratios of neighbors.
 """
 
 import json
@@ -124,12 +125,20 @@ def _write(case: Case, sides: Sides, place: Path) -> Path:
 
 def _ours(task: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     command = [sys.executable, "-m", "snnc.cli.bench.sim_child", str(task)]
-    return child(command, "the native engine needs llvmlite", environment)
+    variables = _variables(task) | dict(environment or {})
+    return child(command, "the native engine needs llvmlite", variables)
+
+
+def _variables(task: Path) -> dict[str, str]:
+    """Return what keeps libraries of linear algebra to the threads of a task."""
+    threads = str(json.loads(task.read_text(encoding="utf-8"))["threads"])
+    return dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)
 
 
 def _peer(python: str, script: str, task: Path, *words: str) -> dict[str, Any]:
     needs = TORCH_HELP if script == "sim_torch.py" else PAIBOX_HELP
-    return child([python, str(Path(__file__).with_name(script)), str(task), *words], needs)
+    command = [python, str(Path(__file__).with_name(script)), str(task), *words]
+    return child(command, needs, _variables(task))
 
 
 def _measure(case: Case, sides: Sides, place: Path, bound: float) -> dict[str, Any]:
