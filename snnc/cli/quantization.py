@@ -41,6 +41,24 @@ def show_layers(report: Mapping[str, Any]) -> None:
         )
 
 
+def show_factors(report: Mapping[str, Any]) -> None:
+    """Print by which factor each layer became integers, and what became of its weights."""
+    show_table(
+        ("layer", "factor", "threshold", "weights", "became 0"),
+        [
+            (
+                name,
+                f"{said['factor']:.6g}",
+                said["threshold"],
+                "{} to {}".format(*said["weights"]),
+                f"{said['vanished']:,} of {said['nonzero']:,}",
+            )
+            for name, said in report.items()
+        ],
+        title="one factor per layer",
+    )
+
+
 def _stage(name: str, said: Mapping[str, Any]) -> tuple[Any, ...]:
     low, high = said["interval_95"]
     return name, said["right"], f"{said['accuracy']:.2%}", f"{low:.2%} to {high:.2%}"

@@ -5,6 +5,8 @@
 part in the factor. `scale=data` besides chooses each factor on calibration data (`by_data`).
 """
 
+from typing import Any
+
 import numpy as np
 from attrs import evolve, frozen
 
@@ -55,10 +57,22 @@ class Discretize(Pass):
             for layer, factor in zip(network.layers, found, strict=True)
         ]
         context.report["discretize"] = {
-            layer.result.name: {"factor": float(factor), "threshold": int(made.threshold)}
+            layer.result.name: _told(layer, factor, made)
             for layer, factor, made in zip(network.layers, found, layers, strict=True)
         }
         return write_network(network, _bounded(layers), "int")
+
+
+def _told(layer: Layer, factor: np.float32, made: Layer) -> dict[str, Any]:
+    """Return what the manifest says of a layer: its factor, and what became of its weights."""
+    nonzero = np.count_nonzero(layer.weights)
+    return {
+        "factor": float(factor),
+        "threshold": int(made.threshold),
+        "weights": [int(made.weights.min()), int(made.weights.max())],
+        "nonzero": int(nonzero),
+        "vanished": int(nonzero - np.count_nonzero(made.weights)),
+    }
 
 
 def _checked(layer: Layer, factor: np.float32, context: Context) -> Layer:

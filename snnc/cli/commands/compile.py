@@ -119,14 +119,16 @@ def _said(manifest: Mapping[str, Any], report: bool) -> dict[str, Any]:
 
 
 def _show_report(report: Mapping[str, Any]) -> None:
-    from snnc.cli.quantization import show_layers, show_quantization
+    from snnc.cli.quantization import show_factors, show_layers, show_quantization
 
+    if "discretize" in report:
+        show_factors(report["discretize"])
     if "subtractive-leak" in report:
         click.echo("leaks by a factor became constant ones")
         show_layers(report["subtractive-leak"])
     if "quantize" in report:
         show_quantization(report["quantize"])
-    else:
+    elif "discretize" not in report:
         click.echo("nothing to report: the network came as integers")
 
 

@@ -1,12 +1,17 @@
 """Integers of a layer, by the table of recorded factors (dynapcnn.md, section 4)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import snnc
+from snnc.cli.app import app
 from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir import Module
 from snnc.ir.build import Builder
+from snnc.ir.write import save
 from tests.unit.targets.dynapcnn.networks import neuron, weights
 
 TABLE = [
@@ -79,7 +84,18 @@ def test_factors_by_data_come_closer_than_the_largest_ones() -> None:
 def test_the_report_holds_factors_and_thresholds() -> None:
     report = snnc.compile(outlier(), "dynapcnn", scale="fine").manifest["report"]["discretize"]
     assert ["s", "y"] == [*report]
-    assert {"factor", "threshold"} == {*report["s"]}
+    small = np.abs(weights(0, 4, 2, 3, 3).ravel()[1:]) < 0.5 * 12 / 127
+    assert [72, small.sum()] == [report["s"][name] for name in ("nonzero", "vanished")]
+    assert report["s"]["weights"][1] == 127
+
+
+def test_the_command_line_shows_the_report(tmp_path: Path) -> None:
+    save(outlier(), tmp_path / "net.snn")
+    args = ["compile", str(tmp_path / "net.snn"), "-t", "dynapcnn", "--report"]
+    result = CliRunner().invoke(app, [*args, "-o", str(tmp_path / "build")])
+    assert 0 == result.exit_code, result.output
+    assert "one factor per layer" in result.stdout
+    assert "nothing to report" not in result.stdout
 
 
 def test_data_are_wanted_for_factors_by_data() -> None:
