@@ -63,6 +63,27 @@ def test_a_batch_that_the_tool_chain_lacks_does_not_fit(graph, snnc):
     assert (4, True) == (found.exit_code, "batch-size" in found.stderr)
 
 
+def test_a_matrix_of_devices_gives_what_the_build_gives_and_is_timed(graph, snnc, folder):
+    args = ("--times", "2", "--cut", "hidden", "--step", "0.5,0.5", "-i", "x.npz")
+    found = snnc("matrix", graph, *args, "-o", "gantt.svg", "--json")
+    assert 0 == found.exit_code, found.stderr
+    assert (True, 8, 6.0, 2.0) == tuple(
+        found.json()[k] for k in ("equal", "ticks", "latency", "period")
+    )
+    text = (folder / "gantt.svg").read_text()
+    assert text.startswith("<svg")
+    assert 4 == text.count("device (")
+    assert "(1, 1)" in snnc("matrix", graph, *args).stdout
+
+
+def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
+    assert "device-matrix" in snnc("matrix", graph, "--times", "99", "-i", "x.npz").stderr
+    assert "slice-cut" in snnc("matrix", graph, "--cut", "hiden").stderr
+    assert 2 == snnc("matrix", graph, "--step", "1,2").exit_code
+    snnc("compile", "net.snn", "-o", "cores")
+    assert "no-matrix" in snnc("matrix", "cores").stderr
+
+
 def test_integers_are_refused_with_the_way_out(snnc):
     found = snnc("compile", "net.snn", "-t", "lynxi", "-o", "no")
     assert (1, True) == (found.exit_code, "before quantize" in found.stderr)
