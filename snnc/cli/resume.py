@@ -6,10 +6,12 @@ as it was after the last batch.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 from attrs import frozen
 
 from snnc.diagnostics import SnncError, fail
@@ -62,6 +64,17 @@ class Standing:
             "result": result,
         }
         write_atomically(self.path, (json.dumps(data, indent=1) + "\n").encode())
+
+    @contextmanager
+    def told(self, done: Callable[[], str]) -> Iterator[None]:
+        """Say on stderr, after an interrupt, what stands in the file and how to go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.path is not None and self.path.exists():
+                text = f"{self.path} has {done()}; the same command goes on from there"
+                click.echo(f"snnc: {text}", err=True)
+            raise
 
     def refuse(self, reason: str) -> SnncError:
         """Return the error for a file whose result is none of this question."""

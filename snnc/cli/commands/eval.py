@@ -156,7 +156,11 @@ class Counting:
         """Return the whole count, and seconds and samples of what was left of it."""
         first, begun = tally.samples, time.perf_counter()
         progress("evaluating", first, len(self.labelled))
-        with closing(self._done(first)) as done:
+        of = f"{len(self.labelled):,} samples"
+        with (
+            standing.told(lambda: f"{tally.samples:,} of {of}"),
+            closing(self._done(first)) as done,
+        ):
             for one in done:
                 tally.add(one)
                 standing.save(tally.data())

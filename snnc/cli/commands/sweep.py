@@ -22,7 +22,7 @@ from snnc.cli.parameters import (
     quantizing,
     to_file,
 )
-from snnc.cli.printing import show_json, show_table
+from snnc.cli.printing import counted, show_json, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
 
@@ -155,7 +155,11 @@ def _rows(
     if not isinstance(kept, list) or not all(isinstance(r, dict) and "options" in r for r in kept):
         raise standing.refuse("its rows are damaged")
     left = [point for point in wanted if not any(r["options"] == point for r in kept)]
-    with shown(quiet) as progress, closing(_made(rows, sweep, left, jobs, progress)) as made:
+    with (
+        standing.told(lambda: counted(len(kept), "row")),
+        shown(quiet) as progress,
+        closing(_made(rows, sweep, left, jobs, progress)) as made,
+    ):
         for row in made:
             kept.append(row)
             standing.save(kept)
