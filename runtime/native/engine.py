@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from snnc.diagnostics import fail
 from snnc.ir.analysis import makers, readers
 from snnc.ir.graph import Module, Op, Value
 from snnc.machine import store
@@ -49,7 +50,8 @@ class NativeEngine:
     """Machine code for integer networks.
 
     `path` names the instructions it may use (`auto`, or one of `snnc.machine.paths`);
-    `jobs` is the number of threads, 0 for one per processor; `cache` keeps compiled code on disk.
+    `jobs` is the number of threads, 0 for SNNC_THREADS or one per processor; `cache` keeps
+    compiled code on disk.
     """
 
     path: str = "auto"
@@ -62,7 +64,7 @@ class NativeEngine:
         """Return a program, whose `notes` tell what does not run as machine code.
 
         Raises:
-            SnncError: what the reference raises; `unknown-path`.
+            SnncError: what the reference raises; `unknown-path`, `bad-threads`.
         """
         if not installed():
             program = NumpyProgram(module)
@@ -80,7 +82,7 @@ class NativeProgram(NumpyProgram):
 
         folder = store.cache_folder() if engine.cache else None
         self.compiler = Compiler(choose(engine.path), folder)
-        self.jobs = engine.jobs or _processors()
+        self.jobs = engine.jobs or _threads()
         self.sources: dict[Op, Source] = {}
         self.fused: dict[Op, Op] = {}
         self._fusions: dict[Op, Kernel] = {}
@@ -188,6 +190,24 @@ class NativeProgram(NumpyProgram):
                     continue
                 self.fused[op] = product
                 self._fusions[op] = Gathered(self.compiler, found, neurons)
+
+
+def _threads() -> int:
+    """Return how many threads a run has by default: SNNC_THREADS, or one per processor.
+
+    Raises:
+        SnncError: `bad-threads` where the variable is no number above 0.
+    """
+    given = os.environ.get("SNNC_THREADS")
+    if given is None:
+        return _processors()
+    if not (given.isascii() and given.isdigit() and int(given)):
+        raise fail(
+            "bad-threads",
+            f"SNNC_THREADS is {given!r}, which is no number of threads",
+            help="set it to 1 or more, or unset it for one thread per processor",
+        )
+    return int(given)
 
 
 def _processors() -> int:

@@ -52,8 +52,9 @@ def spread(opener: Opener, pieces: Iterable[Any], jobs: int) -> Generator[Any, N
     Raises:
         SnncError: what the work raises; `process-died`.
     """
-    # Threads of the linear algebra library beside processes cost more than they give.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Threads beside processes cost more than they give.
+    for name in ("OPENBLAS_NUM_THREADS", "SNNC_THREADS"):
+        os.environ.setdefault(name, "1")
     from multiprocessing import active_children, get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(opener,))

@@ -19,7 +19,14 @@ OPTIONAL = {
     "jinja2": "reports",
     "dask": "clusters",
 }
-VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONHASHSEED", "NO_COLOR")
+VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "SNNC_THREADS",
+    "SNNC_CACHE",
+    "PYTHONHASHSEED",
+    "NO_COLOR",
+)
 
 
 def _version(package: str) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snnc.diagnostics import SnncError
 from snnc.ir import Builder
 from snnc.ir.types import I8
 from snnc.runtime import numpy_engine
@@ -344,3 +345,15 @@ def test_an_interrupt_ends_the_other_chunks(monkeypatch):
 def keep(kept, value):
     kept.append(value)
     return [value]
+
+
+def test_the_environment_says_how_many_threads_there_are(monkeypatch):
+    module = layered(np.random.default_rng(0), [3, 2])
+    monkeypatch.setenv("SNNC_THREADS", "3")
+    assert 3 == NativeEngine().prepare(module).jobs
+    assert 2 == NativeEngine(jobs=2).prepare(module).jobs
+    for wrong in ("0", "-1", "two", "\N{SUPERSCRIPT TWO}"):
+        monkeypatch.setenv("SNNC_THREADS", wrong)
+        with pytest.raises(SnncError) as caught:
+            NativeEngine().prepare(module)
+        assert "bad-threads" == caught.value.code
