@@ -32,6 +32,7 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
     names += (device_script.write(config, placed, folder, options),)
     latency = {output.name: 0 for output in placed.outputs}
     layout = {"device": placed.device, "memory": memory_table(placed)}
+    layout |= settings.modifier_digest(options)
     relies = (*relies_on(placed), *settings.relies_on(options))
     return Emitted(names, resources(placed), latency, relies, layout)
 

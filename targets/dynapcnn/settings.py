@@ -5,6 +5,7 @@ only some chips have are refused on the others. What no emulator can know of the
 `relies_on`, or makes the emulators refuse the build (`decimated`).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,12 @@ def _modified(made: Tree, where: str) -> Tree:
             f"{where!r} is not FILE.py:function",
             help="give a function that takes the configuration and returns it",
         )
+    if Path(path).is_absolute():
+        raise fail(
+            "config-modifier",
+            f"{path} is an absolute path, which the manifest of a build does not hold",
+            help="give the path from the current folder",
+        )
     module = load_file(Path(path), "config-modifier", f"the modifier {path}")
     function = getattr(module, name, None)
     if not callable(function):
@@ -148,6 +155,12 @@ def _modified(made: Tree, where: str) -> Tree:
             help="end it with `return config`",
         )
     return changed
+
+
+def modifier_digest(options: Options) -> dict[str, str]:
+    """Return the SHA-256 of the modifier's file for the manifest, nothing where there is none."""
+    path = options.config_modifier.rpartition(":")[0]
+    return {"modifier": hashlib.sha256(Path(path).read_bytes()).hexdigest()} if path else {}
 
 
 def relies_on(options: Options) -> tuple[str, ...]:

@@ -86,33 +86,43 @@ RAISED = """def change(config):
 """
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, an empty one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def modifier(folder: Path, text: str) -> str:
     (folder / "change.py").write_text(text)
-    return f"{folder / 'change.py'}:change"
+    return "change.py:change"
 
 
-def test_a_modifier_changes_the_configuration(tmp_path: Path) -> None:
+def test_a_modifier_changes_the_configuration(here: Path) -> None:
     text = RAISED.format("+= 7")
-    build = compiled(small(), config_modifier=modifier(tmp_path, text))
+    build = compiled(small(), config_modifier=modifier(here, text))
     before = compiled(small()).config["cnn_layers"][0]["threshold_high"]
     assert before + 7 == build.config["cnn_layers"][0]["threshold_high"]
     assert not build.verify()
     assert any(text.startswith("modifier") for text in build.manifest["relies_on"])
+    assert 64 == len(build.manifest["layout"]["modifier"])
 
 
-def test_what_a_modifier_breaks_is_refused(tmp_path: Path) -> None:
+def test_what_a_modifier_breaks_is_refused(here: Path) -> None:
     for text in (
         "change = 3\n",
         "def change(config):\n    raise ValueError('no')\n",
         "def change(config):\n    pass\n",
         "syntax error",
     ):
-        refused("config-modifier", small(), config_modifier=modifier(tmp_path, text))
+        refused("config-modifier", small(), config_modifier=modifier(here, text))
     refused("config-modifier", small(), config_modifier="change")
+    refused("config-modifier", small(), config_modifier=f"{here / 'change.py'}:change")
+    refused("config-modifier", small(), config_modifier="none.py:change")
     lost = "def change(config):\n    del config['dvs_layer']\n    return config\n"
-    refused("config-malformed", small(), config_modifier=modifier(tmp_path, lost))
+    refused("config-malformed", small(), config_modifier=modifier(here, lost))
     zero = RAISED.format("= 0")
-    refused("state-range", small(), config_modifier=modifier(tmp_path, zero))
+    refused("state-range", small(), config_modifier=modifier(here, zero))
 
 
 def stand_in(tree: Any) -> Any:
