@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import define, field, frozen
 
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module, Op, Value
@@ -24,6 +24,8 @@ from snnc.ir.weights import Array
 from snnc.passes.parameters import param_array
 
 SIZES = (U1, I2, I4, I8)
+
+Weights = tuple[Array, Element]
 
 
 @frozen
@@ -40,14 +42,48 @@ class InitialPulse(Pass):
         A neuron stays as it is where its memory is cleared at every tick, or where its potential is
         seen before it begins to work.
         """
-        elements = {op: _element(module, op) for op in module.ops("neuron") if _begins(module, op)}
-        if not elements:
-            return module
+        found = {op: _weights(module, op) for op in module.ops("neuron") if _begins(module, op)}
+        return rebuild(module, _Pulses(found)) if found else module
 
-        def one(op: Op, build: Rebuild) -> Sequence[Value] | None:
-            return _pulsed(op, build, elements[op]) if op in elements else None
 
-        return rebuild(module, one)
+@define(eq=False)
+class _Pulses:
+    """Rewrites neurons; all that begin to work at the same tick share a population of pulses.
+
+    A population is one op, so that it takes one core whatever the number of layers.
+    """
+
+    weights: dict[Op, Weights]
+    _made: dict[int, Value] = field(factory=dict)
+    _taken: dict[int, int] = field(factory=dict)
+
+    def __call__(self, op: Op, build: Rebuild) -> Sequence[Value] | None:
+        if op not in self.weights:
+            return None
+        weights, element = self.weights[op]
+        name, shape = op.result.name, op.values[0].type.shape
+        symbol = build.weight(f"{name}.begin.w", weights, element)
+        pulse = self._pulse(build, op, weights.shape[1])
+        current = build.op("linear", pulse, symbol, name=f"{name}.begin.x")
+        if len(shape) != 1:
+            current = build.op("reshape", current, shape=shape, name=f"{name}.begin.map")
+        x = build.op("add", build(op.values[0]), current, name=f"{name}.begin.sum")
+        names = [r.name for r in op.results]
+        attrs = {key: value for key, value in op.attrs.items() if key != "initial"}
+        return build.emit("neuron", [x], attrs, loc=op.loc, names=names).results
+
+    def _pulse(self, build: Rebuild, op: Op, count: int) -> Value:
+        """Return `count` pulses of the neurons' first tick that nobody else has."""
+        first, name = op["first"], f"{op.result.name}.begin"
+        if first not in self._made:
+            sizes = [w.shape[1] for o, (w, _) in self.weights.items() if o["first"] == first]
+            self._made[first] = _pulses(build, name, sum(sizes), first)
+        pulses, start = self._made[first], self._taken.get(first, 0)
+        self._taken[first] = start + count
+        if pulses.type.size == count:
+            return pulses
+        cut: dict[str, Any] = {"axis": 0, "start": start, "stop": start + count}
+        return build.op("slice", pulses, name=f"{name}.part", **cut)
 
 
 def _begins(module: Module, op: Op) -> bool:
@@ -56,35 +92,20 @@ def _begins(module: Module, op: Op) -> bool:
     return initial is not None and bool(initial.any()) and op["memory"] == "keep" and not seen_early
 
 
-def _element(module: Module, op: Op) -> Element:
-    """Return the element of the pulse's weights: at least as wide as the signs need."""
+def _weights(module: Module, op: Op) -> Weights:
+    """Return weights `(neurons, n)` of n pulses whose rows sum to the initial potentials."""
+    initial = param_array(module, op, "initial")
+    assert initial is not None
     weights = [
         module.symbol_type(made.symbols[0]).element
         for found in Synapses(module).between(op).values()
         for made in found
         if made.kind in WEIGHTED
     ]
-    initial = param_array(module, op, "initial")
-    assert initial is not None
+    # At least as wide as the signs need.
     least = smallest_weight(min(0, int(initial.min())) and -1, 1)
-    held = [w for w in (*weights, least) if w in SIZES]
-    return max(held, key=SIZES.index)
-
-
-def _pulsed(op: Op, build: Rebuild, element: Element) -> Sequence[Value]:
-    initial = param_array(build.module, op, "initial")
-    assert initial is not None
-    name, shape = op.result.name, op.values[0].type.shape
-    weights = _spread(initial.ravel(), element)
-    pulse = _pulse(build, f"{name}.begin", weights.shape[1], op["first"])
-    symbol = build.weight(f"{name}.begin.w", weights, element)
-    current = build.op("linear", pulse, symbol, name=f"{name}.begin.x")
-    if len(shape) != 1:
-        current = build.op("reshape", current, shape=shape)
-    x = build.op("add", build(op.values[0]), current, name=f"{name}.begin.sum")
-    names = [r.name for r in op.results]
-    attrs = {key: value for key, value in op.attrs.items() if key != "initial"}
-    return build.emit("neuron", [x], attrs, loc=op.loc, names=names).results
+    element = max((w for w in (*weights, least) if w in SIZES), key=SIZES.index)
+    return _spread(initial.ravel(), element), element
 
 
 def _spread(initial: Array, element: Element) -> Array:
@@ -99,12 +120,13 @@ def _spread(initial: Array, element: Element) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _pulse(build: Rebuild, name: str, count: int, first: int) -> Value:
+def _pulses(build: Rebuild, name: str, count: int, first: int) -> Value:
     """Return neurons that fire once, at tick `first`; they hear themselves, by nothing at all."""
     train = Type(U1, (count,), 0)
     later = build.forward(name, train, build.loc)
     nothing = build.weight(f"{name}.none", np.zeros((), np.uint8), U1)
-    x = build.op("scale", build.op("delay", later, by=1), nothing)
+    before = build.op("delay", later, by=1, name=f"{name}.before")
+    x = build.op("scale", before, nothing, name=f"{name}.nothing")
     attrs: dict[str, Any] = {"threshold": 1, "leak": 1, "reset": "none", "ticks": 1}
     attrs |= {"first": first} if first else {}
     fired = build.op("neuron", x, name=name, **attrs)

@@ -87,6 +87,27 @@ def test_neurons_that_it_would_change_stay(attrs):
     assert started(module) is module
 
 
+@pytest.mark.parametrize("starts", [(0, 0, 0), (0, 2, 0), (1, 2, 3)])
+def test_layers_that_begin_together_share_one_population(starts):
+    rng = np.random.default_rng(0)
+    b = Builder("net", "int")
+    value = b.input("x", "u1[5]~")
+    for number, first in enumerate(starts):
+        w = b.weight(f"w{number}", rng.integers(-2, 4, (5, 5)), "i4")
+        attrs = {"threshold": 3, "initial": -9 * number - 1, "first": first}
+        value = b.op("neuron", b.op("linear", value, w), name=f"s{number}", **attrs)
+    module = b.finish(value)
+    made = started(module)
+    assert len([*made.ops("neuron")]) == 3 + len(set(starts))
+    inputs = {"x": rng.integers(0, 2, (4, 12, 5)).astype(np.uint8)}
+    expected, actual = (Reference().prepare(m).run(inputs).outputs["s2"] for m in (module, made))
+    np.testing.assert_array_equal(actual, expected)
+    if not any(starts):
+        build = snnc.compile(module, "paicore")
+        assert build.verify(inputs).equal
+        assert build.manifest["resources"]["cores"] == 4
+
+
 def test_a_network_that_begins_at_0_stays():
     module = network(0)
     assert started(module) is module
