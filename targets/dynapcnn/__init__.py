@@ -117,6 +117,22 @@ class Dynapcnn:
 
         return {"timestep": Timestep, "event": Eventwise}
 
+    def encode(self, folder: Path, inputs: Mapping[str, Any], ticks: int | None = None) -> Any:
+        """Return the events to send for one sample, in ticks of a millisecond; see `stream`."""
+        from snnc.targets.dynapcnn.events import TICK
+        from snnc.targets.dynapcnn.layout import read_files
+        from snnc.targets.dynapcnn.stream import encode_sample
+
+        return encode_sample(read_files(folder), inputs, ticks, TICK)
+
+    def decode(self, folder: Path, frames: Any, ticks: int) -> Mapping[str, Any]:
+        """Return the outputs that events of monitored cores say; see `stream.decode`."""
+        from snnc.targets.dynapcnn.events import TICK
+        from snnc.targets.dynapcnn.layout import read_files
+        from snnc.targets.dynapcnn.stream import decode
+
+        return decode(read_files(folder), frames, ticks, TICK)
+
     def config(self, folder: Path) -> Any:
         """Return the configuration tree of a build, by the vendor's attribute names."""
         from snnc.targets.dynapcnn.layout import read_config

@@ -5,11 +5,13 @@ their order is kept and an answer has the timestamp of its cause; in time steps 
 tick come together and answers have the time of the tick.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from attrs import frozen
 
 from snnc.diagnostics import fail
-from snnc.ir.types import Type
+from snnc.ir.types import Type, parse_type
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.commands import STEP, from_stream
 from snnc.targets.dynapcnn.convolve import see
@@ -21,7 +23,7 @@ from snnc.targets.dynapcnn.ops import map_of
 from snnc.targets.dynapcnn.played import Activity, Played, Wanted, named
 from snnc.targets.dynapcnn.records import Placed, Shape
 from snnc.targets.dynapcnn.timestep import Timestep
-from snnc.targets.dynapcnn.trains import probed
+from snnc.targets.dynapcnn.trains import probed, read_trains
 
 
 @frozen(eq=False)
@@ -205,6 +207,23 @@ def _with_pixels(program: Timestep | Eventwise, seen: Array, answers: Array, dt:
         return answers
     both = np.concatenate([raster_to_events(seen[0], LIMITS.dvs_layer, dt), answers])
     return both[np.argsort(both["timestamp"], kind="stable")]
+
+
+def encode_sample(placed: Placed, inputs: Mapping[str, Array], ticks: int | None, dt: int) -> Array:
+    """Return the events to send for a batch of one sample (1, ticks, *shape).
+
+    Raises:
+        SnncError: `one-sample`, and what `read_trains` refuses.
+    """
+    types = {one.name: parse_type(one.type) for one in placed.inputs}
+    trains, samples, _ = read_trains(types, inputs, ticks)
+    if samples != 1:
+        raise fail(
+            "one-sample",
+            f"the inputs hold {samples} samples; a chip runs one at a time",
+            help="give one, as an array of one sample",
+        )
+    return encode(placed, types, {name: train[0] for name, train in trains.items()}, dt)
 
 
 def encode(placed: Placed, types: dict[str, Type], trains: dict[str, Array], dt: int) -> Array:

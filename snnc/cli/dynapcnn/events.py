@@ -12,7 +12,6 @@ from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
     from snnc.driver import Build
-    from snnc.ir.types import Type
     from snnc.targets.dynapcnn.records import Placed
 
 LEVEL = "dynapcnn"
@@ -63,10 +62,9 @@ def _told(output: Path, events: int, dt: int, as_json: bool) -> None:
 def encode(build: "Build", trains: dict[str, Any], output: Path, dt: int, as_json: bool) -> None:
     """Write the events of one sample (1, ticks, *shape), and say how many."""
     from snnc.targets.dynapcnn.event_files import write_events
-    from snnc.targets.dynapcnn.stream import encode as to_events
+    from snnc.targets.dynapcnn.stream import encode_sample
 
-    placed, types = _records(build)
-    events = to_events(placed, types, {name: train[0] for name, train in trains.items()}, dt)
+    events = encode_sample(_records(build), trains, None, dt)
     write_events(output, events)
     _told(output, len(events), dt, as_json)
 
@@ -92,13 +90,11 @@ def decode(build: "Build", files: tuple[str, ...], dt: int, ticks: int | None) -
             )
     events = np.concatenate(parts)
     last = int(events["timestamp"].max(initial=0))
-    return to_outputs(_records(build)[0], events, ticks or last // dt + 1, dt)
+    return to_outputs(_records(build), events, ticks or last // dt + 1, dt)
 
 
-def _records(build: "Build") -> tuple["Placed", dict[str, "Type"]]:
-    """Return what the files of a build say, and the types of its inputs."""
-    from snnc.ir.types import parse_type
+def _records(build: "Build") -> "Placed":
+    """Return what the files of a build say."""
     from snnc.targets.dynapcnn.assemble import read_module
 
-    placed = read_module(build.placed)
-    return placed, {one.name: parse_type(one.type) for one in placed.inputs}
+    return read_module(build.placed)

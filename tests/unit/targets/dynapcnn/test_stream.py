@@ -42,6 +42,18 @@ def test_events_of_a_raster_give_what_the_raster_gives(
     assert np.array_equal(expected.outputs["y"], back["y"])
 
 
+def test_a_build_encodes_and_decodes() -> None:
+    build, x = compiled(small()), raster()
+    events = build.encode({"x": x[None].astype(np.uint8)})
+    assert int(x.sum()) == len(events)
+    found = stream.run(Timestep(build._files), events, 1000, len(x))
+    back = build.decode(found.events, len(x))
+    assert np.array_equal(found.outputs["y"], back["y"])
+    with pytest.raises(SnncError) as error:
+        build.encode({"x": np.stack([x, x]).astype(np.uint8)})
+    assert "one-sample" == error.value.code
+
+
 def test_answers_have_the_time_of_their_cause(tmp_path: Path) -> None:
     program = Eventwise(saved(small(), tmp_path))
     place = {"x": 4, "y": 4, "feature": 1, "layer": program.placed.cores[0].core}
