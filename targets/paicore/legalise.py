@@ -94,13 +94,13 @@ def _relay_outputs(module: Module) -> Module:
         relayed = build(value)
         if value in needing:
             build.loc = value.loc
-            relayed = _relay(build, relayed, value.name)
+            relayed = pass_on(build, relayed, value.name)
         outputs.append(relayed)
     return build.finish(*outputs, graph=module.graph.name)
 
 
-def _relay(build: Rebuild, value: Value, name: str) -> Value:
-    """Return what a neuron sends that passes a value of one or eight bits on."""
+def pass_on(build: Rebuild, value: Value, name: str) -> Value:
+    """Return what neurons send that pass a value of one or eight bits on in the same tick."""
     if value.type.element == U8:
         return build.op("neuron", value, name=name, **PASS_VALUE)
     weight = build.weight("relay.w", np.ones((), np.uint8), U1)

@@ -7,7 +7,8 @@ the reader's axon extension:
     1 <= start(reader) + n - start(source) <= 256 / L
 
 and for an input 0 <= start(reader) + n <= 256 / L - 1, so that the host can send a tick ahead. The
-earliest solution is the longest path from the inputs; nothing has to be balanced.
+earliest solution is the longest path from the inputs; nothing has to be balanced. Where there is no
+solution because spikes would wait too long, relays are put between.
 """
 
 from typing import Any
@@ -20,6 +21,13 @@ from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, checked_extension
+from snnc.targets.paicore.relay import Relays
+
+ROUNDS = 8
+"""Times that relays are added; they are readers too."""
+
+CURABLE = ("delay-too-long", "input-too-late")
+"""What relays may cure."""
 
 
 @frozen
@@ -42,8 +50,7 @@ class Schedule(Pass):
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with `place.start` on every neuron op."""
-        populations = Populations(module)
-        starts = solve(populations)
+        module, starts = _solved(module)
 
         def with_start(op: Op, build: Rebuild) -> Any:
             if op.kind != "neuron":
@@ -53,13 +60,34 @@ class Schedule(Pass):
         return rebuild(module, with_start)
 
 
+def _solved(module: Module) -> tuple[Module, dict[Op, int]]:
+    """Return a module with starts for it; with relays where spikes would wait too long."""
+    populations = Populations(module)
+    try:
+        return module, solve(populations)
+    except SnncError as error:
+        why = error
+    for _ in range(ROUNDS):
+        causal = earliest(populations) if why.code in CURABLE else None
+        depth = {op: find_depth(populations, op) for op in populations.ops}
+        made = Relays(populations, causal, depth).module() if causal is not None else None
+        if made is None:
+            raise why
+        populations = Populations(made)
+        try:
+            return made, solve(populations)
+        except SnncError as error:
+            why = error
+    raise why
+
+
 def solve(populations: Populations) -> dict[Op, int]:
     """Return the earliest start of each population.
 
     Raises:
         SnncError: `loop-too-short`, `delay-too-long`, `input-too-late`, with the numbers.
     """
-    bounds = _bounds(populations)
+    bounds = find_bounds(populations)
     hints = {op: populations.hint(op) for op in populations.ops}
     fixed = {op: int(hint["start"]) for op, hint in hints.items() if "start" in hint}
     starts = {op: fixed.get(op, 0) for op in populations.ops}
@@ -78,10 +106,24 @@ def solve(populations: Populations) -> dict[Op, int]:
     raise _unsolvable(cause)
 
 
-def _bounds(populations: Populations) -> list[Bound]:
+def earliest(populations: Populations) -> dict[Op, int] | None:
+    """Return the earliest starts that causality alone allows; None where a loop is too short."""
+    causes = [bound for bound in find_bounds(populations) if not bound.deep]
+    starts = dict.fromkeys(populations.ops, 0)
+    for _ in range(len(starts) + 1):
+        late = [b for b in causes if starts[b.of] + b.least > starts[b.to]]
+        if not late:
+            return starts
+        for bound in late:
+            starts[bound.to] = max(starts[bound.to], starts[bound.of] + bound.least)
+    return None
+
+
+def find_bounds(populations: Populations) -> list[Bound]:
+    """Return what the edges between populations say of their starts."""
     bounds = []
     for op in populations.ops:
-        depth = _depth(populations, op)
+        depth = find_depth(populations, op)
         for edge, source in populations.feeding(op):
             populations.segment(op, edge)
             if source is None:
@@ -91,7 +133,7 @@ def _bounds(populations: Populations) -> list[Bound]:
     return bounds
 
 
-def _depth(populations: Populations, op: Op) -> int:
+def find_depth(populations: Populations, op: Op) -> int:
     """Return how many ticks the input buffer of a population's cores holds."""
     axons = sum(s.source.type.size for s in populations.segments([op]))
     return LIMITS.slots // checked_extension(axons, [op], populations.form(op).wide)
@@ -99,7 +141,7 @@ def _depth(populations: Populations, op: Op) -> int:
 
 def _check_inputs(populations: Populations, starts: dict[Op, int]) -> None:
     for op in populations.ops:
-        depth = _depth(populations, op)
+        depth = find_depth(populations, op)
         for edge, source in populations.feeding(op):
             if source is None and starts[op] + edge.delay + 1 > depth:
                 raise fail(

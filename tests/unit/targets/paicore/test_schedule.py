@@ -103,11 +103,19 @@ def test_a_wide_fan_in_makes_the_buffer_shallower() -> None:
     assert {"a": 1, "b": 0} == starts(net.build.finish(net.layer("b", net.delay(a, 129))))
 
 
-def test_a_source_read_both_at_once_and_later_than_the_buffer_is_deep_is_refused() -> None:
+def test_a_source_read_both_at_once_and_later_than_the_buffer_is_deep_gets_a_relay() -> None:
     net = Net()
     a = net.layer("a", net.x)
     b = net.layer("b", a)
     module = net.build.finish(net.layer("c", b, net.delay(a, 256)))
+    assert {"a", "b", "c", "delay.relay0"} == {*starts(module)}
+
+
+def test_a_reader_that_begins_late_gets_no_relay() -> None:
+    net = Net()
+    a = net.layer("a", net.x)
+    b = net.layer("b", a)
+    module = net.build.finish(net.layer("c", net.delay(b, 1), net.delay(a, 256), first=1))
     assert refused(module).code == "delay-too-long"
 
 
@@ -115,6 +123,9 @@ def test_a_source_read_both_at_once_and_later_than_the_buffer_is_deep_is_refused
 def test_the_host_must_be_able_to_send_a_tick_ahead(by: int, legal: bool) -> None:
     net = Net()
     module = net.build.finish(net.layer("a", net.delay(net.x, by)))
+    assert legal == ({"a": 0} == starts(module))
+    net = Net()
+    module = net.build.finish(net.layer("a", net.delay(net.x, by), first=1))
     if legal:
         assert {"a": 0} == starts(module)
     else:

@@ -25,7 +25,8 @@ def emulated(module, x, tmp_path, **options):
     shutil.copytree(tmp_path / "build", files)
     for name in ("model.snn", "model.safetensors"):
         (files / name).unlink(missing_ok=True)
-    names = sorted({op["of"] for op in build.placed.ops("layer")})
+    given = {op.result.name for op in module.ops("neuron")}
+    names = sorted(given & {op["of"] for op in build.placed.ops("layer")})
     probes = [n + end for n in names for end in ("", ".v")]
     expected = Reference().prepare(module).run(x, probe=probes)
     found = Paicore().emulate(files).run(x, probe=probes)

@@ -1,0 +1,119 @@
+"""Relays: neurons that pass spikes on where they would wait longer than a buffer holds them.
+
+A reader's input buffer holds 256 / L ticks, L being its axon extension. Spikes that are read later,
+by a long delay or because their reader lies far down the network, go through relays, which send in
+the tick in which they receive, so that what the program says does not change. `schedule` asks for
+relays where it finds no starts; edges that none helps stay as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.ir.types import U1, U8
+from snnc.targets.paicore.legalise import pass_on
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.populations import Populations, extension
+
+
+class Relays:
+    """One round: long delays are cut into several, or long waits given a stop on the way.
+
+    Args:
+        populations: of the module.
+        starts: the earliest starts that causality allows.
+        depth: the ticks that the buffer of each population's cores holds.
+    """
+
+    def __init__(
+        self, populations: Populations, starts: Mapping[Op, int], depth: Mapping[Op, int]
+    ) -> None:
+        self.populations, self.synapses = populations, populations.synapses
+        self.starts, self.depth = starts, depth
+        self.made: dict[tuple[Value, int], Value] = {}
+
+    def module(self) -> Module | None:
+        """Return the module with more relays; None where none would help."""
+        delays = self._long_delays()
+        if delays:
+            return rebuild(self.populations.module, lambda op, b: self._cut(op, b, delays))
+        waits = self._long_waits()
+        if waits:
+            return rebuild(self.populations.module, lambda op, b: self._stopped(op, b, waits))
+        return None
+
+    def _reach(self, value: Value) -> int:
+        """Return the ticks that the buffer of relays of a value holds."""
+        return LIMITS.slots // extension(value.type.size, value.type.element == U8)
+
+    def _long_delays(self) -> dict[Op, int]:
+        """Return the delays of spikes that no buffer holds, each with the ticks that one does."""
+        most: dict[Op, int] = {}
+        for op in self.populations.ops:
+            for found in self.synapses.between(op).values():
+                for delay in (o for o in found if o.kind == "delay"):
+                    ticks = self.depth[op] - 1 if not op["first"] else delay["by"]
+                    most[delay] = min(most.get(delay, ticks), ticks)
+        return {
+            op: ticks
+            for op, ticks in most.items()
+            if op["by"] > ticks and op.values[0].type.element in (U1, U8)
+        }
+
+    def _cut(self, op: Op, build: Rebuild, delays: Mapping[Op, int]) -> Any:
+        if op not in delays:
+            return None
+        value, left, number = build(op.values[0]), op["by"], 0
+        while left > delays[op]:
+            part = min(self._reach(value) - 1, left)
+            late = build.op("delay", value, by=part)
+            value = pass_on(build, late, f"{op.result.name}.relay{number}")
+            left, number = left - part, number + 1
+        if left:
+            value = build.op("delay", value, by=left, name=op.result.name)
+        return [value]
+
+    def _long_waits(self) -> dict[Op, dict[Value, int]]:
+        """Return how many relays must stand between a reader and a source, by both."""
+        found: dict[Op, dict[Value, int]] = {}
+        for op in self.populations.ops:
+            for edge, source in self.populations.feeding(op):
+                begin = -1 if source is None else self.starts[source]
+                over = self.starts[op] + edge.delay - begin - self.depth[op]
+                if over > 0 and edge.delay < self.depth[op] and not op["first"]:
+                    stops = found.setdefault(op, {})
+                    needed = -(-over // self._reach(edge.source))
+                    stops[edge.source] = max(needed, stops.get(edge.source, 0))
+        return found
+
+    def _stopped(self, op: Op, build: Rebuild, waits: Mapping[Op, Mapping[Value, int]]) -> Any:
+        if op not in waits:
+            return None
+        x = self._through(op.values[0], build, waits[op])
+        names = [result.name for result in op.results]
+        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+
+    def _through(self, value: Value, build: Rebuild, stops: Mapping[Value, int]) -> Value:
+        """Return a value that reads its sources behind relays."""
+        if value in stops:
+            return self._relayed(value, build, stops[value])
+        op = self.synapses.linear_op(value)
+        if op is None:
+            return build(value)
+        operands = [
+            self._through(o, build, stops) if isinstance(o, Value) else o for o in op.operands
+        ]
+        plain = [build(o) if isinstance(o, Value) else o for o in op.operands]
+        if all(new is old for new, old in zip(operands, plain, strict=True)):
+            return build(value)
+        return build.emit(op.kind, operands, op.attrs, loc=op.loc).result
+
+    def _relayed(self, source: Value, build: Rebuild, stops: int) -> Value:
+        value = build(source)
+        for number in range(stops):
+            if (source, number) not in self.made:
+                name = f"{source.name}.relay{number}"
+                self.made[source, number] = pass_on(build, value, name)
+            value = self.made[source, number]
+        return value
