@@ -11,16 +11,16 @@ from snnc.runtime.reference import Reference
 from tests.unit.passes.quantized import integers, layer, neuron, quantize, same_spikes
 
 
-def integer_network(seed):
-    """Convolution, average pool, recurrence, a skip of spikes, counts: all integers."""
+def integer_network(seed, unit=1.0):
+    """Convolution, average pool, recurrence, skip of spikes, counts: all integers times `unit`."""
     rng = np.random.default_rng(seed)
     b = Builder("net", "snn")
     x = b.input("x", str(rng.choice(["u1[2, 6, 6]~", "u8[2, 6, 6]~"])))
 
     def w(name, *shape):
-        return b.weight(name, rng.integers(-7, 8, shape).astype(np.float32))
+        return b.weight(name, (unit * rng.integers(-7, 8, shape)).astype(np.float32))
 
-    def attrs(unit=1.0):
+    def attrs():
         found = {
             "threshold": unit * int(rng.integers(1, 9)),
             "reset": str(rng.choice(["soft", "hard", "none"])),
@@ -59,6 +59,18 @@ def integer_network(seed):
 def test_integers_stay_as_they_are(seed, per):
     module = integer_network(seed)
     same_spikes(module, quantize(module, bits=4, per=per), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    unit=st.sampled_from([0.5, 0.25, 0.0625]),
+    per=st.sampled_from(["layer", "channel"]),
+    scale=st.sampled_from(["max", "mse", "percentile"]),
+)
+def test_integers_times_a_power_of_two_lose_nothing(seed, unit, per, scale):
+    module = integer_network(seed, unit)
+    same_spikes(module, quantize(module, bits=8, per=per, scale=scale), seed)
 
 
 def test_integers_may_use_the_lowest_code():
