@@ -86,12 +86,14 @@ def _checked(layer: Layer, factor: np.float32, context: Context) -> Layer:
             layer.loc,
             help="train with smaller weights or a larger threshold",
         )
-    if layer.weights.any() and not made.weights.any():
+    nonzero, kept = np.count_nonzero(layer.weights), np.count_nonzero(made.weights)
+    if 2 * kept < nonzero:
         context.diagnostics.warn(
             "weights-vanish",
-            f"%{layer.result.name}: all weights become 0 with the factor {factor:.6g}",
+            f"%{layer.result.name}: {nonzero - kept:,} of {nonzero:,} weights become 0 with the "
+            f"factor {factor:.6g}",
             layer.loc,
-            help="give the neurons a lower bound, or discretize{scale=fine}",
+            help="give the neurons a lower bound, or say --scale fine, or --scale data",
         )
     return made
 
