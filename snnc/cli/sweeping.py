@@ -6,7 +6,9 @@ so that rows may come from several processes, or from a file of an earlier run.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -151,13 +153,31 @@ class Rows:
             first = error.diagnostics[0]
             return {
                 "options": dict(point),
+                "digests": self.digests(point),
                 "error": {"code": first.code, "message": first.message, "help": first.help},
             }
         seconds = {
             "compile_seconds": round(compiled - begun, 3),
             "evaluate_seconds": round(time.perf_counter() - compiled, 3),
         }
-        return {"options": dict(point), "error": None, **figures, **seconds}
+        made = {"options": dict(point), "digests": self.digests(point), "error": None}
+        return {**made, **figures, **seconds}
+
+    def digests(self, point: Point) -> dict[str, str]:
+        """Return digests of what the names of a point stand for: files, networks.
+
+        A row of an earlier run counts only where these are still the same.
+        """
+        from snnc.driver.artifact import digest, module_digest
+
+        found = {}
+        data = point.get("calibrate")
+        if isinstance(data, str) and Path(data).is_file():
+            found["calibrate"] = digest(Path(data))
+        if any(name.partition(".")[0] == SET for name in point):
+            with suppress(SnncError):
+                found["network"] = module_digest(self.network(point))
+        return found
 
     def network(self, point: Point) -> "Module":
         """Return the network at a point; options of the front end may change it."""

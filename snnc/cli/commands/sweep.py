@@ -151,9 +151,7 @@ def _rows(
 
     rows = Rows(sweep, session)
     standing = _standing(resume, sweep, rows)
-    kept: list[dict[str, Any]] = standing.read() or []
-    if not isinstance(kept, list) or not all(isinstance(r, dict) and "options" in r for r in kept):
-        raise standing.refuse("its rows are damaged")
+    kept = _kept(standing, rows, wanted)
     left = [point for point in wanted if not any(r["options"] == point for r in kept)]
     with (
         standing.told(lambda: counted(len(kept), "row")),
@@ -164,6 +162,25 @@ def _rows(
             kept.append(row)
             standing.save(kept)
     return [next(r for r in kept if r["options"] == point) for point in wanted]
+
+
+def _kept(
+    standing: "Standing", rows: "Rows", wanted: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of an earlier run, without those whose files are others now.
+
+    Raises:
+        SnncError: `resume-foreign`, `resume-unreadable`.
+    """
+    found: list[dict[str, Any]] = standing.read() or []
+    keys = {"options", "digests", "error"}
+    if not isinstance(found, list) or not all(
+        isinstance(r, dict) and keys <= set(r) for r in found
+    ):
+        raise standing.refuse("its rows are damaged")
+    asked = [row for row in found if row["options"] in wanted]
+    stale = [row for row in asked if row["digests"] != rows.digests(row["options"])]
+    return [row for row in found if row not in stale]
 
 
 def _made(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from snnc.cli import failures
@@ -176,3 +177,15 @@ def test_a_network_on_stdin_is_read_once_for_all_processes(folder, snnc):
     assert 3 == snnc("eval", *args, input=text).json()["samples"]
     run = ("run", "-", "-i", "x.npz", "-o", "y.npz", "--jobs", 2)
     assert 0 == snnc(*run, input=text).exit_code
+
+
+def test_a_row_is_made_again_where_its_file_is_another(folder, snnc):
+    inputs = np.load(folder / "x.npz")["x"]
+    args = (*SWEEP, "--grid", "calibrate=c.npz,x.npz", "--resume", "rows.json", "--json")
+    np.savez(folder / "c.npz", x=inputs)
+    first = snnc(*args).json()
+    np.savez(folder / "c.npz", x=1 - inputs)
+    second = snnc(*args).json()
+    assert first[1] == second[1]
+    assert first[0]["digests"] != second[0]["digests"]
+    assert 2 == len(json.loads((folder / "rows.json").read_text())["result"])
