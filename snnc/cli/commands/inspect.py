@@ -159,11 +159,10 @@ def where(session: Session, folder: str, what: str, as_json: bool) -> None:
 
     LAYER is a layer or an input of the network; INDEX one flat number or one per axis. CORE is X,Y
     or CHIPX,CHIPY:X,Y. For a neuron: its core, its number there, its address in the neuron memory,
-    and the region, axon and slot that it sends to.
+    and the region, axon and slot that it sends to. For dynapcnn CORE is a number, and a neuron has
+    the layer, feature, y and x of its events.
     """
-    from snnc.cli.paicore.places import find
-
-    title, rows = find(placed_of(session, folder), what)
+    title, rows = _found(session, folder, what)
     if as_json:
         show_json({"what": what, "found": rows})
     elif len(rows) == 1:
@@ -173,6 +172,17 @@ def where(session: Session, folder: str, what: str, as_json: bool) -> None:
         columns = list(rows[0]) if rows else []
         cells = [[row[c] for c in columns] for row in rows]
         show_table([c.replace("_", " ") for c in columns], cells, title)
+
+
+def _found(session: Session, folder: str, what: str) -> tuple[str, list[dict[str, Any]]]:
+    if (build := session.open(folder)).target.level == "dynapcnn":
+        from snnc.cli.dynapcnn.places import find as find_on_chip
+        from snnc.targets.dynapcnn.assemble import read_module
+
+        return find_on_chip(read_module(build.placed), what)
+    from snnc.cli.paicore.places import find
+
+    return find(placed_of(session, folder), what)
 
 
 def _word(name: str, value: Any) -> Any:

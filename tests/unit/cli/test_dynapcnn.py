@@ -134,3 +134,19 @@ def test_what_inspect_has_no_use_for_is_refused(chip, build, snnc):
         "error[unknown-semantics]"
         in snnc("inspect", "steps", "-i", "cx.npz", "--semantics", "dense").stderr
     )
+
+
+def test_where_names_neurons_as_events_do(chip, snnc):
+    found = snnc("where", "steps", "s[1,2,3]", "--json").json()["found"]
+    assert [(0, 1, 2, 3)] == [
+        tuple(row[k] for k in ("layer", "feature", "y", "x")) for row in found
+    ]
+    assert ["core 1: feature 1, y 1, x 1"] == found[0]["sends"]
+    assert found == snnc("where", "steps", f"s[{(1 * 8 + 2) * 8 + 3}]", "--json").json()["found"]
+    entry = snnc("where", "steps", "x[1,9,0]", "--json").json()["found"]
+    assert [{"layer": 0, "feature": 1, "y": 9, "x": 0}] == entry
+    assert "core 1" in snnc("where", "steps", "0").stdout
+    assert "features from" in snnc("where", "steps", "x").stdout
+    assert "neurons" in snnc("where", "steps", "y").stdout
+    assert "error[unknown-place]" in snnc("where", "steps", "9").stderr
+    assert "error[index-outside]" in snnc("where", "steps", "s[4,0,0]").stderr
