@@ -62,3 +62,23 @@ def test_the_framework_s_network_reaches_the_chip(both):
     told = build.manifest["report"]["subtractive-leak"]["accuracy"]
     assert told["before"]["right"] - told["after"]["right"] <= 1
     assert build.verify({name: spikes[:4]}).equal
+
+
+def test_snntorch_s_default_reset_reaches_the_chip_exactly():
+    """Integers fire above their thresholds, not at them; ties are frequent."""
+    module = pytest.importorskip("snntorch", reason="snntorch is not installed")
+    torch.manual_seed(0)
+    linear = [torch.nn.Linear(n, m, bias=False) for n, m in ((20, 30), (30, 6))]
+    for layer in linear:
+        layer.weight.data = torch.randint(-7, 8, layer.weight.shape).float()
+    leaky = [module.Leaky(beta=1.0, threshold=t, init_hidden=True) for t in (9.0, 6.0)]
+    theirs = torch.nn.Sequential(linear[0], leaky[0], linear[1], leaky[1]).eval()
+    trains = (torch.rand(5, 32, 20) < 0.4).float()
+    ours = snnc.load(theirs, sample=trains[:, 0])
+    with torch.no_grad():
+        expected = torch.stack([theirs(trains[:, tick]) for tick in range(32)], dim=1).numpy()
+    (name,) = (value.name for value in ours.graph.inputs)
+    build = snnc.compile(ours, "paicore", bits=4)
+    (actual,) = build.run({name: trains.numpy().astype(np.uint8)}).outputs.values()
+    np.testing.assert_array_equal(actual, expected)
+    assert build.verify({name: trains.numpy().astype(np.uint8)}).equal
