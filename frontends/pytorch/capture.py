@@ -176,6 +176,7 @@ def _wrapper(inner: Any) -> Any:
             before = numbers_kept(self.network)
             result = self.network(*inputs)
             check_numbers_kept(before, numbers_kept(self.network))
+            check_states(result)
             return without_states(result)
 
     whole = Whole()
@@ -200,6 +201,24 @@ def without_states(result: Any) -> Any:
         f"forward returns a {type(result).__name__}",
         help="return a tensor, or a tuple of tensors",
     )
+
+
+def check_states(result: Any, holder: str = "") -> None:
+    """Refuse a state of Norse with tensors that are not of the layers that are recognized."""
+    import torch
+
+    if isinstance(result, torch.Tensor) and holder:
+        raise fail(
+            "unsupported-network",
+            f"forward hands on a {holder}, a state that no recognized layer keeps",
+            help="write the feedback in forward, around recurrent layers such as LIFRecurrentCell",
+        )
+    if isinstance(result, State):
+        return
+    inside = holder or (type(result).__name__ if _is_state(result) else "")
+    if isinstance(result, (list, tuple)):
+        for part in result:
+            check_states(part, inside)
 
 
 def _is_state(result: Any) -> bool:

@@ -145,6 +145,18 @@ def test_a_loop_in_forward_agrees():
     assert (ours == theirs).all()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: norse.RecurrentSequential(nn.Linear(4, 4), norse.LIFCell()),
+        lambda: norse.SequentialState(norse.LILinearCell(4, 3)),
+    ],
+)
+def test_feedback_and_states_of_unknown_layers_are_refused(make):
+    found = refused("unsupported-network", make().eval(), values(2, 4), check=False)
+    assert "a state that no recognized layer keeps" in found.message
+
+
 def test_a_cell_with_refractory_time_is_refused():
     network = norse.SequentialState(nn.Linear(4, 4), norse.LIFRefracCell()).eval()
     found = refused("unsupported-layer", network, values(2, 4))
