@@ -49,6 +49,7 @@ class Lynxi:
             "split-bias": "snnc.targets.lynxi.split_bias:SplitBias",
             "legalise": "snnc.targets.lynxi.legalise:Legalise",
             "place": "snnc.targets.lynxi.place:Place",
+            "raise": "snnc.targets.lynxi.raising:Raise",
         }
 
     def pipeline(self, options: Any) -> str:

@@ -42,7 +42,9 @@ def registered():
         found += [(target, name) for name in REGISTRY.get_target(target).passes()]
     levels = ("", "any", *REGISTRY.get_engine("reference").levels)
     made = [(t, n, REGISTRY.get_pass(n, t)) for t, n in found]
-    found = [(t, n) for t, n, cls in made if cls.level in levels and cls.to in levels]
+    # Modules are drawn at snn and int only.
+    drawn = [c for c in made if c[2].level != "lynxi"]
+    found = [(t, n) for t, n, cls in drawn if cls.level in levels and cls.to in levels]
     return [(t, AFTER.get((t, n), n)) for t, n in found]
 
 
