@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snnc.diagnostics import SnncError, fail, nearest
 from snnc.extend.foreign import guarded, load_file
 from snnc.targets.dynapcnn.config import Tree
@@ -178,16 +180,48 @@ def relies_on(options: Options) -> tuple[str, ...]:
 
 
 def check_emulated(config: Mapping[str, Any]) -> None:
-    """Refuse to emulate configurations that drop spikes in a way that is not published.
+    """Refuse to emulate configurations that drop events, weights or states where we can't follow.
 
     Raises:
         SnncError: `decimated`.
     """
     for number, layer in enumerate(config["cnn_layers"]):
-        for name in ("output_decimator_enable", "input_congestion_balancer_enable"):
-            if layer.get(name):
-                raise fail(
-                    "decimated",
-                    f"core {number} has {name} set, and which spikes it drops is not published",
-                    help="emulate a build without --decimate and --balance",
-                )
+        dropping = [
+            name
+            for name in ("output_decimator_enable", "input_congestion_balancer_enable")
+            if layer.get(name)
+        ]
+        dropping += [name for name in _KILLED if name in layer and _kills(layer, name)]
+        if dropping:
+            raise _dropping(f"core {number}", dropping[0])
+    pixels = config["dvs_layer"]
+    if not (pixels["on_channel"] and pixels["off_channel"]):
+        raise _dropping("the pixel block", "on_channel or off_channel not")
+    for name, value in config.get("dvs_filter", {}).items():
+        if value is True and name != "internal_slow_clk":
+            raise _dropping("the filter of the pixel block", name)
+
+
+_KILLED = {
+    "weights_kill_bit": "weights",
+    "biases_kill_bit": "biases",
+    "neurons_value_kill_bit": None,
+}
+"""Bits that disable entries of a memory, and the entries, of which only zeros may be disabled."""
+
+
+def _kills(layer: Mapping[str, Any], name: str) -> bool:
+    """Return whether a core's bits disable anything that is not zero anyway."""
+    bits, of = np.asarray(layer[name]).astype(bool), _KILLED[name]
+    values = True if of is None else np.asarray(layer[of]) != 0
+    return bits.shape != np.shape(layer[of or "neurons_initial_value"]) or bool(
+        (bits & values).any()
+    )
+
+
+def _dropping(where: str, what: str) -> SnncError:
+    return fail(
+        "decimated",
+        f"{where} has {what} set: what is dropped then is not published or not emulated",
+        help="emulate a build without --decimate, --balance and such a modifier",
+    )

@@ -14,7 +14,7 @@ from snnc.targets.dynapcnn.records import Core, Placed
 BOX, TALL, GAP, EDGE = 190, 124, 70, 24
 """Width and height of a box, space between boxes, around all of them."""
 
-BAR = 112
+BAR, LETTERS = 112, 24
 COLORS = {"kernel": "#3b6fb6", "neuron": "#3f9b6d", "bias": "#b6793b"}
 
 Place = tuple[int, int]
@@ -62,7 +62,7 @@ def _corner(place: Place) -> tuple[int, int]:
 def _box(placed: Placed, core: Core, place: Place) -> Iterator[str]:
     x, y = _corner(place)
     yield _frame(x, y, "#f4f6f9")
-    yield _text(x + 10, y + 20, f"core {core.core}: {core.name}", weight="bold")
+    yield _text(x + 10, y + 20, _short(f"core {core.core}: {core.name}"), weight="bold")
     shape, kernel = "x".join(map(str, core.output)), core.kernel
     yield _text(x + 10, y + 37, f"{shape} neurons, kernel {kernel}", color="#444")
     told = "monitored" if core.monitor else ""
@@ -89,7 +89,7 @@ def _sources(placed: Placed, places: dict[int, Place]) -> Iterator[str]:
     pixels = placed.pixels
     yield _text(x + 10, y + 20, "inputs" if pixels is None else "pixel block", weight="bold")
     for n, one in enumerate(placed.inputs[:4]):
-        yield _text(x + 10, y + 40 + 17 * n, f"{one.name}: {one.type}", color="#444")
+        yield _text(x + 10, y + 40 + 17 * n, _short(f"{one.name}: {one.type}"), color="#444")
     if pixels is not None:
         pool, size = "x".join(map(str, pixels.pool)), "x".join(map(str, pixels.output))
         yield _text(x + 10, y + 57, f"pool {pool}, sends {size}", color="#444")
@@ -117,6 +117,11 @@ def _arrows(placed: Placed, places: dict[int, Place]) -> Iterator[str]:
             yield _text(start[0] + 8, (start[1] + end[1]) // 2 - 8, told.strip(), size=11)
     if any(core.readout for core in placed.cores):
         yield _text(EDGE, EDGE + 20, f"output sent to the readout block ({LIMITS.readout_layer})")
+
+
+def _short(text: str) -> str:
+    """Return a text that fits into a box."""
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
 
 
 def _frame(x: int, y: int, color: str) -> str:

@@ -1,5 +1,6 @@
 """Settings beside the network, and the script that writes a configuration into a device object."""
 
+import copy
 import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
@@ -125,6 +126,31 @@ def test_what_a_modifier_breaks_is_refused(here: Path) -> None:
     refused("state-range", small(), config_modifier=modifier(here, zero))
 
 
+CHANGES = {
+    "speck2fmodule": (
+        "config['dvs_layer']['on_channel'] = False",
+        "config['dvs_filter']['hot_pixel_filter_enable'] = True",
+    ),
+    "dynapcnndevkit": (
+        "config['cnn_layers'][0]['weights_kill_bit'][0][0][0] = [True] * 3",
+        "config['cnn_layers'][0]['neurons_value_kill_bit'][0][0][0] = True",
+        "config['cnn_layers'][0]['biases_kill_bit'] = []",
+    ),
+}
+
+
+def test_what_emulators_cannot_follow_they_refuse(here: Path) -> None:
+    for device, changes in CHANGES.items():
+        x = {"x": np.zeros((1, 1, 2, 10, 10), np.uint8)}
+        assert len(compiled(small(), device).run(x).outputs)
+        for change in changes:
+            text = f"def change(config):\n    {change}\n    return config\n"
+            build = compiled(small(), device, config_modifier=modifier(here, text))
+            with pytest.raises(SnncError) as error:
+                build.run(x)
+            assert "decimated" == error.value.code
+
+
 def stand_in(tree: Any) -> Any:
     """An object with the attributes of a tree, as the vendor's library has them."""
     if isinstance(tree, dict):
@@ -174,6 +200,42 @@ def test_the_script_sets_what_the_build_determines(tmp_path: Path) -> None:
     assert found["readout"]["enable"] is True
     assert "the vendor's default" == found["factory_config"]["io_sel"]
     assert ("Speck2fModuleDevKit", "speck2f") == (module.DEVICE, module.MODULE)
+
+
+class Copying:
+    """An object that hands out copies of its parts, as some bindings do."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        vars(self)["_values"] = values
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._values:
+            raise AttributeError(name)
+        return copy.deepcopy(self._values[name])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._values[name] = value
+
+
+def copying(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return Copying({name: copying(value) for name, value in tree.items()})
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        return [copying(value) for value in tree]
+    return [] if isinstance(tree, list) else None
+
+
+def test_the_script_gives_back_parts_that_are_copies(tmp_path: Path) -> None:
+    build = compiled(small(), readout=True)
+    module, config = script(build, tmp_path), plain(build)
+    device = copying(config)
+    assert [] == module.load(device)
+    core = device.cnn_layers[0]
+    expected = config["cnn_layers"][0]
+    assert expected["threshold_high"] == core.threshold_high
+    assert expected["dimensions"]["stride"]["x"] == core.dimensions.stride.x
+    assert expected["destinations"][0]["layer"] == core.destinations[0].layer
+    assert device.readout.enable is True
 
 
 class Picky:
