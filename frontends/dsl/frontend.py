@@ -26,6 +26,12 @@ class Dsl:
         """Return False: a network of this language is always a file."""
         return False
 
+    def names(self, source: Path) -> tuple[str, ...]:
+        """Return the options that a file has: `network`, and the parameters of its networks."""
+        program = parse(_text(source), str(source))
+        found = [p.name for network in _networks(program) for p in network.parameters]
+        return ("network", *dict.fromkeys(found))
+
     def read(self, source: Path | Any, options: Mapping[str, Any]) -> Module:
         """Return the module of a file; every op has the place of its call.
 
@@ -46,7 +52,9 @@ def read_text(
     network = str(options.get("network") or "")
     stated = _stated(program)
     choice = stated or Choice("int", False, "", UNKNOWN)
-    parameters = {k: _option(k, v) for k, v in options.items() if k != "network"}
+    given = {name: value for name, value in options.items() if name != "network"}
+    _check_names(program, network, given)
+    parameters = {name: _option(name, value) for name, value in given.items()}
     try:
         return Interpreter(program, choice, folder).build(network, parameters)
     except NeedsReal as met:
@@ -62,6 +70,27 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise fail("source-unreadable", f"cannot read {str(path)!r}: {reason}") from error
+
+
+def _networks(program: tree.Program) -> list[tree.Network]:
+    return [item for item in program.items if isinstance(item, tree.Network)]
+
+
+def _check_names(program: tree.Program, name: str, given: Mapping[str, Any]) -> None:
+    """Refuse values for parameters that no network has, before they are read as constants.
+
+    Those of another network than the one that is built are refused with its place, later.
+    """
+    networks = [n for n in _networks(program) if name in ("", n.name)]
+    known = [p.name for network in networks for p in network.parameters]
+    for key in given:
+        if networks and key not in known:
+            raise fail(
+                "unknown-keyword",
+                f"{networks[-1].name} has no parameter {key!r}",
+                networks[-1].loc,
+                help=nearest(key, known) if known else "it has no parameters",
+            )
 
 
 def _stated(program: tree.Program) -> Choice | None:

@@ -139,11 +139,12 @@ def _target_options(registry: Registry, target: str) -> tuple[str, ...]:
 
 def _check_names(target: str, theirs: list[str], source: Source, rest: Mapping[str, Any]) -> None:
     """Raise `unknown-option` for what neither the target nor the front end has."""
-    if source.options is None:
+    own = source.options if rest else ()
+    if own is None:
         return  # This front end knows its names only once it has read the source.
-    known = [*theirs, *source.options]
+    known = [*theirs, *own]
     for name in rest:
-        if name.replace("-", "_") in source.options:
+        if name.replace("-", "_") in own:
             continue
         reader = f" nor front end {source.frontend.name}" if source.frontend else ""
         has = f"neither target {target}{reader} has" if reader else f"target {target} has no"

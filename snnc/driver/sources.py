@@ -41,11 +41,13 @@ class Source:
 
     @property
     def options(self) -> tuple[str, ...] | None:
-        """The names of options that its front end declares; None: it takes names of its own."""
+        """The names of options that its front end takes; None: only reading it will tell."""
         if self.frontend is None:
             return ()
-        known = _declared(self.frontend)
-        return None if known is None else (*known, *_data(self.frontend))
+        known, names = _declared(self.frontend), getattr(self.frontend, "names", None)
+        if known is not None:
+            return (*known, *_data(self.frontend))
+        return None if names is None else tuple(names(self.given))
 
 
 def load(

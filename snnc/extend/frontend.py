@@ -12,7 +12,8 @@ class Frontend(Protocol):
 
     A front end may have `Options`, an attrs class with a field per option as of a target: the
     driver refuses other names and turns texts into what fields are. `data` names options beside
-    them that hold arrays, or files of them. Without `Options` it judges names by itself. One with
+    them that hold arrays, or files of them. Without `Options` it judges names by itself, and
+    `names(source)`, if it has that, returns those that a source has. One with
     `runs = True` is given the option `run`, which executes modules.
     """
 

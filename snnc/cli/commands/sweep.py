@@ -261,7 +261,7 @@ def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
             figures = [
                 f"{row['accuracy']:.2%}",
                 f"{cells['interval_low']:.2%} to {cells['interval_high']:.2%}",
-                *(f"{row['resources'].get(key, '-'):,}" for key in taken),
+                *(_count(row["resources"].get(key)) for key in taken),
                 f"{row['spikes_per_sample']:,.1f}",
                 f"{row['compile_seconds']:.2f}",
             ]
@@ -270,3 +270,8 @@ def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     columns = [n.replace("_", "-") for n in names]
     columns += ["accuracy", "95 % interval", *taken, "spikes per sample", "compile s"]
     show_table([*columns, *(["why not"] if failed else [])], body)
+
+
+def _count(value: int | None) -> str:
+    """Return a number of something that not every target has."""
+    return "-" if value is None else f"{value:,}"

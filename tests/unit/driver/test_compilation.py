@@ -109,3 +109,17 @@ def test_options_of_passes_reach_them_by_name(real):
     assert "unused-option" == refused(real, passes={"quantise": {"scale": "max"}}).code
     assert "unused-option" == refused(real, bits=4, passes={"quantize": {"bits": 2}}).code
     assert "unknown-option" == refused(real, passes={"quantize": {"scal": "max"}}).code
+
+
+def test_a_file_of_the_language_tells_its_parameters(tmp_path):
+    path = tmp_path / "net.snnl"
+    path.write_text(
+        "network net(size=3) {\n  input x: u1[size]~\n  return IF(x, threshold=1, reset_v=0)\n}\n"
+    )
+    assert (5,) == snnc.compile(path, size=5).module.graph.inputs[0].type.shape
+    found = refused(path, sise=5)
+    assert "neither target paicore nor front end dsl has an option 'sise'" == found.message
+    assert "did you mean 'size'?" == found.help
+    assert "did you mean 'format'?" == refused(path, fromat="bin").help
+    with pytest.raises(SnncError, match="net has no parameter 'sample'"):
+        snnc.load(path, sample="s.npy")
