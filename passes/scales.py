@@ -138,7 +138,7 @@ class Scales:
         return in_blocks(parts or [np.zeros((blocks, 1))], blocks)
 
     def trials(self, scaled: Scaled) -> list[Reals]:
-        """Return the scales of a bus to choose from, the present one first; only `mse` has more.
+        """Return the scales of a bus to choose from: the present one, or with `mse` many.
 
         They are the clips of the largest magnitude, each moved to where the threshold is a whole
         number of steps if the neurons of a block share one: coarse steps round no threshold then.
@@ -156,9 +156,10 @@ class Scales:
         new = np.ones(steps.shape, np.bool_)
         new[1:] = steps[1:] != steps[:-1]
         rank = np.cumsum(new, axis=0) - 1
-        found = np.tile(scaled.scale, (int(rank.max()) + 1, 1))
-        np.put_along_axis(found, rank, np.where(peak > 0, steps, scaled.scale), axis=0)
-        return [scaled.scale, *(self._roomy(bus, row, blocks) for row in found)]
+        found = np.tile(steps[-1], (int(rank.max()) + 1, 1))
+        np.put_along_axis(found, rank, steps, axis=0)
+        kept = scaled.whole | (peak == 0)
+        return [np.where(kept, scaled.scale, self._roomy(bus, row, blocks)) for row in found]
 
     def _threshold(self, bus: Bus, blocks: int) -> Reals:
         """Return the threshold on the bus that all neurons of a block share, 0 where they don't."""
