@@ -68,6 +68,34 @@ def test_second_moments_bring_the_spikes_of_every_layer_closer(per):
     assert all(s < n for s, n in zip(off(second), off(nearest), strict=True))
 
 
+@pytest.mark.parametrize("per", ["layer", "channel"])
+def test_no_threshold_is_rounded_where_the_step_may_be_chosen(per):
+    module, x = layers(20, 30, 10, threshold=0.7), spikes()
+    _, nearest = quantize(module, x, bits=2, per=per)
+    _, second = quantize(module, x, bits=2, per=per, rounding="second-order")
+    assert all(n["threshold_error"] > 0 for n in nearest["neurons"].values())
+    assert [0.0, 0.0] == [n["threshold_error"] for n in second["neurons"].values()]
+
+
+def test_neurons_with_thresholds_of_their_own_are_rounded():
+    rng = np.random.default_rng(0)
+    b = Builder("net", "snn")
+    x = b.input("x", "u1[2, 4, 4]~")
+    w = b.weight("w", rng.normal(size=(3, 2, 3, 3)).astype(np.float32))
+    at = b.weight("t", rng.uniform(0.5, 2, (3, 2, 2)).astype(np.float32))
+    module = b.finish(b.op("neuron", b.op("conv2d", x, w), threshold=at, name="s"))
+    data = (rng.random((30, 8, 2, 4, 4)) < 0.4).astype(np.uint8)
+    _, report = quantize(module, data, bits=2, rounding="second-order")
+    assert report["neurons"]["s"]["threshold_error"] > 0
+
+
+def test_a_scale_that_was_asked_for_stays():
+    module, x = layers(20, 30), spikes()
+    _, nearest = quantize(module, x, bits=4, scale="max")
+    _, second = quantize(module, x, bits=4, scale="max", rounding="second-order")
+    assert second["tensors"]["w0"]["scale"] == nearest["tensors"]["w0"]["scale"]
+
+
 def test_second_moments_work_on_convolutions_of_every_kind():
     rng = np.random.default_rng(0)
     x = (rng.random((40, 8, 2, 6, 6)) < rng.random((40, 1, 2, 1, 6))).astype(np.uint8)
