@@ -19,6 +19,8 @@ FOLDER = Path(
     or Path(__file__).resolve().parents[5] / "shared" / "golden" / "paibox"
 )
 AXONS = 1152
+VALUES = ("42_ann_linear", "43_ann_neuron_conv_pool", "49_ann_lcn2")
+"""Networks of bytes that the vendor simulates rightly."""
 
 
 def cases():
@@ -32,7 +34,7 @@ def cases():
     found = []
     for row in rows:
         verdict, note = (row[10].strip(), row[11]) if len(row) > 11 else ("", "")
-        if verdict == "yes":
+        if verdict == "yes" or any(cell.strip() in VALUES for cell in row[:2]):
             found.append((row[1].strip(), "", False))
         elif "fixed/ frames: equal" in note:
             found.append((row[1].strip(), "fixed", "re-times" in note))
@@ -85,7 +87,7 @@ def input_words(case, frames_folder, image, done, steps, retimed):
             sent = (t >= done) & (t >= missed)
             t, e = t[sent], e[sent]
             slots = (ticks[e] + (t - missed) * table["lcn"]) % 256
-            parts.append(frames.spike_words(chip, at, region, axons[e], slots))
+            parts.append(frames.spike_words(chip, at, region, axons[e], slots, train[t, e]))
     return np.concatenate(parts)
 
 
@@ -156,5 +158,5 @@ def expected_frames(core, mine, port, spikes):
     local = (t + 1 - core.register.tick_start) << core.register.target_lcn
     tick, axon = core.neurons["tick"][mine][n], core.neurons["axon"][mine][n]
     (chip, cell), mask, _, _ = port
-    words = frames.spike_words(chip, cell, mask, axon, (tick + local) % 256)
+    words = frames.spike_words(chip, cell, mask, axon, (tick + local) % 256, spikes[t, n])
     return list(zip((t + 1).tolist(), words.tolist(), strict=True))
