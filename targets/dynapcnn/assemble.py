@@ -45,6 +45,7 @@ class _Assembly:
                 pool=o.pool,
                 shape=o.shape,
                 step=o.step,
+                seen=o.seen,
             )
             for o in placed.outputs
         ]
@@ -119,7 +120,7 @@ def read_module(module: Module) -> Placed:
             raise _malformed(module, f"%{value.name} is no output of a core")
         shape, from_ = tuple(found["shape"]), tuple(number[v] for v in found.values)
         name = value.name.removesuffix(OUT)
-        outputs.append(Output(name, from_, found["pool"], shape, found["step"]))
+        outputs.append(Output(name, from_, found["pool"], shape, found["step"], found["seen"]))
     return Placed(
         module.name,
         module.graph.name,

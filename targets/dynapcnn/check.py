@@ -105,6 +105,6 @@ def _output_problems(placed: Placed) -> Iterator[tuple[str, Problem]]:
     for output in placed.outputs:
         for core in output.cores:
             source = placed.pixels if core == -1 else cores.get(core)
-            if source is None or not source.monitor:
+            if source is None or (output.seen and not source.monitor):
                 message = f"core {core} is not monitored, so the host can't see it"
                 yield output.name, Problem("output-unseen", message, "monitor the layer")

@@ -64,6 +64,7 @@ def _layout(placed: Placed) -> dict[str, Any]:
                 "pool": o.pool,
                 "shape": list(o.shape),
                 "step": o.step,
+                "seen": o.seen,
             }
             for o in placed.outputs
         ],
@@ -128,7 +129,7 @@ def _placed(config: dict[str, Any], layout: dict[str, Any]) -> Placed:
             for c in layout["cores"]
         ),
         tuple(
-            Output(o["name"], tuple(o["cores"]), o["pool"], tuple(o["shape"]), o["step"])
+            Output(o["name"], tuple(o["cores"]), o["pool"], tuple(o["shape"]), o["step"], o["seen"])
             for o in layout["outputs"]
         ),
         None if name is None else read_pixels(config["dvs_layer"], name),

@@ -127,6 +127,7 @@ LEVEL = register_level(
             (OperandSpec("a", many=True),),
             (
                 AttrSpec("step", "int", 1, "distance of the features that count"),
+                AttrSpec("seen", "bool", True, "whether the host gets these events"),
                 AttrSpec("pool", "int", 1, "square window, a sum"),
                 AttrSpec("shape", "ints", REQUIRED, "shape in the program"),
             ),

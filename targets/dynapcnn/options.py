@@ -18,7 +18,7 @@ class Options:
         choices=("vendor", "smallest"),
     )
     monitor: tuple[str, ...] = option(
-        ("-1",), help="layers that report events: -1 (the outputs), all, dvs, numbers or names"
+        ("-1",), help="the layers that report events: -1 (the outputs), all, dvs, numbers or names"
     )
     sensor: bool = option(False, help="let the pixels of the chip send events to the input")
     pixels: bool = option(

@@ -54,7 +54,7 @@ class Place(Pass):
         network = read_network(module)
         hardware = context.hardware
         return _Placer(network, chip(hardware.get("device", "speck2fmodule")), hardware).place(
-            self.strategy
+            self.strategy, context.diagnostics
         )
 
 
@@ -68,7 +68,7 @@ class _Placer:
         self.monitor = tuple(str(e) for e in hardware.get("monitor", ()))  # type: ignore[attr-defined]
         self.device_name = str(hardware.get("device", device.name))
 
-    def place(self, strategy: str) -> Module:
+    def place(self, strategy: str, diagnostics: Diagnostics) -> Module:
         layers = self.network.layers
         drafts = [self._draft(layer) for layer in layers]
         if self.readout:
@@ -96,7 +96,7 @@ class _Placer:
             tuple(self._output(n) for n in range(len(self.network.outputs))),
             pixels,
         )
-        return to_module(self._monitored(placed))
+        return to_module(self._monitored(placed, diagnostics))
 
     def _draft(self, layer: Layer) -> Core:
         """Return the record of a layer whose core is not chosen; destinations name layers."""
@@ -218,13 +218,14 @@ class _Placer:
         step = LIMITS.readout_spacing if self.readout else 1
         return Output(tap.value.name, cores, tap.first.pool, tap.value.type.shape, step)
 
-    def _monitored(self, placed: Placed) -> Placed:
+    def _monitored(self, placed: Placed, diagnostics: Diagnostics) -> Placed:
         """Return the chip with what the user and the outputs want reported."""
         names = {c.name: c.core for c in placed.cores}
-        wanted = {core for o in placed.outputs for core in o.cores}
+        ends = {core for o in placed.outputs for core in o.cores}
+        wanted: set[int] = set()
         for word in self.monitor:
             if word == "all":
-                wanted |= set(names.values())
+                wanted |= set(names.values()) | ends
             elif word == "dvs":
                 if placed.pixels is None:
                     raise _bad_monitor("'dvs' needs the pixel block", "use --sensor true")
@@ -234,13 +235,25 @@ class _Placer:
             elif pieces := {n for name, n in names.items() if name.startswith(f"{word}.")}:
                 # A layer that was spread over cores, or widened, by its name in the program.
                 wanted |= pieces
-            elif word != "-1":
+            elif word == "-1":
+                wanted |= ends
+            else:
                 raise _bad_monitor(f"{word!r} is no layer", nearest(word, [*names, "all", "dvs"]))
         cores = tuple(evolve(c, monitor=c.core in wanted) for c in placed.cores)
         pixels = placed.pixels
         if pixels is not None:
             pixels = evolve(pixels, monitor=-1 in wanted)
-        return evolve(placed, cores=cores, pixels=pixels)
+        outputs = tuple(evolve(o, seen={*o.cores} <= wanted) for o in placed.outputs)
+        for output in outputs:
+            if not output.seen:
+                diagnostics.warn(
+                    "output-unseen",
+                    f"%{output.name} is not among the layers to monitor; the chip reports none of "
+                    "its events",
+                    self.network.module.loc,
+                    help="add -1 to --monitor, which stands for the outputs",
+                )
+        return evolve(placed, cores=cores, pixels=pixels, outputs=outputs)
 
 
 def _or_none(array: Array | None) -> Array | None:

@@ -93,6 +93,7 @@ class Output:
     """An output of the program, which the host puts together.
 
     Features of monitored cores (-1: the pixel block) follow one another; every `step`-th counts.
+    One that is not `seen` comes from cores that the user did not want to be monitored.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Output:
     pool: int
     shape: Shape
     step: int = 1
+    seen: bool = True
 
 
 @frozen(eq=False)

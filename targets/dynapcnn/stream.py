@@ -8,7 +8,7 @@ tick come together and answers have the time of the tick.
 from collections.abc import Mapping
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.diagnostics import fail
 from snnc.ir.types import Type, parse_type
@@ -247,11 +247,12 @@ def encode(placed: Placed, types: dict[str, Type], trains: dict[str, Array], dt:
 
 
 def decode(placed: Placed, events: Array, ticks: int, dt: int) -> dict[str, Array]:
-    """Return outputs (1, ticks, *shape) by name from what monitored cores said.
+    """Return outputs (1, ticks, *shape) by name from what monitored cores said; only those seen.
 
     Raises:
         SnncError: what `events_to_raster` refuses.
     """
+    placed = evolve(placed, outputs=tuple(o for o in placed.outputs if o.seen))
     counts = {}
     for number in sorted({core for o in placed.outputs for core in o.cores}):
         layer = LIMITS.dvs_layer if number == -1 else number

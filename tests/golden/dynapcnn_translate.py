@@ -189,10 +189,11 @@ class _Reader:
 
     def _iaf(self, name: str, x: Value, args: dict[str, Any]) -> Value:
         """Return neurons; names of the reset and the spike function vary, their words do not."""
-        _known(args, ("spike_threshold", "min_v_mem", *_RESETS, *_SPIKES), _IGNORED)
+        resets = [k for k in args if "reset" in k or "zero" in k]
+        spikes = [k for k in args if k.startswith("spike_f") or k == "spike"]
+        _known(args, ("spike_threshold", "min_v_mem", *resets, *spikes), _IGNORED)
         low = args.get("min_v_mem", -1.0)
-        reset = _word(args, _RESETS, "subtract")
-        spike = _word(args, _SPIKES, "multi")
+        spike = " ".join(str(args[k]) for k in spikes).lower()
         initial = self.weights.get(f"{name}.v_mem")
         attrs: dict[str, Any] = {}
         if initial is not None:
@@ -207,7 +208,7 @@ class _Reader:
             spike="single" if "single" in spike else "count",
             threshold=self._parameter(f"{name}.threshold", args.get("spike_threshold", 1.0)),
             floor=None if low is None else self._parameter(f"{name}.floor", low),
-            reset="soft" if "sub" in reset else "hard",
+            reset="hard" if any(_hard(args[k]) for k in resets) else "soft",
             **attrs,
         )
 
@@ -254,8 +255,6 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 _OF_THE_NETWORK = ("add_spiking_output", "bias_rescaling", "batch_size", "num_timesteps", "synops")
-_RESETS = ("reset", "reset_fn", "reset_mechanism")
-_SPIKES = ("spike", "spike_fn", "spike_function")
 _DVS = ("swap_xy", "disable_pixel_array")
 _IGNORED = ("batch_size", "num_timesteps", "surrogate_grad_fn", "input_shape", *_OF_THE_NETWORK)
 
@@ -266,6 +265,8 @@ def _known(args: dict[str, Any], names: tuple[str, ...], more: tuple[str, ...]) 
         raise fail("golden-node", f"no one knows what {', '.join(odd)} means")
 
 
-def _word(args: dict[str, Any], names: tuple[str, ...], default: str) -> str:
-    given = next((args[name] for name in names if name in args), default)
-    return str(given).lower()
+def _hard(value: Any) -> bool:
+    """Whether a flag, or the name of a reset function, means a reset to 0."""
+    return (
+        value if isinstance(value, bool) else value is not None and "sub" not in str(value).lower()
+    )

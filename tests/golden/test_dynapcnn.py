@@ -106,7 +106,15 @@ def first_layer(name: str) -> int:
 
 def one_entry(name: str) -> bool:
     """Whether the vendor's numbering is the same for every hash seed."""
-    return len(case(name).expected["entry_points"]) == 1
+    expected = case(name).expected
+    first = expected["entry_points"]
+    return len(expected["destination_map"]["dvs"] if first == ["dvs"] else first) == 1
+
+
+def set_order(name: str) -> bool:
+    """Whether the vendor lists some layer's pooled destinations in the order of a set."""
+    pools = [one["pool_per_destination"] for one in case(name).expected["layers"].values()]
+    return any(sum(pool != [1, 1] for pool in one) > 1 for one in pools)
 
 
 def cores(name: str) -> list[int]:
@@ -125,7 +133,8 @@ def compared(name: str, device: str) -> tuple[list[str], Pairs]:
     tried = []
     for pairs in pairings(expected, actual, cores(name), recorded_cores(name)):
         moved = renamed(expected, pairs)
-        tried.append((differences(moved, actual, written, one_entry(name)), pairs))
+        order = one_entry(name) and not set_order(name)
+        tried.append((differences(moved, actual, written, order), pairs))
         if one_entry(name) or not tried[-1][0]:
             break
     return min(tried, key=lambda found: len(found[0]))

@@ -12,6 +12,7 @@ from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir import Module
 from snnc.ir.build import Builder
 from snnc.targets.dynapcnn import Dynapcnn
+from snnc.targets.dynapcnn.events import EVENT
 from snnc.targets.dynapcnn.limits import chip
 from tests.unit.targets.dynapcnn.networks import compiled, neuron, one_layer, saved, small, weights
 
@@ -75,9 +76,19 @@ def test_a_map_by_name_and_number() -> None:
 def test_monitored_layers() -> None:
     assert "bad-monitor" == refusal(small(), monitor=("t",)).code
     assert "bad-monitor" == refusal(small(), monitor=("dvs",)).code
-    for words, expected in ((("-1",), [False, True]), (("all",), [True, True])):
+    wanted = {("-1",): [False, True], ("all",): [True, True], ("0", "-1"): [True, True]}
+    for words, expected in wanted.items():
         placed = compiled(small(), monitor=words).placed
         assert expected == [op["monitor"] for op in placed.ops("core")]
+
+
+def test_exactly_the_layers_that_are_wanted_are_monitored() -> None:
+    found = Diagnostics()
+    build = compiled(small(), monitor=("s",), diagnostics=found)
+    assert ["output-unseen"] == [d.code for d in found]
+    assert [True, False] == [op["monitor"] for op in build.placed.ops("core")]
+    assert build.verify()
+    assert {} == TARGET.decode(build._files, np.zeros(0, EVENT), 3)
 
 
 def test_inputs_that_the_pixel_block_cannot_prepare() -> None:
