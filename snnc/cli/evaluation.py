@@ -160,23 +160,27 @@ class Evaluator:
 
         self.module, self.engine, self._run = module, engine, run
         self.output = chosen_output(module, read)
-        self.classes = next(v for v in module.graph.outputs if v.name == self.output).type.size
+        outputs = {v.name: v for v in module.graph.outputs}
+        self.classes = outputs[self.output].type.size
         made = makers(module.graph)
-        names = [v.name for v, op in made.items() if op.kind == "neuron" and v is op.result]
-        self._probe = tuple(names) if activity else ()
+        layers = [v for v, op in made.items() if op.kind == "neuron" and v is op.result]
+        sent = [v.name for v in layers if not v.type.element.is_float] if activity else []
+        whole = [] if outputs[self.output].type.element.is_float else [self.output]
+        self._counted = tuple(dict.fromkeys((*sent, *whole)))
+        # An output is returned under its name, and not every emulator traces it too.
+        self._probe = tuple(name for name in sent if name not in outputs)
 
     def run(self, batch: Batch) -> Tally:
         """Return the tally of a batch."""
         result = self._run(batch.values, self._probe, batch.first)
         sums = total(result.outputs[self.output])
         largest = sums.max(axis=1, keepdims=True)
-        counted = dict(result.trace)
-        counted.setdefault(self.output, result.outputs[self.output])
+        values = {**result.trace, **result.outputs}
         return Tally(
             len(sums),
             int((sums.argmax(axis=1) == batch.labels).sum()),
             int(((sums == largest).sum(axis=1) > 1).sum()),
-            {n: int(a.sum(dtype=np.int64)) for n, a in counted.items() if a.dtype.kind in "iu"},
+            {name: int(total(values[name]).sum()) for name in self._counted},
         )
 
 

@@ -117,8 +117,10 @@ def command(
 
 def _check_once(names: Sequence[str]) -> None:
     """Refuse an axis of what is given by an option of its own too."""
+    from snnc.cli.sweeping import DIRECT, MEASURING
+
     ctx = click.get_current_context()
-    for name in names:
+    for name in (n for n in names if n in DIRECT + MEASURING):
         option = "no_shrink" if name == "shrink" else name
         if ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE:
             flag = option.replace("_", "-")

@@ -189,3 +189,17 @@ def test_a_row_is_made_again_where_its_file_is_another(folder, snnc):
     assert first[1] == second[1]
     assert first[0]["digests"] != second[0]["digests"]
     assert 2 == len(json.loads((folder / "rows.json").read_text())["result"])
+
+
+def test_targets_stand_beside_each_other(snnc):
+    rows = snnc(*SWEEP, "--grid", "target=paicore,lynxi", "--json").json()
+    assert [None, None] == [row["error"] for row in rows]
+    assert all(row["spikes_per_sample"] > 0 for row in rows)
+    shown = snnc(*SWEEP, "--grid", "target=paicore,lynxi")
+    assert 0 == shown.exit_code
+    assert "cores" in shown.stdout
+
+
+def test_an_option_of_a_target_may_have_the_name_of_one_of_ours(snnc):
+    args = ("-t", "dynapcnn", "--scale", 1, "--grid", "scale=vendor,fine", "--json")
+    assert ["vendor", "fine"] == [r["options"]["scale"] for r in snnc(*SWEEP, *args).json()]
