@@ -7,11 +7,12 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
+from snnc.diagnostics import fail
 from snnc.driver.artifact import MANIFEST
 from snnc.driver.build import Build, named
 from snnc.driver.host import numbering
 from snnc.driver.pipeline import pick_engine
-from snnc.driver.sources import read_source
+from snnc.driver.sources import read_source, with_sample
 from snnc.driver.verification import Verification
 from snnc.extend.engine import Result
 
@@ -26,6 +27,7 @@ def run(
     engine: str = "auto",
     first_sample: int = 0,
     semantics: str | None = None,
+    sample: Any = None,
     plugin: Iterable[str | Path] = (),
 ) -> Result:
     """Return what a network or a build gives for a batch of inputs.
@@ -34,10 +36,13 @@ def run(
     emulator of the target itself (`emulator`); with another engine its program runs. `auto` is the
     fastest engine for a network too. `first_sample` is the number of the first sample in a larger
     batch, by which encoders draw. `semantics` names one of several emulators of a build's target.
+    `sample` is an example input for a network of PyTorch, as of `load`.
     """
     if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
         source = Build.open(source, plugin)
     if isinstance(source, Build):
+        if sample is not None:
+            raise fail("unknown-option", "a build takes no sample", help="leave it out")
         if engine in ("auto", "emulator"):
             return source.run(
                 named(source.module, inputs),
@@ -50,7 +55,7 @@ def run(
             )
         source = source.module
     registry = open_registry(plugin)
-    module = read_source(registry, source, {})
+    module = read_source(registry, source, with_sample({}, sample))
     program = pick_engine(registry, engine, module).prepare(module)
     numbers = numbering(module, first_sample)
     return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe, **numbers)

@@ -206,6 +206,18 @@ def test_options_that_a_front_end_does_not_declare_are_refused_with_the_nearest(
     assert "bad-option" == refused({}, plugin=[pairs], sample=[1], ticks="seven").code
 
 
+def test_a_network_that_needs_a_sample_runs_with_one(pairs):
+    given = {"sample": [1, 2], "plugin": [pairs]}
+    ran = snnc.run({}, {"x": [[[1, 0], [0, 1], [1, 1]]]}, **given, engine="reference")
+    assert 4 == sum(array.sum() for array in ran.outputs.values())
+
+
+def test_a_build_takes_no_sample(module, toy):
+    build = snnc.compile(module, "toy", plugin=[toy])
+    with pytest.raises(SnncError, match="a build takes no sample"):
+        snnc.run(build, {}, sample=[1])
+
+
 def test_two_front_ends_of_one_suffix_are_refused(module, tmp_path):
     save(module, tmp_path / "net.snn")
     plugin = tmp_path / "twice.py"
