@@ -2,19 +2,21 @@
 
 A region is a power-of-two block of cores that receives the same frames; all populations that read
 one physical copy of a source lie in one region. Readers are put together as long as that needs
-fewer dendrites than storing the source once per region. The result stands in `place`: the region's
+fewer dendrites than storing the source once per region, and readers of one input where they share
+cores then. The result stands in `place`: the region's
 number, its axon extension, and slices `[core, first, last, copy]`, cores counted in the region.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from attrs import define, field, frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
-from snnc.ir.graph import Module, Op
+from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
@@ -46,6 +48,7 @@ class Group(Pass):
         populations = Populations(module)
         regions = Regions(populations)
         regions.merge()
+        regions.share(self.for_)
         hints = regions.hints(self.for_)
 
         def placed(op: Op, build: Rebuild) -> Any:
@@ -110,6 +113,32 @@ class Regions:
                     found = self.cost(joined) if self.fits(joined, min(a, b)) else None
                     if found is not None and found < cost:
                         self.group_of, cost = joined, found
+
+    def share(self, goal: str) -> None:
+        """Join readers of one input, neighbors in text order, where that occupies fewer cores.
+
+        An input costs no cores however many regions it goes to, so only half-empty cores count.
+        """
+        readers: dict[Value, dict[Op, None]] = {}
+        for op in self.populations.ops:
+            for edge, source in self.populations.feeding(op):
+                if source is None:
+                    readers.setdefault(edge.source, {})[op] = None
+        for ops in readers.values():
+            for first, second in pairwise(ops):
+                a, b = sorted((self.group_of[first], self.group_of[second]))
+                joined = {op: a if g == b else g for op, g in self.group_of.items()}
+                if a != b and self.fits(joined, a):
+                    before = self._occupied(self.group_of, (a, b), goal)
+                    if self._occupied(joined, (a,), goal) < before:
+                        self.group_of = joined
+
+    def _occupied(self, group_of: Mapping[Op, int], groups: Sequence[int], goal: str) -> int:
+        """Return the cores that some regions reserve: powers of two."""
+        members, copies = self.members(group_of), self.populations.destinations(group_of)
+        wide = {group: self.extension(ops) for group, ops in members.items()}
+        packed = [self._pack(members[g], copies, wide, g, goal) for g in groups]
+        return sum(1 << (len(cores) - 1).bit_length() for cores in packed)
 
     def fits(self, group_of: Mapping[Op, int], group: int) -> bool:
         """Whether a region keeps within extension, buffer depth, half a chip and one chip pin.

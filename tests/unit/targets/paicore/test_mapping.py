@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import snnc
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Op, Value
@@ -239,3 +240,19 @@ def test_weights_of_a_core_stand_at_the_axons_of_their_sources() -> None:
     weights = module.tensor(core.operands[0])  # type: ignore[arg-type]
     assert [[-4, -3, 1, 2, 3], [-2, -1, 4, 5, 6]] == weights[:, :5].tolist()
     assert not weights[:, 5:].any()
+
+
+def test_small_readers_of_one_input_share_a_core() -> None:
+    build = Builder("small", "int")
+    x = build.input("x", "u1[20]~")
+    made = []
+    for name in "abc":
+        weight = build.weight("w", np.ones((9, 20), np.int8))
+        current = build.op("linear", x, weight)
+        made.append(build.op("neuron", current, name=name, threshold=3, reset="hard"))
+    module = build.finish(*made)
+    cores = {
+        goal: snnc.compile(module, target="paicore", group=goal).manifest["resources"]["cores"]
+        for goal in ("latency", "both", "cores")
+    }
+    assert {"latency": 3, "both": 1, "cores": 1} == cores
