@@ -168,7 +168,7 @@ def add(o: Ops, self: Any, other: Any, alpha: Any = 1) -> Flow:
     return evolve(model, expr=o.exprs.make("add", (a, b), a.shape, o.loc))
 
 
-@lowers("aten.sub.Tensor", "aten.sub_.Tensor", "aten.sub.Scalar")
+@lowers("aten.sub.Tensor", "aten.sub_.Tensor", "aten.sub.Scalar", "aten.subtract.Tensor")
 def sub(o: Ops, self: Any, other: Any, alpha: Any = 1) -> Flow:
     """Difference of two values."""
     if not isinstance(other, Flow):
@@ -208,7 +208,7 @@ def _bias(o: Ops, beta: Any) -> dict[str, Any]:
     return {**made, "epsilon": 0.0}
 
 
-@lowers("aten.mul.Tensor", "aten.mul.Scalar", "aten.mul_.Tensor")
+@lowers("aten.mul.Tensor", "aten.mul.Scalar", "aten.mul_.Tensor", "aten.multiply.Tensor")
 def scaled(o: Ops, self: Any, other: Any) -> Flow:
     """A value times a constant."""
     if not isinstance(self, Flow):
@@ -221,7 +221,7 @@ def scaled(o: Ops, self: Any, other: Any) -> Flow:
     return times(o, self, other)
 
 
-@lowers("aten.div.Tensor", "aten.div_.Tensor", "aten.div.Scalar")
+@lowers("aten.div.Tensor", "aten.div_.Tensor", "aten.div.Scalar", "aten.divide.Tensor")
 def divided(o: Ops, self: Any, other: Any) -> Flow:
     """A value over a constant; the reciprocal is rounded to float32 first."""
     if isinstance(other, Flow):
@@ -235,7 +235,7 @@ def subtracted_from(o: Ops, self: Flow, other: Any, alpha: Any = 1) -> Flow:
     return sub(o, other, self, alpha)
 
 
-@lowers("aten.neg.default")
+@lowers("aten.neg.default", "aten.negative.default")
 def negative(o: Ops, self: Flow) -> Flow:
     """-x."""
     return times(o, self, -1.0)

@@ -261,7 +261,7 @@ def split(o: Ops, self: Flow, dim: int = 0, **rest: Any) -> list[Flow]:
     return [_sliced(o, self, place, a, n) for a, n in zip(starts, sizes, strict=True)]
 
 
-@lowers("aten.cat.default")
+@lowers("aten.cat.default", "aten.concat.default", "aten.concatenate.default")
 def cat(o: Ops, tensors: list[Any], dim: int = 0) -> Flow:
     """Values one after the other: ticks to a train, or along an axis of the sample."""
     flows = [_flow(o, t) for t in tensors]

@@ -55,11 +55,17 @@ def recorded(network, call):
     return {name: calls for name, calls in given.items() if calls}
 
 
-def agree(network, x, order="step", prepare=lambda n: None, layers=None, **options):
+def needed(name):
+    """Return a module of a framework, or skip the test."""
+    return pytest.importorskip(name, reason=f"{name.partition('.')[0]} is not installed")
+
+
+def agree(network, x, order="step", prepare=lambda n: None, layers=None, recorded_as="", **options):
     """Assert that every neuron layer spikes as in the framework, and return the module.
 
     `x` is (ticks, samples, *shape); `order` says how the network wants it: step, TB, BT, merged,
-    loop (time first, ticks unrolled in forward). Each layer must fire, and not always.
+    loop (time first, ticks unrolled in forward), and `recorded_as` how its layers do, where that
+    is another one. Each layer must fire, and not always.
     """
     import snnc
 
@@ -92,7 +98,7 @@ def agree(network, x, order="step", prepare=lambda n: None, layers=None, **optio
     assert wanted, (list(neurons), list(given))
     result = snnc.run(module, {source.name: array}, probe=list(neurons))
     for name in wanted:
-        theirs = arranged(given[name], order, x.shape)
+        theirs = arranged(given[name], recorded_as or order, x.shape)
         ours = result.trace[name]
         assert ours.shape == theirs.shape
         assert 0.0 == float((ours != theirs).sum()), f"{name}: first differences"
@@ -128,6 +134,7 @@ __all__ = [
     "TICKS",
     "agree",
     "busy",
+    "needed",
     "np",
     "recorded",
     "refused",

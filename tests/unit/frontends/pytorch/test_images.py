@@ -11,14 +11,10 @@ pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
 from torch import nn
 
 import snnc
-from tests.unit.frontends.pytorch.agreement import agree, busy, torch
+from tests.unit.frontends.pytorch.agreement import agree, busy, needed, torch
 
 TICKS, SAMPLES = 32, 8
 DATA = Path(__file__).parents[4] / "examples" / "mnist" / "test1000.npz"
-
-
-def needed(name):
-    return pytest.importorskip(name, reason=f"{name.partition('.')[0]} is not installed")
 
 
 def pictures():
