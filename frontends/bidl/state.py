@@ -11,6 +11,7 @@ Functions of the vendor's that a file does not import (`rand`, `load`, `save`, `
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dis import get_instructions
 from functools import cache
 from typing import Any
 
@@ -222,12 +223,18 @@ def provided(network: Any, store: Any) -> Iterator[None]:
 
 
 def calls_vendor(network: Any) -> bool:
-    """Whether a network's code calls a function of the vendor's for states or draws."""
+    """Whether a network's code calls a function of the vendor's for states or draws.
+
+    They are called by bare names that the file does not define: `torch.rand` is not one of them.
+    """
     return any(
-        name in VENDOR
+        step.opname == "LOAD_GLOBAL"
+        and step.argval in VENDOR
+        and step.argval not in function.__globals__
         for module in network.modules()
         for cls in type(module).__mro__
         if cls.__module__.partition(".")[0] not in ("torch", "builtins")
         for function in vars(cls).values()
-        for name in getattr(getattr(function, "__code__", None), "co_names", ())
+        if hasattr(function, "__code__")
+        for step in get_instructions(function)
     )
