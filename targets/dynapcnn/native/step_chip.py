@@ -7,7 +7,14 @@ import numpy as np
 from snnc.ir.types import I16, I32
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.native import functions
-from snnc.targets.dynapcnn.native.tables import Table, from_memory, padded, place_to, to_memory
+from snnc.targets.dynapcnn.native.tables import (
+    LANES,
+    Table,
+    from_memory,
+    padded,
+    place_to,
+    to_memory,
+)
 from snnc.targets.dynapcnn.played import Played, Wanted, since
 from snnc.targets.dynapcnn.records import Core, Placed
 
@@ -74,7 +81,8 @@ def _table(placed: Placed) -> Table:
         features, height, width = core.input
         arriving = np.zeros((height, width, padded(features)), np.int32)
         table.point(number, "arriving", arriving)
-        table.point(number, "list", np.zeros((features * height * width, 2), np.int32))
+        table.point(number, "list", np.zeros((features * height * width, 3), np.int32))
+        table.point(number, "row", np.zeros((core.output[2], LANES), np.int32))
         table.point(number, "lines", np.zeros((height, width + 1, 2), np.int64))
         heaviest = max(1, int(np.abs(core.weights.astype(np.int64)).max()))
         table.set(number, largest=_largest(core), small=I16.high // heaviest)

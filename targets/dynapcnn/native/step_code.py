@@ -6,6 +6,9 @@ count, to a sum in registers. That sum has 16 bits where the counts of the row a
 fits (`small`), else 32; up to which count that cannot overflow the caller says (`largest`). Then
 the neurons add their sums and fire. 0 is returned, or 1 where a count was larger than allowed; what
 was written is then to be thrown away.
+
+Where the rows that a row of neurons sees hold few events, it is the other way round: each event
+adds its weights to the sums of the neurons of that row which it touches.
 """
 
 from typing import Any
@@ -16,6 +19,12 @@ from snnc.machine.assembly import I1, I8, I16, I32, I64, Assembly, vector
 from snnc.targets.dynapcnn.native.tables import BYTES, DESTINATIONS, LANES, place, place_to
 
 NAME = "steps"
+PAIR = 12
+"""Bytes of a listed event: x * features + feature, its count, and x."""
+
+FEW = 4
+"""Events per neuron of a row below which it is faster that events seek neurons (measured)."""
+
 _WIDE = vector(I32, LANES)
 _WORDS = 4 * LANES
 _DOUBLE = ir.DoubleType()
@@ -87,7 +96,7 @@ class _Steps:
             code.store(code.sum(ends, 8), code.sum(self.core, place("given_ends")))
 
     def _list(self) -> None:
-        """List what has arrived, (x * features + feature, count) row after row, and forget it."""
+        """List what has arrived, row after row, and forget it."""
         code, b = self.code, self.b
         blocks, width = self.field("in_blocks"), self.field("in_width")
         features, arriving = self.field("in_features"), self.field("arriving")
@@ -124,9 +133,9 @@ class _Steps:
         with code.when(b.icmp_signed(">", times, self.field("largest"))):
             b.store(code.number(1), self.excess)
         number = b.load(self.listed)
-        pair = b.add(self.field("list"), code.times(number, 8))
-        code.store(b.trunc(position, I32), pair)
-        code.store(count, code.sum(pair, 4))
+        pair = b.add(self.field("list"), code.times(number, PAIR))
+        for n, value in enumerate((b.trunc(position, I32), count, b.trunc(x, I32))):
+            code.store(value, code.sum(pair, 4 * n))
         b.store(code.sum(number, 1), self.listed)
         b.store(b.add(b.load(self.mass), times), self.mass)
         reached = [
@@ -143,13 +152,67 @@ class _Steps:
         blocks, width = self.field("blocks"), self.field("width")
         with code.loop(self.field("height")) as y:
             rows = self._seen("in_height", "stride_y", "padding_y", y.index)
-            with code.loop(width) as x:
-                columns = self._seen("in_width", "stride_x", "padding_x", x.index)
-                spot = b.mul(b.add(b.mul(y.index, width), x.index), blocks)
-                with code.loop(blocks) as block:
-                    offset = code.times(b.add(spot, block.index), _WORDS)
-                    sums = self._sums(rows, columns, block.index)
-                    self._update(sums, offset, block.index, y.index, x.index)
+            line = b.mul(y.index, width)
+            with b.if_else(self._few(rows)) as (then, otherwise):
+                with then, code.loop(blocks) as block:
+                    self._spread(rows, block.index)
+                    with code.loop(width) as x:
+                        at = b.add(self.field("row"), code.times(x.index, _WORDS))
+                        spot = b.add(b.mul(b.add(line, x.index), blocks), block.index)
+                        self._update(code.load(at, _WIDE), spot, block.index, y.index, x.index)
+                with otherwise, code.loop(width) as x:
+                    columns = self._seen("in_width", "stride_x", "padding_x", x.index)
+                    with code.loop(blocks) as block:
+                        spot = b.add(b.mul(b.add(line, x.index), blocks), block.index)
+                        sums = self._sums(rows, columns, block.index)
+                        self._update(sums, spot, block.index, y.index, x.index)
+
+    def _ends(self, row: Any, column: Any) -> Any:
+        """Return where an entry of `lines` stands: events listed before a place, their counts."""
+        code, b = self.code, self.b
+        step = code.sum(self.field("in_width"), 1)
+        return b.add(self.field("lines"), code.times(b.add(b.mul(row, step), column), 16))
+
+    def _few(self, rows: tuple[Any, Any, Any]) -> Any:
+        """Return whether rows (first, last excluded) hold few events for the width of the map."""
+        code, b = self.code, self.b
+        # A window outside of the map has no rows; what is read must lie in `lines` all the same.
+        bottom = code.sum(self.field("in_height"), -1)
+        first = code.intrinsic("smin", rows[1], bottom)
+        last = code.intrinsic("smax", code.sum(rows[2], -1), first)
+        begun = code.load(self._ends(first, code.number(0)), I64)
+        ended = code.load(self._ends(last, self.field("in_width")), I64)
+        return b.icmp_signed("<", b.sub(ended, begun), code.times(self.field("width"), FEW))
+
+    def _spread(self, rows: tuple[Any, Any, Any], block: Any) -> None:
+        """Let the events of rows add a block of their weights to the sums of a row of neurons."""
+        code, b = self.code, self.b
+        kernel, features = self.field("kernel"), self.field("in_features")
+        lanes = code.times(self.field("blocks"), LANES)
+        mine = b.add(self.field("weights"), code.times(block, LANES))
+        sums = self.field("row")
+        bias = code.load(b.add(self.field("bias"), code.times(block, _WORDS)), _WIDE)
+        with code.loop(self.field("width")) as x:
+            code.store(bias, b.add(sums, code.times(x.index, _WORDS)))
+        with code.loop(rows[2], start=rows[1]) as row:
+            ends = (code.number(0), self.field("in_width"))
+            begun, ended = (code.load(self._ends(row.index, end), I64) for end in ends)
+            tap_y = b.mul(b.sub(row.index, rows[0]), kernel)
+            with code.loop(ended, start=begun) as event:
+                pair = b.add(self.field("list"), code.times(event.index, PAIR))
+                position, count, column = (code.load(code.sum(pair, 4 * n), I32) for n in range(3))
+                x_at = b.sext(column, I64)
+                feature = b.sub(b.sext(position, I64), b.mul(x_at, features))
+                reach = b.add(self.field("columns"), code.times(x_at, 24))
+                first, many, tap = (code.load(code.sum(reach, 8 * n), I64) for n in range(3))
+                factor = code.splat(count, LANES)
+                with code.loop(many) as j:
+                    tap_x = b.sub(tap, b.mul(j.index, self.field("stride_x")))
+                    spot = b.add(b.mul(b.add(tap_y, tap_x), features), feature)
+                    w = code.load(b.add(mine, b.mul(spot, lanes)), vector(I8, LANES))
+                    at = b.add(sums, code.times(b.add(first, j.index), _WORDS))
+                    more = b.mul(b.sext(w, _WIDE), factor)
+                    code.store(b.add(code.load(at, _WIDE), more), at)
 
     def _seen(self, size: str, stride: str, padding: str, at: Any) -> tuple[Any, Any, Any]:
         """Return where a window begins, and the first and last (excluded) place in the map."""
@@ -166,15 +229,14 @@ class _Steps:
         code, b = self.code, self.b
         kernel, features = self.field("kernel"), self.field("in_features")
         lanes = code.times(self.field("blocks"), LANES)
-        step, small = code.sum(self.field("in_width"), 1), self.field("small")
+        small = self.field("small")
         mine = b.add(self.field("weights"), code.times(block, LANES))
         bias = b.add(self.field("bias"), code.times(block, _WORDS))
         b.store(code.load(bias, _WIDE), self.total)
         with code.loop(rows[2], start=rows[1]) as row:
-            line = b.mul(row.index, step)
-            ends = [code.times(b.add(line, at), 16) for at in columns[1:]]
-            begun, ended = (code.load(b.add(self.field("lines"), at), I64) for at in ends)
-            masses = [code.load(code.sum(self.field("lines"), at, 8), I64) for at in ends]
+            ends = [self._ends(row.index, at) for at in columns[1:]]
+            begun, ended = (code.load(at, I64) for at in ends)
+            masses = [code.load(code.sum(at, 8), I64) for at in ends]
             tap = b.sub(b.mul(b.sub(row.index, rows[0]), kernel), columns[0])
             base = b.add(mine, b.mul(b.mul(tap, features), lanes))
             fits = b.icmp_signed("<=", b.sub(masses[1], masses[0]), small)
@@ -190,7 +252,7 @@ class _Steps:
         code, b = self.code, self.b
         wide = vector(type, LANES)
         with code.loop(ended, start=begun, carried=[code.number(0, wide)]) as event:
-            pair = b.add(self.field("list"), code.times(event.index, 8))
+            pair = b.add(self.field("list"), code.times(event.index, PAIR))
             position, count = (code.load(code.sum(pair, 4 * n), I32) for n in range(2))
             at = b.add(base, b.mul(b.sext(position, I64), lanes))
             w = b.sext(code.load(at, vector(I8, LANES)), wide)
@@ -200,8 +262,9 @@ class _Steps:
         more = found if type is I32 else b.sext(found, _WIDE)
         b.store(b.add(b.load(self.total), more), self.total)
 
-    def _update(self, sums: Any, offset: Any, block: Any, y: Any, x: Any) -> None:
+    def _update(self, sums: Any, spot: Any, block: Any, y: Any, x: Any) -> None:
         code, b = self.code, self.b
+        offset = code.times(spot, _WORDS)
         at = b.add(self.field("v"), offset)
         v = code.intrinsic("sadd.sat", code.load(at, _WIDE), sums)
         fired = b.icmp_signed(">=", v, self.splat("high"))

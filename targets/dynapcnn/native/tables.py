@@ -47,6 +47,7 @@ FIELDS = (
     "given_ends",
     "list",
     "lines",
+    "row",
     "largest",
     "small",
     "events",
