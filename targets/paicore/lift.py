@@ -2,9 +2,9 @@
 
 Ticks are those of the program: a core does its tick `first` at its local step 0. A spike in time
 slot s is read s div L local steps after it was sent, so an edge is a `delay` of as many ticks as
-the cores' `first` ticks leave of that; rows of buffers and bursts have no counterpart. Cores that
-hear the same sources and keep the same time become one matrix. `lift` gives nothing where that
-would not be exact in every bit; the emulator runs such a build.
+the cores' `first` ticks leave of that; rows of buffers and bursts have no counterpart. Cores of a
+layer that hear the same sources and keep the same time become one matrix. `lift` gives nothing
+where that would not be exact in every bit; the emulator runs such a build.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from snnc.diagnostics import SnncError
+from snnc.ir.analysis import run_order
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Value
 from snnc.ir.types import I8, I16, I32, U1, U8, Element, Type, train
@@ -60,7 +62,7 @@ class _Edges:
 
 @frozen(eq=False)
 class _Population:
-    """Neurons of equal modes and times with equal edges; weights `(neurons, edges)`."""
+    """Neurons of a layer, of equal modes and times with equal edges; weights `(neurons, edges)`."""
 
     rows: NDArray[np.intp]
     core: Core
@@ -85,7 +87,11 @@ def lift(system: System) -> Lifted | None:
     sizes = [kind.size for kind in system.inputs.values()]
     offsets = dict(zip(system.inputs, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
     edges = _edges(placed, offsets, sum(sizes))
-    populations = [p for group in _groups(placed, edges) for p in _populations(system, group)]
+    layers = np.zeros(len(placed.tables["core"]), dtype=np.int64)
+    for number, layer in enumerate(placed.layers):
+        layers[layer.rows()] = number
+    groups = _groups(placed, edges)
+    populations = [p for group in groups for p in _populations(system, group, layers)]
     if any((one.edges.delays < 0).any() for one in populations):
         return None
     return _Writer(system, populations, offsets, sum(sizes)).lifted()
@@ -122,14 +128,15 @@ def _edges(placed: Placed, offsets: dict[str, int], inputs: int) -> list[_Edges]
             signals[core.place][columns] = first + np.arange(len(columns))
             delays[core.place][columns] = item.slot // item.extension + core["first"] - item.first
     for core in placed.cores:
-        for reader, rows, columns, steps in _sent(placed, core):
+        for reader, rows, columns, slots in _sent(placed, core):
             signals[reader.place][columns] = inputs + rows
+            steps = _steps(core, reader, slots)
             delays[reader.place][columns] = steps + reader["first"] - core["first"]
     return [_fed(signals[core.place], delays[core.place], core) for core in placed.cores]
 
 
 def _sent(placed: Placed, core: Core) -> Iterator[tuple[Core, Ints, Ints, Ints]]:
-    """Yield (reader, rows, weight columns there, local steps later) of what a core sends."""
+    """Yield (reader, rows, weight columns there, slots in ticks) of what a core sends."""
     rows, wide = slice(core.row, core.row + core.count), core["target_extension"]
     numbers = np.arange(core.row, core.row + core.count)
     for (chip, base, mask), mine in destinations(placed, rows):
@@ -137,6 +144,15 @@ def _sent(placed: Placed, core: Core) -> Iterator[tuple[Core, Ints, Ints, Ints]]
         if chip in placed.chips:
             for reader in region(placed, chip, base, mask).used:
                 yield reader, numbers[mine], reader.columns(slot, axon), slot // wide
+
+
+def _steps(core: Core, reader: Core, slots: Ints) -> Ints:
+    """Return how many local steps after that of its source a spike is read.
+
+    Slots count modulo the depth of a buffer; a spike waits from 1 step to as many as that.
+    """
+    apart, depth = reader["start"] - core["start"], LIMITS.slots // reader["extension"]
+    return (slots + apart - 1) % depth + 1 - apart if core["start"] else slots
 
 
 def _fed(signals: Ints, delays: Ints, core: Core) -> _Edges:
@@ -154,8 +170,13 @@ def _groups(placed: Placed, edges: list[_Edges]) -> list[list[tuple[Core, _Edges
     return list(found.values())
 
 
-def _populations(system: System, group: list[tuple[Core, _Edges]]) -> list[_Population]:
-    """Return the neurons of some cores that hear the same, apart by mode."""
+def _populations(
+    system: System, group: list[tuple[Core, _Edges]], layers: Ints
+) -> list[_Population]:
+    """Return the neurons of some cores that hear the same, apart by mode and by layer.
+
+    Layers of one core may hear each other within a tick; in one matrix they would wait for it.
+    """
     core, edges = group[0]
     rows = np.concatenate([np.arange(c.row, c.row + c.count) for c, _ in group])
     weights = np.concatenate(
@@ -163,7 +184,8 @@ def _populations(system: System, group: list[tuple[Core, _Edges]]) -> list[_Popu
     )
     used = weights.any(axis=0)
     edges = _Edges(edges.columns[used], edges.signals[used], edges.delays[used])
-    modes = np.stack([system.placed.tables[name][rows] for name in _MODES], axis=1)
+    kinds = [layers[rows], *(system.placed.tables[name][rows] for name in _MODES)]
+    modes = np.stack(kinds, axis=1)
     _, which = np.unique(modes, axis=0, return_inverse=True)
     parts = [np.flatnonzero(which.reshape(-1) == n) for n in range(int(which.max()) + 1)]
     return [_Population(rows[part], core, edges, weights[part][:, used]) for part in parts]
@@ -201,6 +223,10 @@ class _Writer:
             self.build.bind(self.spikes[number], made[-1])
         leaving = self.owner[np.concatenate([item.layer.rows() for item in self.outputs])]
         module = self.build.finish(*(made[n] for n in np.unique(leaving)))
+        try:
+            run_order(module.graph)
+        except SnncError:
+            return None
         return Lifted(module, tuple(v.name for v in made), self.owner, self.place)
 
     def _blocks(self, inputs: dict[str, Type], offsets: dict[str, int]) -> list[tuple[int, Value]]:

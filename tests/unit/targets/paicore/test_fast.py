@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import snnc
 from snnc.diagnostics import SnncError
 from snnc.runtime.native.engine import NativeEngine
 from snnc.runtime.numpy_engine import NumpyEngine
@@ -15,6 +16,8 @@ from snnc.targets.paicore.fast import FastProgram, emulate_on
 from snnc.targets.paicore.lift import lift
 from snnc.targets.paicore.options import Options
 from snnc.targets.paicore.program import Program
+from tests.golden.paibox_translate import translate
+from tests.golden.run import case_folders
 from tests.laws.networks import networks
 from tests.laws.test_paicore import TARGET, lower
 from tests.unit.targets.paicore.placed_modules import Placement, loop, tiny, wide
@@ -78,7 +81,7 @@ def test_random_networks_run_alike():
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
-        max_examples=15,
+        max_examples=6,
     )
     @given(networks())
     def law(case):
@@ -90,6 +93,29 @@ def test_random_networks_run_alike():
 
     law()
     assert sum(lifted) > len(lifted) // 2
+
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "paibox"
+QUICK = ("29_", "32_", "35_", "59_")
+"""Layers that wait for each other in one core, delays of a whole buffer, sums that come round."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.name, marks=[] if path.name.startswith(QUICK) else [pytest.mark.slow])
+        for path in case_folders(GOLDEN)
+    ],
+)
+def test_golden_networks_run_alike(name, tmp_path):
+    try:
+        case = translate(GOLDEN / name)
+        build = snnc.compile(case.module, "paicore")
+    except SnncError:
+        return
+    build.save(tmp_path / "build")
+    lifted = check(tmp_path / "build", build.trains(case.inputs), ENGINES[:1])
+    assert lifted or name.startswith(("43_", "45_"))
 
 
 def heavy(**neuron):
