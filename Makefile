@@ -41,7 +41,7 @@ bench: $(VENV)/.dev peers
 	touch $@
 
 # Norse is built from source, which asks git for its version where none is told.
-.venv-torch/.ready: $(TORCH_TESTS)/environment.txt $(TORCH_TESTS)/frameworks.txt
+.venv-torch/.ready: pyproject.toml $(TORCH_TESTS)/environment.txt $(TORCH_TESTS)/frameworks.txt
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet -r $(TORCH_TESTS)/environment.txt --editable .
 	SETUPTOOLS_SCM_PRETEND_VERSION_FOR_NORSE=1.1.0 \
