@@ -32,8 +32,9 @@ peers: .venv-paibox/.ready
 # Torch and the four frameworks, whose requirements exclude each other, in an environment of theirs.
 frameworks: .venv-torch/.ready
 
-bench: $(VENV)/.dev peers
+bench: $(VENV)/.dev peers frameworks
 	$(BIN)/snnc bench compile --peer .venv-paibox/bin/python
+	$(BIN)/snnc bench sim --torch .venv-torch/bin/python --paibox .venv-paibox/bin/python
 
 .venv-paibox/.ready:
 	$(PYTHON) -m venv .venv-paibox
