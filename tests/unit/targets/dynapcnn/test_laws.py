@@ -220,15 +220,21 @@ PROGRAM = """
 import hashlib, json, sys
 from pathlib import Path
 import snnc
+from snnc.diagnostics import SnncError
 for path in sorted(Path(sys.argv[1]).glob("*.snn")):
     device, options = json.loads(path.with_suffix(".json").read_text())
-    build = snnc.compile(str(path), f"dynapcnn:{device}", **options)
+    try:
+        build = snnc.compile(str(path), f"dynapcnn:{device}", **options)
+    except SnncError as refused:
+        print(path.name, refused)
+        continue
     files = sorted(p for p in build._files.rglob("*") if p.is_file())
     print(path.name, hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest())
 """
 
 
-def digests(folder: Path, seed: str) -> list[str]:
+def compiled_with(folder: Path, seed: str) -> list[str]:
+    """Return the digest of every build, or why there is none, in a process with a hash seed."""
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
@@ -241,16 +247,16 @@ def same_bytes(folder: Path, count: int) -> None:
 
     def one(wish: Wish) -> None:
         number = next(kept, None)
-        if number is not None and built(wish) is not None:
+        if number is not None:
             save(wish.module, folder / f"{number}.snn")
             said = json.dumps([wish.device, wish.options])
             (folder / f"{number}.json").write_text(said)
 
     settings(RELAXED, max_examples=count)(given(wishes())(one))()
-    first = digests(folder, "0")
-    assert len(first) > count // 2
-    assert len({line.split()[1] for line in first}) > count // 4
-    assert first == digests(folder, "1") == digests(folder, "7")
+    first = compiled_with(folder, "1")
+    digests = {word for line in first for word in line.split()[1:] if len(word) == 64}
+    assert len(digests) > count // 4
+    assert first == compiled_with(folder, "7")
 
 
 def test_files_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
