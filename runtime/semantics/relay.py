@@ -160,8 +160,7 @@ def strided_slice(module: Module, op: Op) -> Meaning:
     """Return ranges of some axes."""
     cuts: dict[int, slice] = {}
     for n, axis in enumerate(op["axes"]):
-        step = op["strides"][n] if op["strides"] else 1
-        cuts[axis] = slice(op["begin"][n], op["end"][n], step)
+        cuts[axis] = slice(op["begin"][n], op["end"][n], op["strides"][n])
     axes = range(len(op.values[0].type.shape))
     index = (slice(None), *(cuts.get(a, slice(None)) for a in axes))
     return _moved(module, op, lambda x: x[index])

@@ -130,7 +130,9 @@ class Build:
 
     @cached_property
     def _host(self) -> Host:
-        engine = pick_engine(self._registry, "numpy", self.module)
+        # A program at the target's own level has no encoders, and no engine but the reference.
+        name = "numpy" if self.module.level in ("snn", "int") else "reference"
+        engine = pick_engine(self._registry, name, self.module)
         return Host(self.module, self.manifest["takes"], engine)
 
     def save(self, folder: str | Path) -> Path:

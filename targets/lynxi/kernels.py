@@ -109,10 +109,8 @@ def _take(site: Site) -> Function:
 def _slice(site: Site) -> Function:
     attrs = site.attrs
     index = [slice(None)] * 16
-    steps = attrs.get("strides") or [1] * len(attrs["axes"])
-    for begin, end, step, axis in zip(
-        attrs["begin"], attrs["end"], steps, attrs["axes"], strict=True
-    ):
+    names = ("begin", "end", "strides", "axes")
+    for begin, end, step, axis in zip(*(attrs[n] for n in names), strict=True):
         index[axis + 1] = slice(begin, end, step)
     return lambda x: x[tuple(index[: x.ndim])]
 

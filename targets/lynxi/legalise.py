@@ -243,8 +243,13 @@ class _Lowering:
         return self._call("transpose", op, self._in(op.values[0]), axes=axes)
 
     def op_slice(self, op: Op) -> Value:
-        cut = {"begin": (op["start"],), "end": (op["stop"],), "axes": (op["axis"] + 1,)}
-        return self._call("strided_slice", op, self._in(op.values[0]), **cut)
+        x = self._in(op.values[0])
+        return self._part(x, op["axis"] + 1, op["start"], op["stop"], op.result.name)
+
+    def _part(self, x: Value, axis: int, start: int, stop: int, name: str = "") -> Value:
+        """Return a range along one axis."""
+        cut = {"begin": (start,), "end": (stop,), "strides": (1,), "axes": (axis,)}
+        return self.s.call("strided_slice", x, name=name, **cut)
 
     def op_relu(self, op: Op) -> Value:
         return self._call("nn.relu", op, self._in(op.values[0]))
@@ -265,14 +270,14 @@ class _Lowering:
         self.later.append((op, ring if by > 1 else None))
         if by == 1:
             return ring
-        oldest = self.s.call("strided_slice", ring, begin=(0,), end=(1,), axes=(1,))
+        oldest = self._part(ring, 1, 0, 1)
         return self._call("squeeze", op, oldest, axis=(1,))
 
     def _kept(self, op: Op, ring: Value | None) -> None:
         self.s.loc = op.loc
         x, flag = self._in(op.values[0]), f"{op.result.name}.past"
         if ring is not None:
-            rest = self.s.call("strided_slice", ring, begin=(1,), end=(op["by"],), axes=(1,))
+            rest = self._part(ring, 1, 1, op["by"])
             x = self.s.call("concatenate", rest, self.s.call("expand_dims", x, axis=1), axis=1)
         self.s.save(flag, x)
 

@@ -112,7 +112,7 @@ def _movements() -> list[OpSpec]:
             "strided_slice",
             "relay: begin:end:strides along axes.",
             (X,),
-            (one("begin", ints), one("end", ints), one("strides", ints, ()), one("axes", ints)),
+            (one("begin", ints), one("end", ints), one("strides", ints), one("axes", ints)),
             rules.sliced,
         ),
         _op("concatenate", "relay: operands in a row.", (MANY,), (axis,), rules.concatenated),

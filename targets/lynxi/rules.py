@@ -139,7 +139,7 @@ def sliced(call: Call) -> tuple[Type, ...]:
     """Return the shape of begin:end:strides along some axes."""
     x: Type = call.types["x"]
     shape = list(x.shape)
-    parts = [call["begin"], call["end"], call["strides"] or [1] * len(call["axes"]), call["axes"]]
+    parts = [call["begin"], call["end"], call["strides"], call["axes"]]
     if len({len(p) for p in parts}) > 1:
         raise call.refuse("begin, end, strides and axes have different lengths")
     for begin, end, step, axis in zip(*parts, strict=True):
