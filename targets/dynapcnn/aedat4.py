@@ -69,7 +69,7 @@ def _plain(package: str) -> Callable[[bytes], bytes]:
         raise fail(
             "missing-package",
             f"the recording is compressed, and {package} is not installed",
-            help=f"pip install {package}, or convert the recording without compression",
+            help="pip install snnc[recordings], or write the recording without compression",
         )
     if package == "lz4":
         found: Callable[[bytes], bytes] = import_module("lz4.frame").decompress
