@@ -1,5 +1,6 @@
 """`snnc passes`, `targets`, `frontends`, `ops`: what is known by name, told from the registry."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -146,13 +147,32 @@ def targets(session: Session, name: str | None, as_json: bool) -> None:
         show_pairs({key: rows[0][key] for key in ("variants", "level", "pipeline")}, "  ")
         _show_options(declared(chosen.target.Options), "  it takes none")
         click.secho("\nHardware", bold=True)
-        show_pairs({k: _plain(v) for k, v in rows[0]["hardware"].items()}, "  ")
+        _show_hardware(rows[0]["hardware"])
     else:
         columns = ("name", "variants", "level", "doc")
         show_table(
             ("target", "variants", "level", "what it is"),
             [[row[c] for c in columns] for row in rows],
         )
+
+
+def _show_hardware(hardware: Mapping[str, Any]) -> None:
+    """Print limits as pairs, and what is a table (such as the memories of each core) as one."""
+    tables = {name: _table(value) for name, value in hardware.items() if _table(value)}
+    show_pairs({k: _plain(v) for k, v in hardware.items() if k not in tables}, "  ")
+    for name, found in tables.items():
+        columns = list(dict.fromkeys(column for _, row in found for column in row))
+        cells = [[str(key), *(_plain(row.get(c, "")) for c in columns)] for key, row in found]
+        show_table((name, *columns), cells)
+
+
+def _table(value: Any) -> list[tuple[Any, Mapping[str, Any]]]:
+    """Return the rows of a list, or mapping, of mappings; none of anything else."""
+    if isinstance(value, Mapping):
+        items = list(value.items())
+    else:
+        items = list(enumerate(value)) if isinstance(value, list) else []
+    return items if all(isinstance(row, Mapping) for _, row in items) else []
 
 
 def _plain(value: Any) -> str:
