@@ -126,7 +126,7 @@ def capture(network: Any, samples: Sequence[Any], options: dict[str, Any]) -> Ca
     """
     import torch
 
-    with _quiet():
+    with quiet():
         declare_ops()
     inner = copied(network)
     reset(inner)
@@ -141,7 +141,7 @@ def capture(network: Any, samples: Sequence[Any], options: dict[str, Any]) -> Ca
             module.forward = forward
     wrapped = _wrapper(inner)
     try:
-        with warnings.catch_warnings(), torch.no_grad(), _quiet():
+        with warnings.catch_warnings(), torch.no_grad(), quiet():
             warnings.simplefilter("ignore")
             program = torch.export.export(wrapped, tuple(samples), strict=False)
     except Exception as error:
@@ -151,7 +151,7 @@ def capture(network: Any, samples: Sequence[Any], options: dict[str, Any]) -> Ca
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence what torch says about other devices, and its own traces where it fails."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -137,11 +137,12 @@ def converted(
     """Return the spiking network; `levels` are thresholds, 1 where a ReLU is not in them."""
     made = with_outputs(lowered, [])
     maker = _Maker(made, named_relus, levels, chosen)
-    for output in lowered.outputs:
+    for number, output in enumerate(lowered.outputs):
         expr, factor = maker.value(output.expr)
         if chosen.spiking_output and expr.kind != "leaf":
             level = levels.get(output.expr, 1.0)
-            expr, factor = maker.neurons(expr, factor, "spike_output", level, expr.loc), 1.0
+            name = f"spike_output_{number}" if number else "spike_output"
+            expr, factor = maker.neurons(expr, factor, name, level, expr.loc), 1.0
         if factor != 1.0 and expr.kind != "leaf":
             expr, factor = maker.scaled(expr, factor), 1.0
         made.outputs.append(evolve(output, expr=expr))

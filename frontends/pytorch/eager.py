@@ -7,7 +7,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.frontends.pytorch.axes import Axes, F, has_time
-from snnc.frontends.pytorch.capture import copied, reset, without_states
+from snnc.frontends.pytorch.capture import copied, quiet, reset, without_states
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.lower import Lowered
 
@@ -95,7 +95,7 @@ def eager(network: Any, batch: Batch, lowered: Lowered) -> Recorded:
         layer = modules[path if path in modules else ""]
         # Before the user's own hooks, which change what the next layer gets.
         layer.register_forward_hook(_recorder(calls[path]), prepend=True)
-    with torch.no_grad():
+    with torch.no_grad(), quiet():
         stepped = lowered.stepping and batch[0].ndim == len(lowered.layout) + 1
         given = tuple(x.clone() for x in batch)
         results = _steps(own, given) if stepped else [without_states(own(*given))]

@@ -95,6 +95,34 @@ def test_a_poisson_encoder_gives_spikes_to_the_first_layer():
     assert "u1[1, 28, 28]~" == str(first.result.type)
 
 
+def test_every_output_gets_neurons_of_its_own():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(8, 3), nn.Linear(8, 2)
+
+        def forward(self, x):
+            y = torch.relu(self.a(x))
+            return self.b(y), self.c(y)
+
+    data = values(32, 6)
+    options = {"convert": True, "spiking_output": True, "normalize_on": data, "encode": "direct"}
+    module = snnc.load(busy(Two(), 2.0), sample=data[:2], **options)
+    assert [(3,), (2,)] == [v.type.shape for v in module.graph.outputs]
+    assert ["neuron"] * 2 == [o.kind for o in module.graph.ops if o.result in module.graph.outputs]
+    levels = [o["threshold"] for o in module.graph.ops if o.kind == "neuron"]
+    assert len(set(levels)) == 3
+
+
+def test_a_spiking_network_stays_as_it_is_behind_an_encoder():
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron", reason="not installed")
+    network = busy(nn.Sequential(nn.Linear(6, 5), neuron.IFNode(), nn.Linear(5, 2)))
+    plain = snnc.load(network, sample=values(2, 6))
+    behind = snnc.load(network, sample=values(2, 6), encode="poisson", seed=3)
+    assert ["poisson", *(o.kind for o in plain.graph.ops)] == [o.kind for o in behind.graph.ops]
+    assert "f32[6]" == str(behind.graph.inputs[0].type)
+
+
 def test_a_network_without_relu_is_not_converted():
     found = refused(
         "conversion-network", nn.Sequential(nn.Linear(4, 3)).eval(), values(2, 4), convert=True
