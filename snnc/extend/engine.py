@@ -53,7 +53,8 @@ class Program(Protocol):
 
         A timed input is `(samples, ticks, *shape)`, a constant one `(samples, *shape)`. Outputs are
         named by the values that the graph returns. `probe` names values (`NAME.v` for potentials)
-        or is ("all",).
+        or is ("all",). Where ops draw at random by the number of a sample, a program takes
+        `first_sample` too: the number of the first one, so that parts give what the whole gives.
         """
 
 
