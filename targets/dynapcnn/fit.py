@@ -11,12 +11,18 @@ MEMORIES = ("kernel", "neuron", "bias")
 
 
 def layer_table(chip: Chip, layers: Sequence[Core]) -> list[str]:
-    """Return a line per layer: the words that it needs, and per core `fits` or what it lacks."""
+    """Return a line per layer, the words that it needs and per core `fits` or what it lacks.
+
+    Behind them stand the words that the cores have.
+    """
     lines = ["layer (kernel/neuron/bias words): " + " ".join(map(str, range(chip.cores)))]
     for number, layer in enumerate(layers):
         need = memory(layer.weights.shape, layer.output, layer.bias is not None)
         cells = [_cell(chip, core, need) for core in range(chip.cores)]
         lines.append(f"{number} %{layer.name} ({'/'.join(map(str, need))}): {' '.join(cells)}")
+    rooms = (chip.kernel, chip.neuron, chip.bias)
+    for name, room in zip(MEMORIES, rooms, strict=True):
+        lines.append(f"{name} words of the cores: {' '.join(map(str, room))}")
     return lines
 
 
