@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from snnc.diagnostics import fail
 from snnc.ir.types import Type, parse_type
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn.commands import STEP, from_stream
+from snnc.targets.dynapcnn.commands import STEP, from_stream, passing
 from snnc.targets.dynapcnn.convolve import see
 from snnc.targets.dynapcnn.event_files import made
 from snnc.targets.dynapcnn.events import EVENT, check_order, events_to_raster, raster_to_events
@@ -144,19 +144,25 @@ def _by_events(
     ends = np.cumsum(words >> np.uint64(56) == STEP)
     times = np.where(cause >= 0, sent["timestamp"][np.maximum(cause, 0)] if len(sent) else 0, 0)
     times = np.where(cause >= 0, times, ends[heard.causes] * dt)
-    core, f, y, x = heard.places.T
-    answers = np.zeros(len(core), dtype=EVENT)
-    columns = {"x": x, "y": y, "feature": f, "layer": core, "timestamp": times}
-    for name, column in columns.items():
-        answers[name] = column
-    pixels = placed.pixels
-    if pixels is None:
+    answers = _events(heard.places[:, 1:], heard.places[:, 0], times)
+    if placed.pixels is None:
         return played, answers
-    seen = _seen(program, sent, step, count)
-    counts = {**played.counts, -1: seen}
-    return Played(counts, played.potentials, played.activity), _with_pixels(
-        program, seen, answers, dt
-    )
+    mine = sent[sent["layer"] == LIMITS.dvs_layer]
+    places = np.column_stack([mine[name] for name in ("feature", "y", "x")])
+    kept, passed = passing(placed.pixels, places)
+    said = _events(passed, LIMITS.dvs_layer, mine["timestamp"][kept])
+    counts = {**played.counts, -1: _seen(program, sent, step, count)}
+    whole = Played(counts, played.potentials, played.activity)
+    return whole, _with_pixels(placed, said, answers)
+
+
+def _events(places: Array, layer: Array | int, times: Array) -> Array:
+    """Return events at places (feature, y, x)."""
+    made = np.zeros(len(places), dtype=EVENT)
+    for name, column in zip(("feature", "y", "x"), places.T, strict=True):
+        made[name] = column
+    made["layer"], made["timestamp"] = layer, times
+    return made
 
 
 def _by_steps(
@@ -182,7 +188,9 @@ def _by_steps(
     parts += [raster_to_events(played.counts[n][0], n, dt) for n in sorted(reported)]
     answers = np.concatenate(parts)
     answers = answers[np.argsort(answers["timestamp"], kind="stable")]
-    return played, answers if seen is None else _with_pixels(program, seen, answers, dt)
+    if seen is None:
+        return played, answers
+    return played, _with_pixels(placed, raster_to_events(seen[0], LIMITS.dvs_layer, dt), answers)
 
 
 def _counts(events: Array, step: Array, count: int, shape: Shape) -> Array:
@@ -200,12 +208,11 @@ def _seen(program: Timestep | Eventwise, sent: Array, step: Array, count: int) -
     return see(pixels, _counts(sent[mine], step[mine], count, shape))
 
 
-def _with_pixels(program: Timestep | Eventwise, seen: Array, answers: Array, dt: int) -> Array:
-    """Return answers with those of the pixel block, if it is monitored, at the times of ticks."""
-    pixels = program.placed.pixels
-    if pixels is None or not pixels.monitor:
+def _with_pixels(placed: Placed, said: Array, answers: Array) -> Array:
+    """Return answers in order of time with those of the pixel block, if it is monitored."""
+    if placed.pixels is None or not placed.pixels.monitor:
         return answers
-    both = np.concatenate([raster_to_events(seen[0], LIMITS.dvs_layer, dt), answers])
+    both = np.concatenate([said, answers])
     return both[np.argsort(both["timestamp"], kind="stable")]
 
 

@@ -90,6 +90,8 @@ def test_the_pixel_block_takes_both_polarities_and_is_heard(kind: Any, tmp_path:
     seen = found.events[found.events["layer"] == 13]
     assert [(0, 0), (1, 2), (5, 5)] == list(zip(seen["x"], seen["y"], strict=True))
     assert [0, 0, 0] == seen["feature"].tolist()
+    expected = [5, 10, 2500] if kind is Eventwise else [0, 0, 2000]
+    assert expected == seen["timestamp"].tolist()
 
 
 def refused(program: Any, dt: int = 1000, ticks: int | None = None, **columns: list[int]) -> str:
