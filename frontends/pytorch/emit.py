@@ -76,11 +76,20 @@ class _Emitter:
         return Emitted(module, layers, tuple(v.name for v in outputs))
 
     def _readouts(self, outputs: list[Value]) -> dict[str, Any]:
-        """Return the attributes that say what forward does with the trains over time."""
-        made = {}
+        """Return the attributes that say what forward does with the trains over time.
+
+        A train that it reads in several ways has a list of them, "all" being the train itself.
+        """
+        ways: dict[str, list[dict[str, Any]]] = {}
         for value, output in zip(outputs, self.lowered.outputs, strict=True):
-            if output.over:
-                made[value.name] = {"over_time": output.over, "factor": output.factor}
+            way = {"over_time": output.over or "all", "factor": output.factor}
+            if way not in ways.setdefault(value.name, []):
+                ways[value.name].append(way)
+        made = {
+            name: tuple(found) if len(found) > 1 else found[0]
+            for name, found in ways.items()
+            if [way["over_time"] for way in found] != ["all"]
+        }
         return {"readout": made} if made else {}
 
     def _settled(self, value: Value) -> Value:

@@ -11,6 +11,7 @@ from spikingjelly.activation_based import encoding, functional, layer, neuron
 from torch import nn
 
 import snnc
+from snnc.ir.write import save
 from tests.unit.frontends.pytorch.agreement import agree, busy, refused, spikes, torch, values
 
 
@@ -99,6 +100,24 @@ def test_the_axis_that_forward_takes_apart_is_time(way):
 def test_time_may_be_stated():
     module = snnc.load(busy(Indexed("plain")), sample=values(6, 2, 1, 6, 6), time=0)
     assert ["reshape", "linear", "neuron"] == kinds(module)
+
+
+def test_a_train_that_is_read_in_several_ways_says_all_of_them(tmp_path):
+    class Several(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.sn = nn.Linear(6, 4), neuron.IFNode(step_mode="m")
+
+        def forward(self, x):
+            y = self.sn(self.fc(x))
+            return y, y.mean(0), y.sum(0)
+
+    module = snnc.load(busy(Several()), sample=values(10, 2, 6))
+    assert ["sn"] == [v.name for v in module.graph.outputs]
+    ways = [("all", 1.0), ("sum", 0.1), ("sum", 1.0)]
+    assert ways == [(w["over_time"], w["factor"]) for w in module.attrs["readout"]["sn"]]
+    save(module, tmp_path / "several.snn")
+    assert module.attrs == snnc.load(str(tmp_path / "several.snn")).attrs
 
 
 @pytest.mark.parametrize("decode", ["last_mem", "mean-mem"])
