@@ -6,6 +6,7 @@ its own runs the meaning of the reference, over all ticks at once where it has n
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from threading import Event
 from typing import Any
 
@@ -198,8 +199,11 @@ class NumpyProgram:
 
     def sample_bytes(self, ticks: int) -> int:
         """Return the bytes of all values of a sample, at least 1."""
-        size = sum(v.type.size * v.type.element.storage.itemsize for v in self.made())
-        return max(1, size * ticks)
+        return max(1, self._tick_bytes * ticks)
+
+    @cached_property
+    def _tick_bytes(self) -> int:
+        return sum(v.type.size * v.type.element.storage.itemsize for v in self.made())
 
 
 def _cut(batch: Batch, at: int, samples: int) -> Batch:

@@ -46,6 +46,7 @@ class Gathered:
             self.element = source.element(compiler.path.vnni)
             self.weight = source.bits()
             self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
+        self._codes: dict[tuple[int, int, bool], tuple[Shape, Function]] = {}
         self._packed: dict[tuple[int, ...], tuple[Array, Array]] = {}
 
     def start(self, samples: int, first_sample: int) -> State:
@@ -69,12 +70,11 @@ class Gathered:
             shape = (len(x), ticks, arrangement.rows, arrangement.channels)
             sums = np.empty(shape, dtype=np.float32 if self.sums == 64 else np.int32)
             fields = {"end": ticks, "spikes": sums.ctypes.data}
-            shape_ = self._shape(element, 4, 4, False)
-            self._call(x, ticks, active, fields, shape_, None)
+            self._call(x, ticks, active, fields, self._code(element, None, 4))
             return [arrangement.outer(sums, 2)], state
         work = self.neurons.work(tick, ticks, state, potentials)
-        shape_ = self._shape(element, work.form.bits // 8, work.spikes.itemsize, potentials)
-        return work.results(self._call(x, ticks, active, work.fields(), shape_, work.form))
+        code = self._code(element, work.form, work.spikes.itemsize)
+        return work.results(self._call(x, ticks, active, work.fields(), code))
 
     def _chosen(self, share: float) -> int:
         """Return the bytes of an input in dot products, or 0 for events."""
@@ -120,9 +120,9 @@ class Gathered:
         ticks: int,
         active: int,
         fields: dict[str, int],
-        shape: Shape,
-        form: Framed | None,
+        code: tuple[Shape, Function],
     ) -> int:
+        shape, function = code
         weights, bias = self._weights(shape)
         buffer = np.empty((ticks + 1) * shape.block, dtype=np.int32)
         kept = [] if shape.dense else self._events(x, ticks, active)
@@ -138,7 +138,7 @@ class Gathered:
         }
         fields |= {n: a.ctypes.data for n, a in zip(("indices", "starts"), kept, strict=False)}
         arguments = _block(fields)
-        return self._function(shape, form)(arguments.ctypes.data)
+        return function(arguments.ctypes.data)
 
     def _events(self, x: Array, ticks: int, active: int) -> list[Array]:
         window = self.source.window
@@ -153,6 +153,15 @@ class Gathered:
         listed = self.compiler.function("events", about, emit)
         listed(len(x) * ticks, x.ctypes.data, indices.ctypes.data, starts.ctypes.data)
         return [indices, starts]
+
+    def _code(self, element: int, form: Framed | None, out: int) -> tuple[Shape, Function]:
+        """Return the shape and the function of a call, made once."""
+        # Of all that forms have, only these differ between the calls of one layer.
+        state, traced = (form.bits // 8, form.traced) if form else (4, False)
+        if (element, state, traced) not in self._codes:
+            shape = self._shape(element, state, out, traced)
+            self._codes[element, state, traced] = shape, self._function(shape, form)
+        return self._codes[element, state, traced]
 
     def _function(self, shape: Shape, form: Framed | None) -> Function:
         form = evolve(form, wide=shape.path.wide) if form else None
