@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 
 from snnc.extend.target import Emitted
+from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
 from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.deploy import script
 from snnc.targets.lynxi.layout import states, write_files
 from snnc.targets.lynxi.options import Options
 from snnc.targets.lynxi.records import RANDOM, Artifact
+
+DEPLOY = "deploy.py"
+"""The script for the vendor's software, beside what it reads."""
 
 
 def emit(module: Module, folder: Path, options: Options) -> Emitted:
@@ -20,7 +25,8 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
         SnncError: `lynxi-malformed`, `output-unwritable`.
     """
     artifact = to_artifact(module)
-    names = write_files(artifact, folder)
+    write_atomically(folder / DEPLOY, script(artifact).encode())
+    names = (*write_files(artifact, folder), DEPLOY)
     latency = {port.name: 0 for port in artifact.outputs}
     layout: dict[str, Any] = {
         "batch": artifact.batch,
