@@ -12,10 +12,10 @@ import numpy as np
 from snnc.diagnostics import SnncError, at, fail
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.opset import level
 from snnc.ir.types import Type, parse_type
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.elements import DTYPES, NAMES
+from snnc.targets.lynxi.ops import LEVEL
 from snnc.targets.lynxi.records import (
     KEY_OF,
     LOAD,
@@ -212,14 +212,13 @@ class _Reader:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact, self.graph = artifact, artifact.graph
         attrs = {k: getattr(artifact, k) for k in BUILD}
-        self.build = Builder(artifact.name, "lynxi", attrs)
+        self.build = Builder(artifact.name, LEVEL.name, attrs)
         self.inputs = {p.name: self.build.input(p.name, p.type) for p in artifact.inputs}
         self.vars: dict[str, Value] = {}
         self.images: dict[int, Value] = {}
         self.scalars: dict[Scalar, Value] = {}
         self.nodes: list[tuple[Value, ...]] = []
         self.saves: dict[str, Value] = {}
-        self.known = level("lynxi").ops
 
     def module(self) -> Module:
         """Return the module."""

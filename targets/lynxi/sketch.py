@@ -15,6 +15,7 @@ from snnc.ir.graph import Module, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.types import F32, Type
 from snnc.ir.weights import Array
+from snnc.targets.lynxi.ops import LEVEL
 
 UNNAMED = "0"
 
@@ -23,7 +24,7 @@ class Sketch(Builder):
     """The graph so far; every op that is added returns its value."""
 
     def __init__(self, module: Module, attrs: dict[str, Any]) -> None:
-        super().__init__(module.name, "lynxi", attrs, module.loc)
+        super().__init__(module.name, LEVEL.name, attrs, module.loc)
         self._scalars: dict[float, Value] = {}
         self._params: dict[str, Value] = {}
         self._open: dict[str, Value] = {}

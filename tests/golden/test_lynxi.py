@@ -13,11 +13,14 @@ import pytest
 from attrs import evolve
 
 from snnc.diagnostics import SnncError
+from snnc.targets.lynxi.assemble import to_artifact, to_module
 from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.emulate import Emulator
 from snnc.targets.lynxi.layout import write_files
 from snnc.targets.lynxi.parse import read
+from snnc.targets.lynxi.pipeline import run_matrix
 from snnc.targets.lynxi.records import DICT_KEY, STATE_KEY, Artifact, Port
+from snnc.targets.lynxi.slices import cut
 
 HERE = Path(__file__).parent / "lynxi"
 BESIDE = Path(__file__).parents[3] / "shared/golden/lynxi"
@@ -71,6 +74,16 @@ def test_a_random_op_of_another_type_than_its_entry_is_refused():
     rows = ({**graph.metas[DICT_KEY][0], "shape": [1, 28, 28]},)
     odd = evolve(graph, metas={**graph.metas, DICT_KEY: rows})
     assert ["random-type"] == [d.code for d in check_states(odd).errors]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("at", [(), ("47",)])
+def test_every_matrix_of_devices_gives_what_one_device_gives(times, at):
+    placed = to_module(tutorial("f32"))
+    slices = [Emulator.of(to_artifact(module)) for module in cut(placed, at)]
+    image = np.random.default_rng(2).random((2, 10, 1, 28, 28), dtype=np.float32)
+    whole = Emulator.of(to_artifact(placed)).run({"image": image}).outputs["digit"]
+    np.testing.assert_array_equal(whole, run_matrix(slices, times, {"image": image}, 10)["digit"])
 
 
 @pytest.mark.parametrize("profile", ["f32", "f16"])
