@@ -90,7 +90,8 @@ class Forms:
         if op.kind in ("sum_pool2d", "avg_pool2d"):
             return self._pool(op, forms[0])
         if op.kind == "reshape":
-            return _reshape(op, forms[0])
+            # Another view of the same map: readers that need the map itself compare the two.
+            return Form(forms[0].parts, forms[0].map, tuple(op["shape"]))
         if op.kind == "add":
             return _add(op, forms)
         if op.kind == "concat":
@@ -184,16 +185,6 @@ def _seen(part: Part, view: View) -> Form:
     """Return the form of a host's train behind the pixel block."""
     shape = view.map(map_of(part.source.type.shape))
     return Form((evolve(part, view=view, features=shape[0]),), shape, shape)
-
-
-def _reshape(op: Op, form: Form) -> Form:
-    shape = tuple(op["shape"])
-    flat = (form.map[0] * form.map[1] * form.map[2],)
-    if shape in (form.map, flat, (*flat, 1, 1)) and (shape != (*flat, 1, 1) or shape == form.map):
-        return Form(form.parts, form.map, shape)
-    if form.map[1:] == (1, 1) and shape[:1] == flat and set(shape[1:]) <= {1}:
-        return Form(form.parts, form.map, shape)
-    raise _refuse(op, f"the map {list(form.map)} can be flattened, not become {list(shape)}")
 
 
 def _add(op: Op, forms: list[Form]) -> Form:

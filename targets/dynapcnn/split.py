@@ -7,6 +7,7 @@ core.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 
 import numpy as np
 from attrs import evolve, frozen
@@ -55,19 +56,15 @@ def _pieces(layer: Layer, sizes: Sizes) -> tuple[Layer, ...]:
     found, start = [], 0
     for number, size in enumerate(sizes):
         kept = slice(start, start + size)
-        shape = layer.result.type.shape
-        own = (
-            (size, *shape[1:])
-            if len(shape) == 3
-            else (layer.result.type.size // len(layer.weights) * size,)
-        )
+        output = (size, *layer.output[1:])
+        flat = len(layer.result.type.shape) == 1
+        type = evolve(layer.result.type, shape=(prod(output),) if flat else output)
         name = f"{layer.result.name}.{number}"
-        type = evolve(layer.result.type, shape=own)
         whole = np.broadcast_to(layer.initial, layer.output)
         piece = evolve(
             layer,
             result=Value(name, type, layer.loc),
-            output=(size, *layer.output[1:]),
+            output=output,
             weights=layer.weights[kept],
             bias=None if layer.bias is None else layer.bias[kept],
             leak=None if layer.leak is None else layer.leak[kept],

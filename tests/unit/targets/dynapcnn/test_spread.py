@@ -49,6 +49,16 @@ def test_pieces_reach_both_halves_of_the_next_layer() -> None:
     assert {"s.0": 0, "s.1": 1, "y.0": 5, "y.1": 6} == cores(b.finish(y))
 
 
+def test_neurons_of_a_linear_layer_in_another_shape_are_cut_too() -> None:
+    b = Builder("shaped", "snn")
+    x = b.input("x", "u8[200]~")
+    made = b.op("linear", x, b.weight("w", weights(0, 512, 200)))
+    s = neuron(b, b.op("reshape", made, shape=(8, 8, 8)), "s")
+    flat = b.op("reshape", s, shape=(512,))
+    y = neuron(b, b.op("linear", flat, b.weight("v", weights(1, 4, 512))), "y")
+    assert {"s.0", "s.1", "y"} == {*cores(b.finish(s, y))}
+
+
 def many_readers(count: int, **attrs: Any) -> Module:
     b = Builder("readers", "snn")
     x = b.input("x", "u8[1, 12, 12]~")
