@@ -56,6 +56,12 @@ class EventChip:
         Raises:
             SnncError: `event-storm`.
         """
+        with self.table.alone:
+            return self._play(commands, steps, wanted, listen)
+
+    def _play(
+        self, commands: Array, steps: int, wanted: Wanted, listen: frozenset[int]
+    ) -> tuple[Played, Heard]:
         for number, core in enumerate(self.placed.cores):
             self._attend(number, core, steps, wanted, core.core in listen)
         before = self.table.counters()

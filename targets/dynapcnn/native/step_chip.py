@@ -1,6 +1,7 @@
 """Runs a sample in time steps by machine code, core after core of each step."""
 
 from collections.abc import Mapping
+from threading import Lock
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class StepChip:
     def __init__(self, placed: Placed) -> None:
         self.placed = placed
         self.table = _table(placed)
+        # Not the table's, which may be replaced.
+        self._alone = Lock()
 
     def play(
         self,
@@ -43,6 +46,16 @@ class StepChip:
         """
         if any(int(array.max(initial=0)) > I32.high >> 1 for array in given.values()):
             return None
+        with self._alone:
+            return self._play(given, steps, potentials, wanted)
+
+    def _play(
+        self,
+        given: Mapping[int, Array],
+        steps: int,
+        potentials: Mapping[int, Array],
+        wanted: Wanted,
+    ) -> Played | None:
         table = self.table
         for number, core in enumerate(self.placed.cores):
             table.point(number, "v", to_memory(potentials[core.core], np.int32))

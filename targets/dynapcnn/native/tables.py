@@ -5,6 +5,7 @@ that they lead to last, padded likewise, so that what one event adds to one plac
 """
 
 from collections.abc import Mapping
+from threading import Lock
 
 import numpy as np
 
@@ -122,12 +123,16 @@ def touched(core: Core) -> Array:
 
 
 class Table:
-    """The entries of cores, and the arrays that their addresses point to, which it keeps alive."""
+    """The entries of cores, and the arrays that their addresses point to, which it keeps alive.
+
+    Who shares a table runs while holding `alone`: the functions let other threads run.
+    """
 
     def __init__(self, cores: tuple[Core, ...], axes: tuple[int, int, int]) -> None:
         self.cores, self._axes = cores, axes
         self.entries = np.zeros((len(cores), SIZE), dtype=np.int64)
         self._kept: dict[tuple[int, str], Array] = {}
+        self.alone = Lock()
         for number, core in enumerate(cores):
             self._describe(number, core)
 

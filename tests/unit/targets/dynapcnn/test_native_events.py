@@ -1,6 +1,7 @@
 """Events by machine code are those of Python: spikes, potentials, activity, what is heard."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from snnc.targets.dynapcnn.native.event_chip import EventChip
 from snnc.targets.dynapcnn.played import Wanted
 from snnc.targets.dynapcnn.python_chip import PythonChip
 from snnc.targets.dynapcnn.records import Destination, Placed
+from snnc.targets.dynapcnn.timestep import Timestep
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, one_layer, saved, small
 from tests.unit.targets.dynapcnn.test_laws import REFUSALS, RELAXED
@@ -94,3 +96,13 @@ def test_a_loop_that_feeds_on_itself_is_refused(
     with pytest.raises(SnncError) as refused:
         heard(kind(placed), placed, np.ones((1, 1, 2, 2), np.uint8))
     assert "event-storm" == refused.value.code
+
+
+@pytest.mark.parametrize("kind", [Timestep, Eventwise])
+def test_threads_may_run_one_program(kind: Any, tmp_path: Path) -> None:
+    program = kind(saved(small(), tmp_path))
+    draws = np.random.Generator(np.random.PCG64(8)).integers(0, 3, (24, 1, 30, 2, 10, 10))
+    expected = [program.run({"x": x}).outputs["y"].tolist() for x in draws]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: program.run({"x": x}).outputs["y"].tolist(), draws))
+    assert expected == found
