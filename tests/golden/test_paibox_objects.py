@@ -125,7 +125,8 @@ def test_files_of_random_networks_do_what_paibox_simulates(rebuilt, name, tmp_pa
     try:
         build = snnc.compile(case.module, target="paicore")
     except SnncError as error:
-        assert error.code in BEYOND
+        if error.code not in BEYOND:
+            raise
         return
     build.save(tmp_path / "build")
     placed = {op["of"] for op in build.placed.ops("layer")}
