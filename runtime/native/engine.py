@@ -86,6 +86,7 @@ class NativeProgram(NumpyProgram):
         self.sources: dict[Op, Source] = {}
         self.fused: dict[Op, Op] = {}
         self._fusions: dict[Op, Kernel] = {}
+        self._plans: dict[tuple[Op, ...], Plan] = {}
         self._ranges = ranges(module)
         self._grids = grids(module) if module.level == "snn" else {}
         super().__init__(module)
@@ -140,11 +141,14 @@ class NativeProgram(NumpyProgram):
 
     def plan(self, wanted: Probes) -> Plan:
         """Return a plan with the fusions of all products that need not be seen."""
-        graph = self.module.graph
-        seen = {*graph.outputs, *wanted.values.values()}
-        fused = {n: product for n, product in self.fused.items() if product.result not in seen}
-        if not fused:
-            return self.whole
+        seen = {*self.module.graph.outputs, *wanted.values.values()}
+        fused = tuple(n for n, product in self.fused.items() if product.result not in seen)
+        if fused not in self._plans:
+            self._plans[fused] = self._planned({neuron: self.fused[neuron] for neuron in fused})
+        return self._plans[fused]
+
+    def _planned(self, fused: dict[Op, Op]) -> Plan:
+        """Return the plan in which some neurons, the keys, do the work of their products too."""
         gone = set(fused.values())
         kernels = {op: k for op, k in self.kernels.items() if op not in gone}
         kernels |= {neuron: self._fusions[neuron] for neuron in fused}

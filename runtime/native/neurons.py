@@ -29,6 +29,7 @@ class Neurons:
             "floor": m.floor,
         }
         self.values = {n: a for n in PARAMETERS if (a := given[n]) is not None}
+        self._forms: dict[tuple[int, bool], Form] = {}
         self._tables: dict[int, tuple[Array, list[Array]]] = {}
         self.narrow = self._narrow(max(-x[0], x[1]))
 
@@ -48,7 +49,10 @@ class Neurons:
 
     def form(self, bits: int, traced: bool) -> Form:
         """Return the form of the code."""
-        return Form.of(self.op, bits=bits, **self.arrangement.frame(self.op, self.values, traced))
+        if (bits, traced) not in self._forms:
+            frame = self.arrangement.frame(self.op, self.values, traced)
+            self._forms[bits, traced] = Form.of(self.op, bits=bits, **frame)
+        return self._forms[bits, traced]
 
     def table(self, bits: int) -> Array:
         """Return the table of parameters: numbers, or addresses of arrays that it keeps alive."""

@@ -58,7 +58,8 @@ class Case:
     @property
     def name(self) -> str:
         """How tables and options call it."""
-        how = f"{self.batch} samples, {self.ticks} ticks, {self.rate:.0%}"
+        samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
+        how = f"{samples}, {self.ticks} ticks, {self.rate:.0%}"
         return f"{self.net.name}: {how}"
 
 
