@@ -15,10 +15,12 @@ pytest.importorskip("llvmlite")
 from snnc.diagnostics import SnncError
 from snnc.ir import Module
 from snnc.ir.types import parse_type
+from snnc.machine.compiler import Compiler
+from snnc.machine.paths import available, choose
 from snnc.targets.dynapcnn import python_chip, storm
 from snnc.targets.dynapcnn.commands import from_rasters
 from snnc.targets.dynapcnn.eventwise import Eventwise
-from snnc.targets.dynapcnn.native import event_chip
+from snnc.targets.dynapcnn.native import event_chip, functions
 from snnc.targets.dynapcnn.native.event_chip import EventChip
 from snnc.targets.dynapcnn.played import Wanted
 from snnc.targets.dynapcnn.python_chip import PythonChip
@@ -106,3 +108,16 @@ def test_threads_may_run_one_program(kind: Any, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda x: program.run({"x": x}).outputs["y"].tolist(), draws))
     assert expected == found
+
+
+@pytest.mark.parametrize("kind", [Timestep, Eventwise])
+def test_every_path_of_the_machine_gives_the_same(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = kind(saved(small(), tmp_path), machine_code=False)
+    x = np.random.Generator(np.random.PCG64(9)).integers(0, 3, (1, 8, 2, 10, 10))
+    expected = program.run({"x": x}, probe=("all",))
+    for path in available():
+        compiler = Compiler(choose(path), None)
+        monkeypatch.setattr(functions, "_compiler", lambda made=compiler: made)
+        same(expected, kind(tmp_path / "build").run({"x": x}, probe=("all",)))
