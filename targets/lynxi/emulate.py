@@ -79,7 +79,7 @@ class Emulator:
     def _start(self, artifact: Artifact) -> None:
         self.graph = artifact.graph
         check_states(self.graph).check()
-        self.steps: list[tuple[int, Binding, kernels.Function]] = []
+        self.steps: list[tuple[int, Binding, list[Arg], kernels.Function]] = []
         self.constants: dict[int, Array] = {}
         self.params = {n: self._held(a) for n, a in artifact.params.items()}
         self.images = [self._held(a) for a in self.graph.constants]
@@ -114,7 +114,7 @@ class Emulator:
         if len(constant) == len(held):
             self.constants[index] = self._checked(index, binding, run(*constant))
         else:
-            self.steps.append((index, binding, run))
+            self.steps.append((index, binding, args, run))
 
     def _expanded(self, binding: Binding) -> list[Arg]:
         """Return the arguments of a binding, a group's members in its place."""
@@ -326,9 +326,9 @@ class _Lanes:
         for index, _ in program.graph.of(RANDOM):
             self.now[index] = self.draws[index][:, tick]
         kept: dict[str, Array] = {}
-        for index, binding, run in program.steps:
-            args = [self._value(arg) for arg in program._expanded(binding)]
-            self.now[index] = program._checked(index, binding, run(*args))
+        for index, binding, args, run in program.steps:
+            made = run(*(self._value(arg) for arg in args))
+            self.now[index] = program._checked(index, binding, made)
         for index, binding in program.graph.of(SAVE):
             self.now[index] = self._value(binding.args[0])
             kept[program.flags[index]] = self.now[index]

@@ -1,4 +1,4 @@
-"""Runs a matrix of devices for real: every slice on its own emulator, states moved as bytes.
+"""Runs devices for real: a matrix of slices, each on its own emulator, or samples side by side.
 
 Time slice g of model slice m gets the steps that `split_steps` gives it, the outputs of slice
 m - 1 as inputs, and the states of time slice g - 1 as the region that apu.json names: all states of
@@ -39,6 +39,30 @@ def unpack(program: Emulator, region: Array, like: State) -> State:
         numbers = cut.view(kind.newbyteorder("<")).astype(kind)
         held[row["flag"]] = numbers.reshape(len(region), *row["shape"])
     return evolve(like, held=held)
+
+
+def run_parallel(
+    program: Emulator, chips: int, inputs: Mapping[str, Array], ticks: int
+) -> dict[str, Array]:
+    """Return the outputs of samples dealt to chips that hold the same build, a batch to each.
+
+    Of a group of chips x batch samples, chip c gets those from c x batch on; the outputs come back
+    in the order of the samples.
+
+    Raises:
+        SnncError: `device-matrix` for no chip; what the emulator refuses.
+    """
+    if chips < 1:
+        raise fail("device-matrix", f"{chips} chips", help="deal samples to at least one chip")
+    lanes = program.artifact.batch
+    devices = [Emulator.of(program.artifact) for _ in range(chips)]
+    samples = len(next(iter(inputs.values())))
+    parts: list[Mapping[str, Array]] = []
+    for number, start in enumerate(range(0, samples, lanes)):
+        cut = {name: array[start : start + lanes] for name, array in inputs.items()}
+        device = devices[number % chips]
+        parts.append(device.run(cut, ticks=ticks, first_sample=start).outputs)
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 def run_matrix(

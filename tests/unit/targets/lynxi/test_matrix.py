@@ -6,7 +6,7 @@ import pytest
 from snnc.diagnostics import SnncError
 from snnc.targets.lynxi.assemble import to_artifact
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.pipeline import pack, run_matrix, unpack
+from snnc.targets.lynxi.pipeline import pack, run_matrix, run_parallel, unpack
 from snnc.targets.lynxi.slices import cut
 from snnc.targets.lynxi.timing import Costs, split_steps, timeline
 from tests.unit.targets.lynxi.networks import build, small, train
@@ -89,6 +89,15 @@ def test_cuts_that_need_more_than_one_value_are_refused():
     assert "slice-cut" == code_of(cut, placed, ("hiden",))
     assert "slice-cut" == code_of(cut, placed, ("digit.v",))
     assert "slice-cut" == code_of(cut, placed, ("hidden", "hidden"))
+
+
+@pytest.mark.parametrize(("chips", "batch"), [(1, 1), (2, 2), (3, 2), (2, 4)])
+def test_samples_dealt_to_chips_come_back_in_order(chips, batch):
+    program = Emulator.of(to_artifact(build(small(), batch=batch).placed))
+    x = {"x": train((7, 5, 6))}
+    actual = run_parallel(program, chips, x, 5)["digit"]
+    np.testing.assert_array_equal(program.run(x).outputs["digit"], actual)
+    assert "device-matrix" == code_of(run_parallel, program, 0, x, 5)
 
 
 def test_slices_of_different_networks_are_refused():
