@@ -12,10 +12,11 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
-from snnc.frontends.pytorch.axes import F, Sizes, has_time
+from snnc.frontends.pytorch.axes import Sizes, has_time
 from snnc.frontends.pytorch.eager import Batch, Recorded, arranged, eager, fewer, inputs
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
+from snnc.frontends.pytorch.layout import axes_of_rank
 from snnc.frontends.pytorch.lower import Lowered
 from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
@@ -162,13 +163,12 @@ def _given(batch: Batch, lowered: Lowered, emitted: Emitted, ticks: int) -> dict
 def _train(x: Any, lowered: Lowered, rank: int, ticks: int) -> Array:
     """Return one input as the module takes it; `rank` is the number of the sample's own axes."""
     array = np.asarray(x)
-    lead = tuple(a for a in lowered.layout if a != F)
     if lowered.stepping:
-        full = array if array.ndim == len(lead) + rank + 1 else array[None]
+        full = array if array.ndim == rank + 2 else array[None]
         return np.swapaxes(full, 0, 1)
     if not has_time(lowered.layout):
         return array
-    return arranged([x], (*lead, *(F for _ in range(rank))), lowered)[:, :ticks]
+    return arranged([x], axes_of_rank(lowered.layout, array.ndim), lowered)[:, :ticks]
 
 
 def _first(

@@ -27,8 +27,8 @@ class Options:
 
     time: str = option(
         "auto",
-        help="where the sample has time: step (one tick), static (none), 0, 1, or auto",
-        choices=("auto", "step", "static", "0", "1"),
+        help="where the sample has time: step (one tick), static (none), an axis, or auto",
+        choices=("auto", "step", "static", "0", "1", "2", "3", "4"),
     )
     input: str = option(
         "auto",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from snnc.diagnostics import fail, named
-from snnc.frontends.pytorch.axes import Axes, F, Sizes
+from snnc.frontends.pytorch.axes import Axes, Axis, F, Sizes
 from snnc.frontends.pytorch.capture import Capture
 from snnc.frontends.pytorch.movements import CASTS, SAME
 
@@ -17,16 +17,30 @@ def ticks_of(captured: Capture, samples: Sequence[Any], time: Any) -> tuple[Size
     axis says that this is time; else layers that are called once take one tick.
     """
     sizes, axes = _first_axes(captured, tuple(samples[0].shape), time)
-    lead = [sizes.of(a) for a in axes if a != F]
     for number, sample in enumerate(samples[1:], 1):
-        if list(sample.shape[: len(lead)]) != lead:
+        own = axes_of_rank(axes, sample.ndim)
+        if not fits(own, sample.shape, sizes):
             raise fail(
                 "sample-shape",
-                f"input {number} of the sample is {list(sample.shape)}; it begins with {lead} as "
-                "the first one does",
+                f"input {number} of the sample is {list(sample.shape)}; its axes of time and batch "
+                f"are not those of the first one, {list(samples[0].shape)}",
                 help="give all inputs the same axes of time and batch",
             )
     return sizes, axes
+
+
+def axes_of_rank(axes: Axes, rank: int) -> Axes:
+    """Return the axes of another input: time and batch where the first one has them."""
+    lead = tuple(a for a in axes if a != F)
+    if F in axes[: len(lead)]:
+        return axes
+    return (*lead, *(F for _ in range(rank - len(lead))))
+
+
+def fits(axes: Axes, shape: Sequence[int], sizes: Sizes) -> bool:
+    """Whether a shape has time and batch of these sizes where its axes say it."""
+    same = len(axes) == len(shape)
+    return same and all(a == F or sizes.of(a) == n for a, n in zip(axes, shape, strict=True))
 
 
 def _first_axes(captured: Capture, shape: tuple[int, ...], time: Any) -> tuple[Sizes, Axes]:
@@ -44,21 +58,25 @@ def _first_axes(captured: Capture, shape: tuple[int, ...], time: Any) -> tuple[S
     spread = _spread(captured, shape) if orders == ["TB"] and time in ("auto", "static") else 0
     if axis == "auto":
         indexed = _indexed(captured)
-        axis = indexed if indexed is not None else "static" if turns > 1 else "step"
-    if axis in ("step", "static") or spread:
-        ticks, lead = (1 if axis == "step" else spread or turns), [("B",)]
-    else:
-        ticks, lead = shape[axis], [("T",), ("B",)] if axis == 0 else [("B",), ("T",)]
-    if len(shape) < len(lead) + 1:
+        # Layers that are called once take one tick, whatever else is taken apart.
+        looped = indexed is not None and (turns > 1 or shape[indexed] == 1)
+        axis = indexed if looped else "static" if turns > 1 else "step"
+    still = axis in ("step", "static") or bool(spread)
+    wanted = ["batch"] if still else ["time", "batch"]
+    if len(shape) <= len(wanted) or (not still and axis >= len(shape)):
         raise fail(
             "sample-shape",
-            f"the sample {list(shape)} has {len(shape)} axes; it needs "
-            f"{' and '.join('time' if a == ('T',) else 'batch' for a in lead)} before its own",
+            f"the sample {list(shape)} has {len(shape)} axes; it needs {' and '.join(wanted)} "
+            "beside its own",
             help="give the sample a batch axis: sample[None]",
         )
-    batch = shape[lead.index(("B",))]
-    axes = (*lead, *(F for _ in shape[len(lead) :]))
-    return Sizes(ticks, batch), axes
+    if still:
+        ticks = 1 if axis == "step" else spread or turns
+        return Sizes(ticks, shape[0]), (("B",), *(F for _ in shape[1:]))
+    batch = 1 if axis == 0 else 0
+    places: dict[int, Axis] = {axis: ("T",), batch: ("B",)}
+    axes = tuple(places.get(i, F) for i in range(len(shape)))
+    return Sizes(shape[axis], shape[batch]), axes
 
 
 def _merged(captured: Capture, shape: tuple[int, ...]) -> tuple[Sizes, Axes]:
@@ -113,6 +131,7 @@ def _indexed(captured: Capture) -> int | None:
     for node in captured.program.graph.nodes:
         if str(node.target) in ("aten.select.int", "aten.unbind.int"):
             axis = int(node.args[1]) if len(node.args) > 1 else 0
+            axis %= len(node.args[0].meta["val"].shape)
             found = _axis_of_input(node.args[0], axis, names)
             if found is not None:
                 return found

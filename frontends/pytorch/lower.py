@@ -18,10 +18,11 @@ from snnc.frontends.pytorch.axes import Axes, F, Sizes, Untrackable, has_time
 from snnc.frontends.pytorch.capture import Capture
 from snnc.frontends.pytorch.expr import Expr, Expressions
 from snnc.frontends.pytorch.flow import Flow, Ops
-from snnc.frontends.pytorch.layout import ticks_of
+from snnc.frontends.pytorch.layout import axes_of_rank, ticks_of
 from snnc.frontends.pytorch.movements import CASTS, SAME, same
 from snnc.frontends.pytorch.origins import Place, place_of
 from snnc.frontends.pytorch.sites import ROLES, Site
+from snnc.frontends.pytorch.unknown import draws, unknown
 from snnc.frontends.pytorch.unroll import summed, unified
 
 
@@ -140,7 +141,7 @@ class Walk:
         if function is None and name.split(".")[1] in (*SAME, *CASTS):
             function = same
         if function is None:
-            raise self._unknown(name)
+            raise unknown(self.ops, name)
         try:
             return function(self.ops, **_named(node.target, args, keywords))
         except Untrackable as error:
@@ -155,8 +156,8 @@ class Walk:
         """Return a constant, or zeros of the batch as the zero that states begin with."""
         import torch
 
-        if any(word in name for word in _RANDOM):
-            raise self._unknown(name)
+        if draws(name):
+            raise unknown(self.ops, name)
         with torch.no_grad():
             made = node.target(*args, **keywords)
         fresh = name.split(".")[1] in ("zeros", "zeros_like", "new_zeros", "full", "full_like")
@@ -164,22 +165,6 @@ class Walk:
             zero = self.exprs.make("zero", (), shape[1:], self.ops.loc)
             return Flow(zero, (("B",), *(F for _ in shape[1:])))
         return made
-
-    def _unknown(self, name: str) -> Exception:
-        if any(word in name for word in _RANDOM):
-            return self.ops.refuse(
-                f"{name} draws random numbers, which a chip does not",
-                "encode outside the network: give the spikes as its input, or convert with an "
-                "encoder of the IR (poisson), which has a seed",
-            )
-        for words, what, help in _KNOWN:
-            if any(word in name for word in words):
-                return self.ops.refuse(what, help)
-        return self.ops.refuse(
-            f"{name} has no form on a chip or in the IR",
-            "use linear, convolution, pooling, batch norm, sums, reshapes and neuron layers; "
-            "do other work before or after the network",
-        )
 
     def _neuron(self, x: Any, states: Sequence[Any], key: str) -> list[Flow]:
         path, *roles = key.split(",")
@@ -315,39 +300,6 @@ class Walk:
         return mean if factor == float(np.float32(mean)) else factor
 
 
-_RANDOM = (".rand", ".bernoulli", ".normal", ".poisson", ".multinomial", ".uniform")
-
-_KNOWN = (
-    (
-        ("softmax", "attention"),
-        "softmax attention has no form on a chip or in the IR: it divides by a sum of exponentials",
-        "leave a softmax at the end to the host; replace attention by layers with weights",
-    ),
-    (
-        ("sj_", ".gt.", ".ge.", ".lt.", ".le.", "heaviside", ".where.", ".sign."),
-        "a comparison outside a neuron layer, whose state (if it has one) cannot be seen",
-        "use a neuron layer of sinabs, snnTorch, SpikingJelly or Norse; a program of torch.export "
-        "that holds their neurons in line has lost their states: give the module itself",
-    ),
-    (
-        ("nonzero", "unique", "masked_select"),
-        "a shape that depends on data",
-        "chips have one shape for all inputs: keep every element, with zeros where there is none",
-    ),
-    (
-        ("aten.gru", "aten.lstm", "aten.rnn"),
-        "a recurrent layer of torch: it has gates or a smooth state",
-        "use a recurrent layer of a spiking framework",
-    ),
-    (
-        ("layer_norm", "group_norm", "instance_norm"),
-        "a norm with the statistics of each input",
-        "use batch norm, whose statistics are constant after training",
-    ),
-)
-"""Words in names of ATen functions, what is to be said of them, and the way out."""
-
-
 def _live(nodes: Sequence[Any]) -> set[Any]:
     """Return what results and layers depend on; statistics that forward only keeps are not."""
     live: set[Any] = set()
@@ -398,13 +350,11 @@ def lower(captured: Capture, samples: Sequence[Any], time: Any, names: Sequence[
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name in given:
             name, sample = names[given[node.name]], samples[given[node.name]]
-            lead = tuple(a for a in axes if a != F)
-            own = (*lead, *(F for _ in sample.shape[len(lead) :]))
+            own = axes_of_rank(axes, sample.ndim)
+            shape = tuple(n for n, a in zip(sample.shape, own, strict=True) if a == F)
             single = sizes.ticks == 1 and not has_time(axes)
             timed = single or has_time(axes)
-            expr = walk.exprs.make(
-                "input", (), sample.shape[len(lead) :], named(name), name=name, timed=timed
-            )
+            expr = walk.exprs.make("input", (), shape, named(name), name=name, timed=timed)
             bound[node] = Flow(expr, own, 0 if single else None)
         elif node.op == "placeholder":
             bound[node] = stored[targets[node.name]]

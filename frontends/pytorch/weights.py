@@ -20,6 +20,12 @@ def load_weights(network: Any, path: Path) -> Any:
     state = _state(path)
     own = copied(network)
     expected = own.state_dict()
+    if not any(name in state for name in expected):
+        # Checkpoints of classifiers hold the network as their part `backbone`.
+        prefix = "backbone."
+        state = {
+            n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
+        } or state
     missing = [n for n in expected if n not in state]
     extra = [n for n in state if n not in expected]
     wrong = [

@@ -106,6 +106,34 @@ def test_delays_are_delays(mode):
     assert [3] == [op["by"] for op in module.graph.ops if op.kind == "delay"]
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3, 4])
+def test_time_may_be_any_axis(axis):
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.sn = nn.Conv2d(2, 3, 3), neuron.IFNode()
+
+        def forward(self, x):
+            return torch.stack([self.sn(self.conv(one)) for one in x.unbind(axis)], dim=axis)
+
+    network, x = busy(Loop()), values(SAMPLES, TICKS, 2, 4, 4)
+    moved = x.movedim(1, axis)
+    module = snnc.load(network, sample=moved[:2])
+    assert "f32[2, 4, 4]~" == str(module.graph.inputs[0].type)
+    ours = snnc.run(module, {"x": x.numpy()}).outputs["sn"]
+    theirs = network(moved).movedim(axis, 1).detach().numpy()
+    assert 0 < theirs.mean() < 1
+    assert (ours == theirs).all()
+
+
+def test_channels_taken_apart_are_no_ticks():
+    def forward(self, x):
+        return self.sn(self.fc(x[:, 0]) - self.fc(x[:, 1]))
+
+    agree(written(forward), values(TICKS, SAMPLES, 2, 6))
+
+
 def test_two_inputs_are_read_by_the_names_of_forward():
     class Two(nn.Module):
         def __init__(self):
