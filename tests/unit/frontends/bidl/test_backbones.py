@@ -76,6 +76,22 @@ def test_a_configuration_compiles_without_being_run(tmp_path):
     assert ["f32[1, 8, 8]~"] == [str(v.type) for v in module.graph.inputs]
 
 
+def test_the_checkpoint_of_a_configuration_may_hold_a_whole_classifier(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(
+        "model = dict(backbone=dict(type='SeqClif3Flif2DgItout', timestep=2, input_channels=1,"
+        " h=8, w=8, nclass=3))\n"
+    )
+    torch.manual_seed(8)
+    network = backbone("SeqClif3Flif2DgItout", timestep=2, input_channels=1, h=8, w=8, nclass=3)
+    state = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "latest.pkl")
+    module = snnc.load(path, checkpoint=str(tmp_path / "latest.pkl"))
+    name = "body.1.conv.weight"
+    held = module.weights[name].tensor.array()
+    np.testing.assert_array_equal(network.state_dict()[name].numpy(), held)
+
+
 def test_two_slices_of_a_residual_network_give_what_the_whole_gives():
     torch.manual_seed(6)
     options = {"depth": 10, "input_channels": 1, "stem_channels": 4, "base_channels": 4}
