@@ -34,7 +34,7 @@ Operand = Value | Symbol
 
 
 def _frozen_attrs(attrs: Mapping[str, Attr]) -> Mapping[str, Attr]:
-    return MappingProxyType(dict(attrs))
+    return attrs if isinstance(attrs, MappingProxyType) else MappingProxyType(dict(attrs))
 
 
 @frozen(eq=False)

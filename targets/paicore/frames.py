@@ -187,14 +187,22 @@ def encode(layout: Layout, fields: Mapping[str, ArrayLike]) -> Words:
         )
     same = [0] * layout.words
     columns: list[tuple[Field, Words, bool]] = []
+    shapes = set()
     for f in layout.fields:
         given = fields[f.name]
         if isinstance(given, int) and f.range[0] <= given <= f.range[1]:
-            for word, low, done, width in layout.pieces[f.name]:
-                same[word] |= (given >> done & (1 << width) - 1) << low
+            least = most = int(given)
         else:
-            columns.append((f, *_checked(layout, f, given)))
-    lengths = {value.shape for _, value, _ in columns} - {(1,)}
+            value = np.asarray(given)
+            least, most = _ends(layout, f, value)
+            shapes.add(value.shape)
+        if least == most:
+            for word, low, done, width in layout.pieces[f.name]:
+                same[word] |= (least >> done & (1 << width) - 1) << low
+        else:
+            raw = value.astype(np.int64).view("u8") if least < 0 else value.astype(np.uint64)
+            columns.append((f, raw, least >= 0))
+    lengths = shapes - {(), (1,)}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise fail(
             "frame-fields",
@@ -227,13 +235,18 @@ def extract(layout: Layout, name: str, words: Words) -> Words:
     return value
 
 
-def _checked(layout: Layout, f: Field, given: ArrayLike) -> tuple[Words, bool]:
-    """Return the values of a field as words, and whether none is negative."""
+def _ends(layout: Layout, f: Field, value: NDArray[Any]) -> tuple[int, int]:
+    """Return the least and the greatest value of a field, 0 where there is none.
+
+    Raises:
+        SnncError: `frame-value` unless all are integers that the field holds.
+    """
     low, high = f.range
-    value = np.atleast_1d(np.asarray(given))
     whole = value.dtype.kind in "iub"
-    least = value.min() if whole and value.size else 0
-    if not whole or (value.size and (least < low or value.max() > high)):
+    if whole and not value.size:
+        return 0, 0
+    least, most = (int(value.min()), int(value.max())) if whole else (0, 0)
+    if not whole or least < low or most > high:
         bad = np.flatnonzero((value < low) | (value > high)) if whole else [0]
         sample = value.ravel()[bad[0]] if value.size else value.dtype
         raise fail(
@@ -241,8 +254,7 @@ def _checked(layout: Layout, f: Field, given: ArrayLike) -> tuple[Words, bool]:
             f"{layout.name}: {f.name} = {sample} is not an integer in {low}..{high}",
             help=f"the field has {f.width} bits",
         )
-    signed = value.dtype.kind == "i"
-    return value.astype(np.int64).view("u8") if signed else value.astype(np.uint64), least >= 0
+    return least, most
 
 
 def _signed(f: Field, raw: Words) -> Ints:
