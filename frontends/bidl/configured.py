@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 SIDES = (("input_channels", "c0"), ("h", "h0"), ("w", "w0"))
 
 
-def configured(path: Path, options: "Options") -> tuple[Any, Any]:
-    """Return the network that a configuration describes, and zeros of its input's shape.
+def configured(path: Path, options: "Options") -> tuple[Any, Any, dict[str, Any]]:
+    """Return the network that a configuration describes, zeros of its input's shape, and the rest.
+
+    The rest is `unused`, the names that deployment does not need, and `devices`, its matrix.
 
     Raises:
         SnncError: `bidl-config`, `bidl-backbone`, `bidl-option`, `bidl-neuron`; what a file of
@@ -42,7 +44,9 @@ def configured(path: Path, options: "Options") -> tuple[Any, Any]:
             text = f"{path.name} does not say the shape of an input"
             raise fail("bidl-config", text, place, help="give --input-shape 1,C,H,W")
         shape = (1, *found)
-    return network, torch.zeros(tuple(shape))
+    told: dict[str, Any] = {"unused": config.unused} if config.unused else {}
+    told |= {"devices": config.devices} if config.devices else {}
+    return network, torch.zeros(tuple(shape)), told
 
 
 def _of_file(text: str, arguments: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.extend.options import build
 from snnc.extend.passes import option
@@ -73,16 +73,19 @@ class Bidl:
         from snnc.frontends.pytorch.samples import as_samples
         from snnc.frontends.pytorch.weights import load_weights
 
-        given = dict(options)
+        given, told = dict(options), dict[str, Any]()
         sample = given.pop("sample", None)
         chosen: Options = build(Options, given, "front end bidl")
         if isinstance(source, (str, Path)):
             from snnc.frontends.bidl.configured import configured
 
-            source, sample = configured(Path(source), chosen)
+            source, stated, told = configured(Path(source), chosen)
+            sample = stated if sample is None else sample
         if isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
         if chosen.weights or chosen.checkpoint:
             source = load_weights(source, Path(chosen.weights or chosen.checkpoint))
         tensors = as_samples(sample, argument_names(source))
-        return lower(capture(source, tensors), chosen.name or type(source).__name__, chosen.seed)
+        name = chosen.name or type(source).__name__
+        made = lower(capture(source, tensors), name, chosen.seed)
+        return evolve(made, attrs={**made.attrs, **told})

@@ -5,6 +5,8 @@ import pytest
 
 import snnc
 from snnc.diagnostics import SnncError
+from snnc.ir.read import read
+from snnc.ir.write import write
 
 torch = pytest.importorskip("torch")
 
@@ -70,10 +72,15 @@ def test_a_configuration_compiles_without_being_run(tmp_path):
     path = tmp_path / "clif3fc3dm_itout-b16x1-dvsmnist.py"
     path.write_text(
         "model = dict(backbone=dict(type='SeqClif3Fc3DmItout', timestep=2, input_channels=1,"
-        " h=8, w=8, nclass=3, cmode='spike'))\nrun = 1\n"
+        " h=8, w=8, nclass=3, cmode='spike'))\nepochs = 1\nlynxi_devices = [[0, 1], [2, 3]]\n"
     )
     module = snnc.load(path)
     assert ["f32[1, 8, 8]~"] == [str(v.type) for v in module.graph.inputs]
+    assert (("epochs",), ((0, 1), (2, 3))) == (module.attrs["unused"], module.attrs["devices"])
+    held = {w.tensor.digest: w.tensor.array() for w in module.weights.values()}
+    assert (("epochs",), ((0, 1), (2, 3))) == tuple(
+        read(write(module), weights=held).attrs[name] for name in ("unused", "devices")
+    )
 
 
 def test_the_checkpoint_of_a_configuration_may_hold_a_whole_classifier(tmp_path):
