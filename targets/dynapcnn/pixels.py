@@ -31,12 +31,11 @@ def pixel_block(
     ]
     taps = [p for tap in network.outputs for p in tap.parts if p.source in network.trains]
     parts = [part for _, part in found] + taps
-    needing = [p.source for p in parts if p.view != WHOLE]
-    needing += [p.source for p in taps] + ([p.source for p in parts] if always else [])
+    needing = through_block(network, always)
     if not needing:
         return None
-    if len(set(needing)) > 1:
-        names = ", ".join(sorted({f"%{v.name}" for v in needing}))
+    if len(needing) > 1:
+        names = ", ".join(f"%{value.name}" for value in needing)
         raise _refuse(needing[0], f"{names} are pooled or cropped, and a chip has one pixel block")
     value = needing[0]
     views = {p.view for p in parts if p.source is value}
@@ -47,6 +46,15 @@ def pixel_block(
     if any(to.shift for to in sent):
         raise _refuse(value, "its features can't be shifted to join others")
     return _settings(value, view, sensor, sent)
+
+
+def through_block(network: Network, always: bool) -> list[Value]:
+    """Return the inputs that the pixel block prepares, or reports; all of them if `always`."""
+    read = [p for layer in network.layers for p in layer.parts]
+    told = [p for tap in network.outputs for p in tap.parts]
+    needing = {p.source for p in (*read, *told) if p.view != WHOLE or always}
+    needing |= {p.source for p in told}
+    return [value for value in network.trains if value in needing]
 
 
 def _settings(value: Value, view: View, sensor: bool, sent: tuple[Destination, ...]) -> Pixels:

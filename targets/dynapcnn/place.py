@@ -166,7 +166,7 @@ class _Placer:
         words = [k + n for k, n in zip(self.device.kernel, self.device.neuron, strict=True)]
         found = match(fits) if strategy == "vendor" else tightest(fits, words)
         if len(found) < len(drafts):
-            wider = spread(self.network, self.device)
+            wider = spread(self.network, self.device, self.through_pixels)
             hint = "" if wider is None else f"--spread places it on {len(wider.layers)} cores"
             raise nowhere(self.device, drafts, fits, self.network.module.loc, hint)
         return found

@@ -16,8 +16,10 @@ from snnc.targets.dynapcnn.fit import fitting
 from snnc.targets.dynapcnn.limits import LIMITS, Chip, chip
 from snnc.targets.dynapcnn.matching import match
 from snnc.targets.dynapcnn.network import Layer, Network, read_network
+from snnc.targets.dynapcnn.pixels import through_block
 from snnc.targets.dynapcnn.records import memory
-from snnc.targets.dynapcnn.split import Sizes, relayed, split, ways
+from snnc.targets.dynapcnn.relays import relayed
+from snnc.targets.dynapcnn.split import Sizes, split, ways
 
 
 @frozen
@@ -36,16 +38,20 @@ class Spread(Pass):
         """
         network = read_network(module)
         device = chip(str(context.hardware.get("device", "speck2fmodule")))
-        found = spread(network, device)
+        found = spread(network, device, bool(context.hardware.get("pixels", False)))
         if found is None or len(found.layers) == len(network.layers):
             return module
         return write_network(found, found.layers, "int")
 
 
-def spread(network: Network, device: Chip) -> Network | None:
-    """Return a network on the fewest cores of a device that can hold it, None where none can."""
+def spread(network: Network, device: Chip, pixels: bool) -> Network | None:
+    """Return a network on the fewest cores of a device that can hold it, None where none can.
+
+    `pixels`: all inputs go through the pixel block, also where nothing needs it.
+    """
+    block = through_block(network, pixels)
     for sizes in _choices(network.layers, device):
-        found = relayed(split(network, sizes))
+        found = relayed(split(network, sizes), block)
         if _placeable(found, device):
             return found
     return None

@@ -38,10 +38,13 @@ def wishes(draw: st.DrawFn) -> Wish:
     """A legal network: entries, views of the pixels, branches, joins, outputs of every kind."""
     made = _Network(draw)
     made.entries()
-    for _ in range(made.pick(3, 4, 5, 2, 1)):
-        made.layer()
-    if made.spread:
-        made.pick(made.star, made.wide, made.layer)()
+    if made.one_in(6):
+        made.chain()
+    else:
+        for _ in range(made.pick(3, 4, 5, 2, 1)):
+            made.layer()
+        if made.spread:
+            made.pick(made.star, made.wide, made.layer)()
     module = made.finish()
     return Wish(module, made.device, made.options(), made.marks)
 
@@ -127,13 +130,26 @@ class _Network:
         self.uses[source] = self.uses.get(source, 0) + 1
         self.spikes.append(self.neurons(value))
 
+    def chain(self) -> None:
+        """Layers one behind the other, the last of a few classes."""
+        x = self.trains[0]
+        for _ in range(self.pick(1, 2)):
+            x = self.neurons(x)
+            self.spikes.append(x)
+            self.uses[x] = 1
+        flat = self.build.op("reshape", x, shape=(x.type.size,))
+        w = self.build.weight("classes.w", weights(self.seed, self.pick(2, 5, 15), x.type.size))
+        self.bent = False
+        self.spikes.append(neuron(self.build, self.build.op("linear", flat, w), "classes"))
+
     def star(self) -> None:
         """Let more layers read one than a core has destinations."""
-        source = self.spikes[-1]
+        source = self.pick(self.spikes[-1], self.trains[0])
+        spikes = source is self.spikes[-1]
         for _ in range(self.pick(3, 4)):
             self.uses[source] = self.uses.get(source, 0) + 1
-            self.spikes.append(self.neurons(self.pooled(source)))
-        self.marks.add("three readers")
+            self.spikes.append(self.neurons(self.pooled(source) if spikes else source))
+        self.marks.add("three readers" if spikes else "three readers of an input")
 
     def pooled(self, value: Value) -> Value:
         if len(value.type.shape) < 3 or min(value.type.shape[1:]) < 4 or self.one_in(2):

@@ -79,6 +79,7 @@ def obey(wish: Wish) -> None:
         assert np.array_equal(expected.trace[name], actual.trace[name]), name
     names = [op.result.name for op in placed.ops("core")]
     wish.marks.update(word for word in ("relay", "readout") if any(word in n for n in names))
+    wish.marks.update(["relay of pixels"] * any(n.startswith("x.relay") for n in names))
     wish.marks.update(["split"] * any(n.endswith(".1") for n in names))
     assert shared or not names or {"split", "relay", "readout"} & wish.marks
     rejects(read_module(placed), wish)
@@ -191,10 +192,9 @@ def test_emulated_files_equal_the_reference(wish: Wish) -> None:
 
 CAPABILITIES = """
     merge,mirror,crop,swap,view sum_pool2d,view avg_pool2d,through pixels,input returned,
-    two entries,
-    sum_pool2d,avg_pool2d,add,concat,flat,linear,groups,dilation,kernel not square,bias,initial,
-    leak,
-    three readers,relay,wide,split,readout,output sum_pool2d,output avg_pool2d,joined outputs,
+    two entries,sum_pool2d,avg_pool2d,add,concat,flat,linear,groups,dilation,kernel not square,
+    bias,initial,leak,three readers,three readers of an input,relay,relay of pixels,wide,split,
+    readout,output sum_pool2d,output avg_pool2d,joined outputs,
     reset soft,reset hard,spike count,spike single,floor -1.0,floor -0.25,floor None
 """
 

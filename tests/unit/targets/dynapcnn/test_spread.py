@@ -14,7 +14,8 @@ from snnc.ir.build import Builder
 from snnc.runtime.reference import Reference
 from snnc.targets.dynapcnn.canonical import write_network
 from snnc.targets.dynapcnn.network import read_network
-from snnc.targets.dynapcnn.split import relayed, split, ways
+from snnc.targets.dynapcnn.relays import relayed
+from snnc.targets.dynapcnn.split import split, ways
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, neuron, one_layer, weights
 
@@ -76,6 +77,25 @@ def test_relays_pass_spikes_on_to_many_readers(readers: int, relays: int) -> Non
     found = cores(many_readers(readers))
     assert relays == sum("relay" in name for name in found)
     assert 1 + readers + relays == len(found)
+
+
+@pytest.mark.parametrize("size", [32, 160])
+def test_relays_let_many_layers_read_the_pixels(size: int) -> None:
+    b = Builder("eyes", "snn")
+    x = b.input("x", f"u8[2, {size}, {size}]~")
+    seen = b.op("sum_pool2d", x, kernel=(2, 2))
+    ends = []
+    for n in range(4):
+        made = b.op("conv2d", seen, b.weight(f"w{n}", weights(n, 1, 2, 3, 3)), stride=(2, 2))
+        ends.append(neuron(b, made, f"y{n}"))
+    module = b.finish(*ends)
+    if size == 32:
+        assert {"x.relay.0", "x.relay.1", "y0", "y1", "y2", "y3"} == {*cores(module)}
+        return
+    # No relay holds a map of 80 x 80.
+    with pytest.raises(SnncError) as refused:
+        compiled(module, spread=True)
+    assert {"too-many-destinations", "pixel-map"} == {d.code for d in refused.value.diagnostics}
 
 
 def test_too_many_readers_for_the_chip_are_refused_with_the_rule() -> None:
