@@ -22,8 +22,8 @@ _PASSES = ("legalise", "schedule", "group", "place")
 class Paicore:
     """The target: spiking networks as configuration frames of PAICORE 2.0 chips.
 
-    Exact in the semantics that the vendor's simulator shows, spike for spike; only 1-bit inputs and
-    outputs, no learning cores, nothing random.
+    Exact in the semantics that the vendor's simulator shows, spike for spike and byte for byte; no
+    learning cores, nothing random.
     """
 
     name: str = "paicore"

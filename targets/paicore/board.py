@@ -121,4 +121,4 @@ def _gather(system: System, name: str, read: Mapping[Any, Ints]) -> Ints:
     parts = [read[core.place][first:last] for core, first, last in layer.pieces]
     made = np.zeros(layer.size, dtype=np.int64)
     made[layer.elements] = np.concatenate(parts)
-    return made.reshape(layer.shape)
+    return layer.worth(made.reshape(layer.shape))

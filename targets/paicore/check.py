@@ -40,6 +40,9 @@ RANGES = {
 
 DESTINATION = ("chip", "core", "mask", "axon", "slot")
 
+MODE = ("wide", "values", "keep", "pool")
+"""What all cores of a layer do alike, for it decides what their neurons mean."""
+
 _WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
 _HELP = "this is no placement that `place` gives; compile the network anew"
 
@@ -104,7 +107,6 @@ def _check_places(placed: Placed, found: Diagnostics) -> None:
 
 
 def _check_register(core: Core, found: Diagnostics) -> None:
-
     problems = {
         "core-bits": ("bits", LIMITS.weight_bits),
         "core-extension": ("extension", EXTENSIONS),
@@ -122,8 +124,9 @@ def _check_register(core: Core, found: Diagnostics) -> None:
     if core["first"] < 0 or (core["start"] and core.begin < 0):
         message = f"{name_of(core)}: start {core['start']} is too early for first {core['first']}"
         found.error("core-first", message, core.op.loc, help=_HELP)
-    if (core["wide"] and core["keep"]) or (core["pool"] and not core["wide"]):
-        what = "pools spikes" if core["pool"] else "takes values and keeps potentials"
+    if (core["wide"] and core["keep"]) or (core["pool"] and not (core["wide"] and core["values"])):
+        what = "pools" if core["pool"] else "takes values"
+        what += " and keeps potentials" if core["keep"] else " spikes"
         message = f"{name_of(core)} {what}, which is no mode of the chip"
         found.error("core-mode", message, core.op.loc, help=_HELP)
     if not legal:
@@ -195,6 +198,10 @@ def _check_copies(placed: Placed, name: str, copies: list[Layer], found: Diagnos
     if len(times) > 1 or any(len(starts) > 1 for starts in begins):
         message = f"the cores of %{name} work at different ticks: first, ticks {sorted(times)}"
         found.error("layer-timing", message, loc, help=_HELP)
+    modes = {tuple(c[n] for n in MODE) for layer in copies for c, _, _ in layer.pieces}
+    if len(modes) > 1:
+        message = f"the cores of %{name} differ in {', '.join(MODE)}: {sorted(modes)}"
+        found.error("layer-mode", message, loc, help=_HELP)
     rows = [layer.rows() for layer in copies]
     for number, other in enumerate(rows[1:], 1):
         for column in (n for n in placed.tables if n not in DESTINATION):

@@ -132,8 +132,8 @@ def check_register(register: Register) -> SnncError | None:
     elif max(register.lcn, register.target_lcn) > LIMITS.max_lcn:
         codes = f"lcn {register.lcn} and target lcn {register.target_lcn}"
         problem = f"{codes} must be at most {LIMITS.max_lcn}"
-    elif register.max_pool and not register.wide_input:
-        problem = "max pooling needs 8-bit input"
+    elif register.max_pool and not (register.wide_input and register.wide_output):
+        problem = "max pooling needs 8-bit input and output"
     elif register.neurons > register.capacity:
         problem = f"{register.neurons} neurons exceed {register.capacity}"
     elif register.dendrites % register.repeat:

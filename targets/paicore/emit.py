@@ -101,6 +101,7 @@ def relies_on(placed: Placed) -> tuple[str, ...]:
         "leak-after-compare-order": bool((tables["leak_after"] * tables["leak"]).any()),
         "negative-threshold-strictness": bool(_strictness_matters(placed)),
         "pools-of-weights": any(core["pool"] for core in placed.cores),
+        "spikes-without-memory": any(not (core["wide"] or core["keep"]) for core in placed.cores),
     }
     return tuple(f"{name}: {RELIANCE[name]}" for name, needed in found.items() if needed)
 
@@ -112,6 +113,8 @@ RELIANCE = {
     "leak-after-compare-order": "a leak after the compare comes before the reset",
     "pools-of-weights": "a core that pools takes the largest of the values that have a weight, "
     "and 0 where all are 0",
+    "spikes-without-memory": "a core that takes spikes and keeps no potential has the axons, the "
+    "copies of records and the weight rows of one that keeps them",
     "negative-threshold-strictness": "a potential equal to minus the negative threshold does not "
     "pass it",
 }

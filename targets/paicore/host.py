@@ -274,7 +274,7 @@ def read_requests(core: CoreImage, contiguous: bool = False) -> Words:
     One request per neuron, or few `contiguous` ones. A contiguous read skips the second address it
     covers (chip erratum, vendor note), so neurons without copies need a request for neuron 1 alone.
     """
-    repeat, count = core.register.repeat, core.register.neurons
+    repeat, count = core.register.copies, core.register.neurons
     size = frames.RECORD_WORDS
     if not contiguous or count < 2:
         starts: Sequence[int] | Ints = np.arange(count, dtype=np.int64) * repeat
@@ -298,7 +298,7 @@ def decode_reads(core: CoreImage, answers: Sequence[Words], contiguous: bool = F
     if len(answers) != len(requests):
         raise _odd_answer(f"{len(answers)} answers to {len(requests)} requests")
     bodies = [_answer_body(core, int(r), a) for r, a in zip(requests, answers, strict=True)]
-    repeat, count = core.register.repeat, core.register.neurons
+    repeat, count = core.register.copies, core.register.neurons
     if not contiguous or count < 2:
         records = np.concatenate([np.zeros((0, frames.RECORD_WORDS), np.uint64), *bodies])
     elif repeat == 1:

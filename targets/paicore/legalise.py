@@ -50,7 +50,7 @@ class Legalise(Pass):
     def run(self, module: Module, context: Context) -> Module:
         """Return the rewritten module; raises for what has no exact form."""
         module = with_ops(module, live_ops(module.graph))
-        module = _relay_outputs(rebuild(module, _without_pools))
+        module = rebuild(_relay_outputs(rebuild(module, _without_pools)), _pooled_values)
         found = Diagnostics()
         _check_values(module, found)
         for op in module.ops("neuron"):
@@ -68,6 +68,22 @@ def _without_pools(op: Op, build: Rebuild) -> Any:
     window = {name: op[name] for name in ("kernel", "stride", "padding", "dilation")}
     total = build.op(op.kind.replace("max", "sum"), build(op.values[0]), **window)
     return [build.op("neuron", total, name=op.result.name, **RELAY)]
+
+
+def _pooled_values(op: Op, build: Rebuild) -> Any:
+    """Let values come between a pool and neurons that send spikes.
+
+    The vendor's tool lets only cores that send values take the largest of a window.
+    """
+    if op.kind != "neuron" or op["spike"] == "value" or op.values[0].type.element != U8:
+        return None
+    between = Synapses(build.module, pools=True).between(op).values()
+    if not any(o.kind in POOLS for found in between for o in found):
+        return None
+    name = f"{op.result.name}.pooled"
+    x = build.op("neuron", build(op.values[0]), name=name, first=op["first"], **PASS_VALUE)
+    names = [result.name for result in op.results]
+    return build.emit("neuron", (x,), op.attrs, loc=op.loc, names=names).results
 
 
 def _relay_outputs(module: Module) -> Module:
@@ -209,6 +225,8 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         refuse("spike", "a core sends single spikes or values", "use spike = single, or value")
     if op["overflow"] not in ("error", "wrap-paibox"):
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
+    if op["overflow"] == "wrap-paibox":
+        _check_wrap(module, op, refuse)
     if _any(module, op, "initial", lambda v: v != 0):
         refuse("initial", "every potential starts at 0", "put initial-pulse before legalise")
     if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
@@ -237,6 +255,21 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         )
     if op["floor"] is not None:
         _check_floor(module, op, refuse)
+
+
+def _check_wrap(module: Module, op: Op, refuse: Any) -> None:
+    """Potentials come back at 30 bits, after a sum and not after a reset."""
+    if op["width"] != LIMITS.potential_bits:
+        bits = LIMITS.potential_bits
+        refuse("width", f"potentials of the chip come back at {bits} bits", f"use width = {bits}")
+    rises = _any(module, op, "leak", lambda v: v > 0 if not op["leak_reversal"] else v != 0)
+    if op["leak_order"] == "after" and op["reset"] == "soft" and rises:
+        refuse(
+            "leak_order",
+            "a late leak may bring a potential back at the other end, and the soft reset "
+            "then leaves 30 bits",
+            "use overflow = error, or leak_order = before",
+        )
 
 
 def _check_floor(module: Module, op: Op, refuse: Any) -> None:
@@ -304,7 +337,8 @@ def _negated(build: Rebuild, op: Op) -> Any:
     floor = op["floor"]
     if not isinstance(floor, Symbol):
         return -floor
-    return build.weight(f"{op.result.name}.negative", -build.module.tensor(floor), I32)
+    lowest = build.module.tensor(floor).astype(np.int32)
+    return build.weight(f"{op.result.name}.negative", -lowest, I32)
 
 
 def _with_bias(build: Rebuild, op: Op, bias: np.ndarray[Any, Any]) -> dict[str, Any]:

@@ -154,6 +154,11 @@ class Layer:
         """The layer's flat neuron at each place, pieces joined."""
         return np.arange(self.size) if self.order is None else self.order
 
+    def worth(self, potentials: Ints) -> Ints:
+        """Return potentials `(..., *shape)` in the program's unit: a step may be worth several."""
+        each = self.unit.reshape(-1, *[1] * (len(self.shape) - 1))
+        return potentials * (each if self.unit.size > 1 else self.unit[0])
+
     def rows(self) -> Ints:
         """Return the table row of each flat neuron."""
         joined = [np.arange(core.row + a, core.row + b) for core, a, b in self.pieces]

@@ -267,8 +267,8 @@ def layer_traces(
                     help="compile the network anew; please report it if that does not help",
                 )
         shape = (*spikes.shape[:2], *first.shape)
-        unit = first.unit.reshape(-1, *[1] * (len(first.shape) - 1)).astype(np.int32)
-        found |= {name: spikes.reshape(shape), f"{name}.v": potentials.reshape(shape) * unit}
+        worth = first.worth(potentials.reshape(shape)).astype(np.int32)
+        found |= {name: spikes.reshape(shape), f"{name}.v": worth}
     return {name: found[name] for name in wanted}
 
 
