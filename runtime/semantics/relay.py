@@ -276,6 +276,42 @@ def convolution(module: Module, op: Op) -> Meaning:
     return _moved(module, op, run)
 
 
+@semantics("lynxi.nn.conv1d_transpose", "lynxi.nn.conv2d_transpose")
+def transposed(module: Module, op: Op) -> Meaning:
+    """Return the convolution with the turned kernel over x with zeros between its elements."""
+    kernel, groups = op.values[1].type.shape[2:], op["groups"]
+    axes = len(kernel)
+    ones = (1,) * axes
+    strides, dilation = (tuple(op[n]) or ones for n in ("strides", "dilation"))
+    sizes, out = op.values[0].type.shape[2:], op.result.type.shape[2:]
+    befores = (tuple(op["padding"]) or (0,) * axes)[:axes]
+    around = []
+    for n, k, s, d, b, o in zip(sizes, kernel, strides, dilation, befores, out, strict=True):
+        first = d * (k - 1) - b
+        around.append((first, o + d * (k - 1) - first - ((n - 1) * s + 1)))
+    shape = windows.Geometry(kernel, ones, tuple(around), dilation, out)
+    turned = tuple(range(2, 2 + axes))
+
+    def run(x: Array, w: Array) -> Array:
+        flat = _merged(x)
+        spread = np.zeros(
+            (*flat.shape[:2], *((n - 1) * s + 1 for n, s in zip(sizes, strides, strict=True)))
+        )
+        spread[(..., *(slice(None, None, s) for s in strides))] = flat
+        seen = windows.taps(spread, shape)
+        count, channels, taps = seen.shape[:3]
+        parts = seen.reshape(count, groups, channels // groups * taps, -1)
+        made = []
+        for g, kernels in enumerate(np.split(np.flip(w[0], turned), groups)):
+            rows = np.moveaxis(parts[:, g], 2, 1)
+            matrix = np.swapaxes(kernels, 0, 1)
+            sums = _products(module, rows, matrix.reshape(len(matrix), -1).T)
+            made.append(np.moveaxis(sums, 2, 1))
+        return np.concatenate(made, axis=1)
+
+    return _moved(module, op, run)
+
+
 @semantics("lynxi.nn.max_pool1d", "lynxi.nn.max_pool2d")
 def max_pool(module: Module, op: Op) -> Meaning:
     """Return the largest of each window."""

@@ -183,6 +183,18 @@ class _Lines:
 
     _nn_conv1d = _nn_conv2d = _convolution
 
+    def _transposed(self, args: list[str], attrs: Mapping[str, Any], binding: Binding) -> str:
+        type, axes = binding.type, int(binding.op[7])
+        assert isinstance(type, TensorType)
+        window, _ = self._window(attrs, axes)
+        befores = tuple(attrs.get("padding") or (0,) * 2 * axes)[:axes]
+        cut = ", ".join(f"{b}:{b + n}" for b, n in zip(befores, type.shape[2:], strict=True))
+        extra = list(attrs.get("output_padding") or (0,) * axes)
+        options = f"{window}, output_padding={extra}, groups={attrs.get('groups', 1)}"
+        return f"F.conv_transpose{axes}d({args[0]}, {args[1]}, {options})[:, :, {cut}]"
+
+    _nn_conv1d_transpose = _nn_conv2d_transpose = _transposed
+
     def _nn_max_pool2d(self, args: list[str], attrs: Mapping[str, Any], binding: Binding) -> str:
         axes = int(binding.op[-2])
         window, padding = self._window(attrs, axes)

@@ -248,20 +248,60 @@ def _convolution(site: Site) -> Function:
 
     def run(x: Array, weights: Array) -> Array:
         taps = window.taps(x)
-        batch, channels = x.shape[1], x.shape[2]
-        if weights.shape[2] == 1 and groups == channels == weights.shape[1]:
+        if weights.shape[2] == 1 and groups == x.shape[2] == weights.shape[1]:
             return _each(taps, weights[0], site.dtype)
-        per = channels // groups
-        places = int(np.prod(site.shape[2:]))
-        seen = np.stack(taps, axis=3).reshape(len(x) * batch, groups, per * len(taps), places)
-        made = []
-        for g, matrix in enumerate(ready or _kernels(weights[0], groups)):
-            rows = np.moveaxis(seen[:, g], 2, 1).reshape(-1, per * len(taps))
-            sums = matrix(rows, site.dtype).reshape(len(x) * batch, places, -1)
-            made.append(np.moveaxis(sums, 2, 1))
-        return np.concatenate(made, axis=1).reshape(len(x), *site.shape)
+        return _correlated(taps, ready or _kernels(weights[0], groups), site)
 
     return run
+
+
+def _transposed(site: Site) -> Function:
+    """Return a transposed convolution as a convolution over x with zeros between its elements."""
+    attrs, groups = site.attrs, site.attrs.get("groups", 1)
+    kernel = tuple(attrs["kernel_size"])
+    axes = len(kernel)
+    ones = (1,) * axes
+    strides, dilation = (tuple(attrs.get(n) or ones) for n in ("strides", "dilation"))
+    padding = tuple(attrs.get("padding") or (0,) * 2 * axes)
+    window = Window(kernel, ones, (0,) * axes, dilation, site.shape[2:])
+
+    def run(x: Array, weights: Array) -> Array:
+        sizes = [(n - 1) * s + 1 for n, s in zip(x.shape[3:], strides, strict=True)]
+        reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        wide = [o + r for o, r in zip(site.shape[2:], reach, strict=True)]
+        spread = np.zeros((*x.shape[:3], *sizes), x.dtype)
+        spread[(..., *(slice(None, None, s) for s in strides))] = x
+        room = np.zeros(
+            (*x.shape[:3], *(w + max(0, z) for w, z in zip(wide, sizes, strict=True))), x.dtype
+        )
+        starts = [r - b for r, b in zip(reach, padding[:axes], strict=True)]
+        cut = [slice(max(0, -b), None) for b in starts]
+        kept = spread[(..., *cut)]
+        place = [
+            slice(max(0, b), max(0, b) + n) for b, n in zip(starts, kept.shape[3:], strict=True)
+        ]
+        room[(..., *place)] = kept
+        seen = room[(..., *(slice(0, w) for w in wide))]
+        flipped = np.flip(weights[0], axis=tuple(range(2, 2 + axes)))
+        parts = [np.swapaxes(p, 0, 1) for p in np.split(flipped, groups)]
+        kernels = _kernels(np.concatenate(parts), groups)
+        return _correlated(window.taps(seen), kernels, site)
+
+    return run
+
+
+def _correlated(taps: list[Array], kernels: list[Product], site: Site) -> Array:
+    """Return sums over channels and taps, one product per group of channels."""
+    samples, batch, channels = taps[0].shape[:3]
+    groups = len(kernels)
+    per, places = channels // groups, int(np.prod(site.shape[2:]))
+    seen = np.stack(taps, axis=3).reshape(samples * batch, groups, per * len(taps), places)
+    made = []
+    for g, matrix in enumerate(kernels):
+        rows = np.moveaxis(seen[:, g], 2, 1).reshape(-1, per * len(taps))
+        sums = matrix(rows, site.dtype).reshape(samples * batch, places, -1)
+        made.append(np.moveaxis(sums, 2, 1))
+    return np.concatenate(made, axis=1).reshape(samples, *site.shape)
 
 
 def _kernels(w: Array, groups: int) -> list[Product]:
@@ -350,6 +390,8 @@ _MAKERS: dict[str, Callable[[Site], Function]] = {
     "nn.batch_norm": _batch_norm,
     "nn.conv1d": _convolution,
     "nn.conv2d": _convolution,
+    "nn.conv1d_transpose": _transposed,
+    "nn.conv2d_transpose": _transposed,
     "nn.max_pool1d": _max_pool,
     "nn.max_pool2d": _max_pool,
     "nn.avg_pool1d": _avg_pool,

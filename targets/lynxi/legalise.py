@@ -200,6 +200,20 @@ class _Lowering:
 
     op_conv1d = op_conv2d = op_convolved
 
+    def op_transposed(self, op: Op) -> Value:
+        """Return a transposed convolution."""
+        self._no_bias(op)
+        name, w = self._weight(op)
+        axes = w.ndim - 2
+        attrs = {**_window(op, axes), "groups": op["groups"]}
+        attrs |= {"channels": w.shape[1] * op["groups"], "kernel_size": w.shape[2:]}
+        attrs["output_padding"] = tuple(op["output_padding"]) or (0,) * axes
+        held = self.s.param(name, w)
+        kind = f"nn.conv{axes}d_transpose"
+        return self._call(kind, op, self._in(op.values[0]), held, **attrs)
+
+    op_conv_transpose1d = op_conv_transpose2d = op_transposed
+
     def op_sum_pool(self, op: Op) -> Value:
         """Return sums of windows: a convolution of each channel with ones."""
         kernel, channels = tuple(op["kernel"]), op.result.type.shape[0]

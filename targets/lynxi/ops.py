@@ -163,6 +163,14 @@ def _sums() -> list[OpSpec]:
                 rules.convolution(n),
             ),
             _op(
+                f"nn.conv{n}d_transpose",
+                "relay: y[o, strides p - padding + dilation k] += w[c, o, k] x[c, p], each sum "
+                "rounded once.",
+                (X, w),
+                (*conv, AttrSpec("output_padding", "ints", (), "extra rows at the end per axis")),
+                rules.transposed_convolution(n),
+            ),
+            _op(
                 f"nn.max_pool{n}d",
                 "relay: the largest of each window.",
                 (X,),

@@ -276,6 +276,14 @@ class _Raising:
 
     op_nn_conv1d = op_nn_conv2d = _convolved
 
+    def _transposed(self, op: Op) -> Value:
+        x, w = self._value(op.values[0], op), self._weight(op, 1)
+        attrs = {"stride": op["strides"], "padding": op["padding"], "dilation": op["dilation"]}
+        attrs |= {"output_padding": op["output_padding"], "groups": op["groups"]}
+        return self.new.op(f"conv_transpose{op.kind[7]}d", x, w, **attrs)
+
+    op_nn_conv1d_transpose = op_nn_conv2d_transpose = _transposed
+
     def _pooled(self, op: Op) -> Value:
         if op["ceil_mode"]:
             raise _refused(op, "ceil_mode, which level snn lacks", "use sizes that divide")

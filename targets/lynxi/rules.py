@@ -240,6 +240,31 @@ def convolution(axes: int) -> Rule:
     return rule
 
 
+def transposed_convolution(axes: int) -> Rule:
+    """Return the rule of a transposed convolution; weights are (in, out / groups, ...)."""
+
+    def rule(call: Call) -> tuple[Type, ...]:
+        x, w, groups = call.types["x"], call.types["w"], call["groups"]
+        if len(x.shape) != axes + 2 or len(w.shape) != axes + 2:
+            raise call.refuse(f"{x} and weights {w} need {axes + 2} axes")
+        if groups < 1 or x.shape[1] != w.shape[0] or x.shape[1] % groups:
+            raise call.refuse(f"{x} does not match weights {w} in {groups} groups")
+        outs = w.shape[1] * groups
+        if call["channels"] != outs or tuple(call["kernel_size"]) != w.shape[2:]:
+            raise call.refuse(f"channels and kernel_size are not those of weights {w}")
+        strides, padding, dilation = (_per_axis(call, n, axes, f) for n, f in _WINDOW)
+        extra = _per_axis(call, "output_padding", axes, 0)
+        sizes = []
+        for a, n in enumerate(x.shape[2:]):
+            spread = (n - 1) * strides[a] + dilation[a] * (w.shape[2 + a] - 1) + 1
+            sizes.append(spread - padding[a] - padding[axes + a] + extra[a])
+        if min(sizes) < 1:
+            raise call.refuse(f"padding {list(padding)} leaves nothing of {x}")
+        return made(call, _one_element(call, [x, w]), [x.shape[0], outs, *sizes])
+
+    return rule
+
+
 _WINDOW = (("strides", 1), ("padding", 0), ("dilation", 1))
 
 

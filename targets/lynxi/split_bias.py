@@ -15,7 +15,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild
 
-SUMS = ("linear", "conv1d", "conv2d")
+SUMS = ("linear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
 
 
 @frozen

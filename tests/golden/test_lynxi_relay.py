@@ -45,10 +45,20 @@ def convolutions():
     return b.finish(o, b.op("max_pool2d", s, kernel=(2, 2)))
 
 
+def turned():
+    """A transposed convolution with groups."""
+    b = Builder("turned", "snn")
+    w = b.weight("w", np.random.default_rng(4).normal(size=(2, 3, 3, 2)).astype(np.float32))
+    options = {"stride": (2, 2), "padding": (1, 0), "output_padding": (1, 0)}
+    c = b.op("conv_transpose2d", b.input("x", "u1[2, 8, 8]~"), w, **options)
+    return b.finish(b.op("neuron", c, name="o", threshold=0.5))
+
+
 def artifacts():
     found = {"tutorial": tutorial("f32")}
     found |= {"layers": to_artifact(build(small()).placed)}
-    return found | {"convolutions": to_artifact(build(convolutions()).placed)}
+    found |= {"convolutions": to_artifact(build(convolutions()).placed)}
+    return found | {"turned": to_artifact(build(turned()).placed)}
 
 
 def feeds(artifact, graph, inputs, draws):
@@ -79,7 +89,7 @@ def given(artifact):
 
 
 @needed
-@pytest.mark.parametrize("name", ["tutorial", "layers", "convolutions"])
+@pytest.mark.parametrize("name", ["tutorial", "layers", "convolutions", "turned"])
 def test_a_real_relay_takes_the_graph_and_gives_its_spikes(name, tmp_path):
     artifact = artifacts()[name]
     inputs, draws = given(artifact)

@@ -215,11 +215,6 @@ def test_what_the_target_does_not_take_is_refused_with_a_way_out():
     b = Builder("still", "snn")
     still = b.finish(b.op("linear", b.input("x", "f32[3]"), b.weight("w", np.eye(3))))
     assert "untimed-value" == code_of(build, still)
-    b = Builder("turned", "snn")
-    w = b.weight("w", np.ones((1, 1, 2, 2), np.float32))
-    assert "unsupported-op" == code_of(
-        build, b.finish(b.op("conv_transpose2d", b.input("x", "u1[1, 4, 4]~"), w))
-    )
     assert "count-too-large" == code_of(build, small(spike="count", max_count=2**30))
     late = {"first": 2**24, "ticks": 9}
     assert "neuron-window" == code_of(build, small(**late))
@@ -244,6 +239,24 @@ def test_a_real_output_may_be_infinite():
     made = build(b.finish(b.op("linear", b.input("x", "f32[1]~"), w)))
     ran = Emulator(made._files).run({"x": np.full((1, 1, 1), 100, np.float32)})
     assert np.isinf(next(iter(ran.outputs.values()))).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": (2, 2), "padding": (1, 1), "output_padding": (1, 0)},
+        {"stride": (3, 3), "padding": (2, 1), "output_padding": (2, 0), "groups": 2},
+        {"stride": (2, 2), "dilation": (2, 2), "output_padding": (1, 0)},
+        {"padding": (2, 0)},
+    ],
+)
+def test_transposed_convolutions_are_exact(options):
+    rng = np.random.default_rng(6)
+    b = Builder("turned", "snn")
+    w = b.weight("w", rng.normal(size=(4, 3, 3, 2)).astype(np.float32))
+    bias = b.weight("b", rng.normal(size=3 * options.get("groups", 1)).astype(np.float32))
+    c = b.op("conv_transpose2d", b.input("x", "u1[4, 5, 6]~"), w, bias, **options)
+    assert build(b.finish(b.op("neuron", c, threshold=0.5)), check=True).verify()
 
 
 def test_a_build_says_what_it_takes_of_the_chip():

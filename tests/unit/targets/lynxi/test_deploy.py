@@ -10,7 +10,7 @@ from snnc.extend.foreign import load_file
 from snnc.targets.lynxi.assemble import to_artifact
 from snnc.targets.lynxi.calls import sequence
 from snnc.targets.lynxi.emulate import Emulator
-from tests.golden.test_lynxi_relay import convolutions
+from tests.golden.test_lynxi_relay import convolutions, turned
 from tests.unit.targets.lynxi.networks import build, small, train
 
 STREAMS = ("lyn_memcpy_async", "lyn_stream_wait_event", "lyn_model_reset_async")
@@ -181,7 +181,7 @@ def test_the_compiler_is_called_as_the_vendors_guide_calls_it(made, monkeypatch)
     assert {"opt_level": 3, "out_path": "out", "version": 1, "run_batch": 2} == options
 
 
-@pytest.mark.parametrize("module", [small(), convolutions()], ids=["layers", "convolutions"])
+@pytest.mark.parametrize("module", [small(), convolutions(), turned()], ids=lambda m: m.name)
 def test_the_rebuilt_module_gives_the_spikes_of_the_graph(module, monkeypatch, tmp_path):
     torch, noted = stand_ins(monkeypatch)
     built = build(module)
