@@ -118,7 +118,7 @@ def _entry(op: Op) -> Json:
         "reads": [v.name for v in op.values],
         "weights": [s.name for s in op.symbols],
         "first": op["first"] if op.kind in ("core", "input") else 0,
-        "of": op["of"] if op.kind == "layer" else "",
+        "of": op["of"] if op.kind in ("layer", "output") else "",
         "shape": list(op["shape"]) if op.kind in ("layer", "output") else [],
         "copy": op["copy"] if op.kind == "layer" else 0,
         "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else 0,

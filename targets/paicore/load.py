@@ -311,6 +311,7 @@ class _Loader:
         image, first = self.source.core(core), (layer.pieces or ((0,),))[0][0]
         record = {n: int(v[first]) for n, v in image.neurons.items()}
         attrs: dict[str, Any] = {
+            "of": entry.of,
             "node": node,
             "chip": (record["chip_x"], record["chip_y"]),
             "core": (record["core_x"], record["core_y"]),

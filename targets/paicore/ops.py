@@ -169,6 +169,7 @@ LEVEL = register_level(
             "e mod 1152, slot k blocks + e div 1152 of the local tick k, blocks a power of two.",
             (OperandSpec("x"),),
             (
+                AttrSpec("of", "str", REQUIRED, "name of the output in the program"),
                 AttrSpec("node", "int", 0, "number of the output node"),
                 AttrSpec("chip", "ints", REQUIRED, "output chip x, y"),
                 AttrSpec("core", "ints", REQUIRED, "coordinate that stands for the node"),

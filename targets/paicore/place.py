@@ -356,6 +356,7 @@ class Placer:
             copy = self.copies[op].index(Destination(output=number))
             core = coordinates(number + address(*LIMITS.output_core))
             attrs = {
+                "of": value.name,
                 "node": number,
                 "chip": self.output,
                 "core": core,

@@ -180,8 +180,8 @@ class Output:
 
     @property
     def name(self) -> str:
-        """Name of the output in the program: the value is NAME.out where NAME is the layer."""
-        return self.op.result.name.removesuffix(".out")
+        """Name of the output in the program."""
+        return str(self.op["of"])
 
 
 @frozen(eq=False)

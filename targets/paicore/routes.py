@@ -260,7 +260,12 @@ def check_outputs(placed: Placed, found: Diagnostics) -> None:
     if len({(o.chip, o.core) for o in placed.outputs}) != len(placed.outputs):
         message = "two output nodes share a coordinate"
         found.error("output-nodes", message, placed.module.loc, help=_HELP)
+    called: dict[str, Output] = {}
     for output in placed.outputs:
+        same = called.setdefault(output.name, output)
+        if (same.layer.of, same.op.result.type) != (output.layer.of, output.op.result.type):
+            message = f"two outputs of %{same.layer.of} and %{output.layer.of} are both called "
+            found.error("output-nodes", f"{message}{output.name}", output.op.loc, help=_HELP)
         _check_output(placed, output, found)
     sent = {output.layer.op for output in placed.outputs}
     for layer in placed.layers:

@@ -2,8 +2,9 @@
 
 Schemas are those of the vendor's tool (paicore.md, section 6.11): keys, order and meaning. What it
 has no word for gets a suffix: further destinations of one input are `x#1`, `x#2`; the pieces of an
-output on two chips with equal coordinates `(x,y)#1`; further copies of a layer `name#1`. The same
-functions serve to write a build and, on reading one, to see that its files agree.
+output on two chips with equal coordinates `(x,y)#1`; further copies of a layer, and outputs that
+are returned again, `name#1`. The same functions serve to write a build and, on reading one, to see
+that its files agree.
 """
 
 import json
@@ -127,8 +128,10 @@ def inputs(placed: Placed) -> Json:
 
 def outputs(placed: Placed) -> Json:
     """Return, for each output and producing core, where its spikes arrive, in local order."""
-    ordered = sorted(placed.outputs, key=lambda o: o.node)
-    return {output.name: _output(placed, output) for output in ordered}
+    content: Json = {}
+    for output in sorted(placed.outputs, key=lambda o: o.node):
+        content[numbered(output.name, content)] = _output(placed, output)
+    return content
 
 
 def _output(placed: Placed, output: Output) -> Json:

@@ -67,6 +67,7 @@ class Placement(Builder):
             "output",
             layer,
             name=f"{layer.name}.out",
+            of=layer.name,
             node=node,
             chip=chip,
             core=divmod(node, 32),

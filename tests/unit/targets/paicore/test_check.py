@@ -113,6 +113,7 @@ MUTATIONS = [
     ("core-online", lambda: changed(tiny(), "core", 1, at=(0, 0, 28, 31))),
     ("core-twice", lambda: changed(tiny(), "core", 1, at=(0, 0, 0, 0))),
     ("core-twice", lambda: changed(wide(), "idle", 0, at=(0, 0, 1, 0))),
+    ("output-nodes", lambda: changed(loop(), "output", 1, of="a.1")),
     ("output-chip", lambda: changed(tiny(), "core", 1, test_chip=(0, 0))),
     ("output-chip", lambda: changed(tiny(), "output", 0, chip=(0, 0))),
     ("core-bits", lambda: changed(tiny(), "core", 0, bits=3)),

@@ -1,5 +1,7 @@
 """Programs at the edge of what the chip does: as the reference, or refused with a reason."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,16 @@ def test_records_of_wide_cores_are_asked_for_where_they_lie():
     asked = read_requests(wide_core(np.ones((5, 3)), code=3))
     starts = frames.decode(frames.PACKAGE, asked[:, None], ("start",))["start"]
     assert [0, 1, 2, 3, 4] == starts.tolist()
+
+
+def test_outputs_keep_their_names_beside_similar_ones(tmp_path):
+    build = Builder("names", "int")
+    x = build.input("x", "u1[4]~")
+    first = build.op("neuron", build.op("delay", x, by=1), name="y.out", threshold=1)
+    second = build.op("neuron", build.op("add", x, first), name="y", threshold=2)
+    module = build.finish(second, first, second)
+    made = assert_equal(module, {"x": spikes(2, 9, 4)}, tmp_path / "build")
+    run = made.run({"x": spikes(2, 9, 4)})
+    assert {"y", "y.out"} == set(run.outputs)
+    told = json.loads((tmp_path / "build/output_dest_info.json").read_text())
+    assert ["y", "y.out", "y#1"] == list(told)
