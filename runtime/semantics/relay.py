@@ -292,12 +292,13 @@ def transposed(module: Module, op: Op) -> Meaning:
     shape = windows.Geometry(kernel, ones, tuple(around), dilation, out)
     turned = tuple(range(2, 2 + axes))
 
+    steps: list[Any] = [slice(None, None, s) for s in strides]
+    wide = [(n - 1) * s + 1 for n, s in zip(sizes, strides, strict=True)]
+
     def run(x: Array, w: Array) -> Array:
         flat = _merged(x)
-        spread = np.zeros(
-            (*flat.shape[:2], *((n - 1) * s + 1 for n, s in zip(sizes, strides, strict=True)))
-        )
-        spread[(..., *(slice(None, None, s) for s in strides))] = flat
+        spread = np.zeros((*flat.shape[:2], *wide))
+        spread[(..., *steps)] = flat
         seen = windows.taps(spread, shape)
         count, channels, taps = seen.shape[:3]
         parts = seen.reshape(count, groups, channels // groups * taps, -1)

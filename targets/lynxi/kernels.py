@@ -269,19 +269,20 @@ def _transposed(site: Site) -> Function:
         sizes = [(n - 1) * s + 1 for n, s in zip(x.shape[3:], strides, strict=True)]
         reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         wide = [o + r for o, r in zip(site.shape[2:], reach, strict=True)]
-        spread = np.zeros((*x.shape[:3], *sizes), x.dtype)
-        spread[(..., *(slice(None, None, s) for s in strides))] = x
-        room = np.zeros(
-            (*x.shape[:3], *(w + max(0, z) for w, z in zip(wide, sizes, strict=True))), x.dtype
-        )
         starts = [r - b for r, b in zip(reach, padding[:axes], strict=True)]
-        cut = [slice(max(0, -b), None) for b in starts]
+        steps: list[Any] = [slice(None, None, s) for s in strides]
+        spread = np.zeros((*x.shape[:3], *sizes), x.dtype)
+        spread[(..., *steps)] = x
+        cut: list[Any] = [slice(max(0, -b), None) for b in starts]
         kept = spread[(..., *cut)]
-        place = [
+        room = [w + max(0, n) for w, n in zip(wide, sizes, strict=True)]
+        held = np.zeros((*x.shape[:3], *room), x.dtype)
+        place: list[Any] = [
             slice(max(0, b), max(0, b) + n) for b, n in zip(starts, kept.shape[3:], strict=True)
         ]
-        room[(..., *place)] = kept
-        seen = room[(..., *(slice(0, w) for w in wide))]
+        held[(..., *place)] = kept
+        inside: list[Any] = [slice(0, w) for w in wide]
+        seen = held[(..., *inside)]
         flipped = np.flip(weights[0], axis=tuple(range(2, 2 + axes)))
         parts = [np.swapaxes(p, 0, 1) for p in np.split(flipped, groups)]
         kernels = _kernels(np.concatenate(parts), groups)
