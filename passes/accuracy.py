@@ -41,13 +41,13 @@ def compare_accuracy(before: Module, after: Module, data: Calibration) -> dict[s
     """
     labels = _checked(before, data)
     name = before.graph.outputs[0].name
-    answers = [find_answers(module, name, data) for module in (before, after)]
+    answers = [_answers(module, name, data) for module in (before, after)]
     told = [_told(found, labels) for found in answers]
     changed = int((answers[0] != answers[1]).sum())
     return {"before": told[0], "after": told[1], "changed": changed}
 
 
-def find_answers(module: Module, output: str, data: Calibration) -> Array:
+def _answers(module: Module, output: str, data: Calibration) -> Array:
     """Return the answer that an output gives to each sample, int64."""
     counts = data.counts(module, [output])[output]
     return np.asarray(counts.reshape(len(counts), -1).argmax(axis=1))

@@ -2,8 +2,10 @@
 
 An answer is the element of an output with the largest sum over the ticks, the first of equals. All
 layers begin at the widest; as long as one can be narrower with no more changed answers on the
-calibration data than the budget, the one that saves most per further changed answer gets narrower
-by one size. A layer that would exceed the budget keeps its size from then on.
+calibration data than the budget, the one that saves most for its error gets narrower by one size.
+Changed answers are few, and chance decides among them; so the error that a saving is weighed
+against is that of the outputs' spike counts, the sum of its squares. A layer that would exceed the
+budget keeps its size from then on.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +19,13 @@ from snnc.extend.passes import Context
 from snnc.ir.graph import Module
 from snnc.ir.synapses import WEIGHTED
 from snnc.ir.weights import Array
-from snnc.passes.accuracy import find_answers
 from snnc.passes.calibration import Calibration
 
 SIZES = (8, 4, 2)
 """Bits that a memory of weights has columns for; 1 bit has no sign."""
 
 Bits = dict[str, int]
-Answers = Mapping[str, Array]
+Sums = Mapping[str, Array]
 
 
 def weight_bits(module: Module) -> float:
@@ -57,10 +58,14 @@ def cores(module: Module, context: Context) -> Callable[[Module], float]:
 
 @frozen
 class Mixed:
-    """Bits by layer, how many samples have another answer, and the cost of widest and mixed."""
+    """Bits by layer, how many samples have another answer, and the cost of widest and mixed.
+
+    `error` is the sum of the squared differences of the outputs' spike counts.
+    """
 
     bits: Bits
     changed: int
+    error: int
     before: float
     after: float
 
@@ -81,11 +86,11 @@ class Search:
             SnncError: `drop-out-of-reach` where the widest change more, `no-answer` where the
                 network returns nothing that has time.
         """
-        wanted = self._answers(self.real)
+        wanted = self._sums(self.real)
         allowed = int(Fraction(repr(drop)) * self.data.samples)
         bits = dict.fromkeys(layers, widest)
         module = self.make(bits)
-        changed, cost = self._changed(module, wanted), self.cost(module)
+        (changed, error), cost = self._off(module, wanted), self.cost(module)
         if changed > allowed:
             raise fail(
                 "drop-out-of-reach",
@@ -94,7 +99,7 @@ class Search:
                 self.real.loc,
                 help="allow more, or begin with more bits",
             )
-        best, before = Mixed(bits, changed, cost, cost), cost
+        best, before = Mixed(bits, changed, error, cost, cost), cost
         opened = list(layers)
         while opened:
             offers = []
@@ -108,15 +113,15 @@ class Search:
                 best = max(offers, key=lambda offer: _worth(best, offer))
         return best
 
-    def _narrower(self, now: Mixed, layer: str, wanted: Answers, before: float) -> Mixed | None:
+    def _narrower(self, now: Mixed, layer: str, wanted: Sums, before: float) -> Mixed | None:
         sizes = [size for size in SIZES if size < now.bits[layer]]
         if not sizes:
             return None
         bits = now.bits | {layer: sizes[0]}
         module = self.make(bits)
-        return Mixed(bits, self._changed(module, wanted), before, self.cost(module))
+        return Mixed(bits, *self._off(module, wanted), before, self.cost(module))
 
-    def _answers(self, module: Module) -> Answers:
+    def _sums(self, module: Module) -> Sums:
         names = [v.name for v in module.graph.outputs if v.type.timed]
         if not names:
             raise fail(
@@ -125,14 +130,21 @@ class Search:
                 module.loc,
                 help="leave drop out, or return the spikes of the last layer",
             )
-        return {name: find_answers(module, name, self.data) for name in names}
+        counts = self.data.counts(module, names)
+        return {name: counts[name].reshape(self.data.samples, -1) for name in names}
 
-    def _changed(self, module: Module, wanted: Answers) -> int:
-        found = self._answers(module)
-        return int(np.any([found[n] != wanted[n] for n in wanted], axis=0).sum())
+    def _off(self, module: Module, wanted: Sums) -> tuple[int, int]:
+        """Return how many samples have another answer, and the error of the spike counts."""
+        found = self._sums(module)
+        other = [found[n].argmax(axis=1) != wanted[n].argmax(axis=1) for n in wanted]
+        # Returned currents and potentials have scales of their own, so only spikes are compared.
+        spikes = [n for n in wanted if wanted[n].dtype.kind == "i"]
+        error = sum(int(np.square(found[n] - wanted[n]).sum()) for n in spikes)
+        return int(np.any(other, axis=0).sum()), error
 
 
 def _worth(now: Mixed, offer: Mixed) -> tuple[Fraction, int]:
-    """Return what an offer saves per further changed answer, then how few it changes."""
+    """Return what an offer saves per further error, or per changed answer if no spikes tell it."""
     saved = Fraction(now.after) - Fraction(offer.after)
-    return saved / max(1, offer.changed - now.changed), -offer.changed
+    further = offer.error - now.error if now.error or offer.error else offer.changed - now.changed
+    return saved / max(1, further), -offer.changed
