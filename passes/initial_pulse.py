@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
+from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
@@ -24,6 +25,9 @@ from snnc.ir.weights import Array
 from snnc.passes.parameters import param_array
 
 SIZES = (U1, I2, I4, I8)
+
+MOST_WEIGHTS = 1 << 26
+"""Weights that pulses may have into one layer: one for each neuron and pulse."""
 
 Weights = tuple[Array, Element]
 
@@ -105,19 +109,30 @@ def _weights(module: Module, op: Op) -> Weights:
     # At least as wide as the signs need.
     least = smallest_weight(min(0, int(initial.min())) and -1, 1)
     element = max((w for w in (*weights, least) if w in SIZES), key=SIZES.index)
-    return _spread(initial.ravel(), element), element
+    count = _count(initial, element)
+    if count * initial.size > MOST_WEIGHTS:
+        raise fail(
+            "initial-too-large",
+            f"%{op.result.name} begins at {initial.min()}..{initial.max()}, which takes {count} "
+            f"pulses with weights of {element} into each of {initial.size} neurons; "
+            f"{MOST_WEIGHTS} weights are the most",
+            op.loc,
+            help="begin nearer to 0, or use wider weights",
+        )
+    return _spread(initial.ravel(), element, count), element
 
 
-def _spread(initial: Array, element: Element) -> Array:
-    """Return `(neurons, n)` weights of an element whose rows sum to `initial`."""
-    low, high = min(element.low, -1), element.high
-    above = -(-int(initial.max(initial=0)) // high)
-    below = -(-int(initial.min(initial=0)) // low)
-    rest, columns = initial.astype(np.int64), []
-    for _ in range(max(above, below)):
-        columns.append(np.clip(rest, element.low, high))
-        rest = rest - columns[-1]
-    return np.stack(columns, axis=1)
+def _count(initial: Array, element: Element) -> int:
+    """Return how many weights of an element the farthest potential is the sum of."""
+    above = -(-int(initial.max()) // element.high)
+    return max(above, -(-int(initial.min()) // min(element.low, -1)))
+
+
+def _spread(initial: Array, element: Element, count: int) -> Array:
+    """Return `(neurons, count)` weights of an element whose rows sum to `initial`."""
+    whole = initial.astype(np.int64)[:, None]
+    low, high = np.where(whole < 0, element.low, 0), np.where(whole > 0, element.high, 0)
+    return np.asarray(np.clip(whole - np.arange(count) * (low + high), low, high))
 
 
 def _pulses(build: Rebuild, name: str, count: int, first: int) -> Value:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import snnc
+from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder
 from snnc.ir.types import U1
@@ -137,3 +138,10 @@ def test_strict_soft_resets_reach_the_chip_exactly():
     expected, actual = snnc.run(module, inputs).outputs, build.run(inputs).outputs
     for name in ("s", "o"):
         np.testing.assert_array_equal(actual[name], expected[name])
+
+
+def test_beginnings_that_take_too_many_pulses_are_refused():
+    with pytest.raises(SnncError) as caught:
+        started(network(2**28, element="u1"))
+    assert "initial-too-large" == caught.value.code
+    assert "268435456 pulses" in caught.value.diagnostics[0].message
