@@ -50,7 +50,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
     grown = [row for row in rows if "macs" in row and not row["peers"]]
     panels = [draw_one for draw_one, found in ((_ratios, compared), (_sizes, grown)) if found]
     found = {_ratios: compared, _sizes: grown}
-    matplotlib.rcParams.update({"svg.hashsalt": "snnc", "font.size": 8})
+    matplotlib.rcParams.update({"svg.hashsalt": "snnc", "svg.fonttype": "none", "font.size": 8})
     figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=SIZE, squeeze=False)
     for panel, axis in zip(panels, axes[0], strict=False):
         panel(axis, found[panel])

@@ -7,6 +7,7 @@ the rounds of the ratios of neighbors.
 """
 
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -207,17 +208,28 @@ def _compared(
 
 
 def _first_result(case: Case, sides: Sides, place: Path) -> dict[str, Any]:
-    """Return the seconds of a process from its start to its end after one run, twice."""
+    """Return the seconds of a process from its start to its end after one run, twice.
+
+    They are the processor's, as everywhere with one thread.
+    """
     task = _write(case, sides, place)
     about = json.loads(task.read_text(encoding="utf-8")) | {"seconds": 0, "rates": False}
     task.write_text(json.dumps(about), encoding="utf-8")
     found = {}
     with tempfile.TemporaryDirectory(prefix="snnc-bench-") as cache:
         for name in ("cold", "warm"):
-            begun = time.perf_counter()
+            begun = _spent(sides.threads)
             _ours(task, {"SNNC_CACHE": cache})
-            found[name] = time.perf_counter() - begun
+            found[name] = _spent(sides.threads) - begun
     return found
+
+
+def _spent(threads: int) -> float:
+    """Return the seconds that child processes have had, or those of the clock."""
+    if threads > 1:
+        return time.perf_counter()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _goals(case: Case, row: dict[str, Any]) -> list[tuple[str, bool]]:
