@@ -26,7 +26,7 @@ from snnc.passes.parameters import param_array
 
 SIZES = (U1, I2, I4, I8)
 
-MOST_WEIGHTS = 1 << 26
+MOST_WEIGHTS = 1 << 24
 """Weights that pulses may have into one layer: one for each neuron and pulse."""
 
 Weights = tuple[Array, Element]
