@@ -18,6 +18,7 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context
 from snnc.ir.graph import Module
 from snnc.ir.synapses import WEIGHTED
+from snnc.ir.types import Type
 from snnc.ir.weights import Array
 from snnc.passes.calibration import Calibration
 
@@ -30,9 +31,17 @@ Sums = Mapping[str, Array]
 
 def weight_bits(module: Module) -> float:
     """Return the bits of all weights of synapses of a module at level int."""
+    return float(sum(type.size * type.element.bits for type in _weights(module)))
+
+
+def weight_count(module: Module) -> int:
+    """Return how many weights the synapses of a module have."""
+    return sum(type.size for type in _weights(module))
+
+
+def _weights(module: Module) -> list[Type]:
     symbols = {symbol: None for op in module.ops(*WEIGHTED) for symbol in op.symbols[:1]}
-    types = [module.symbol_type(symbol) for symbol in symbols]
-    return float(sum(type.size * type.element.bits for type in types))
+    return [module.symbol_type(symbol) for symbol in symbols]
 
 
 def cores(module: Module, context: Context) -> Callable[[Module], float]:
@@ -79,15 +88,20 @@ class Search:
     make: Callable[[Bits], Module]
     cost: Callable[[Module], float]
 
-    def run(self, layers: list[str], widest: int, drop: float) -> Mixed:
-        """Return the bits of the layers, given the share of samples whose answer may change.
+    def run(
+        self, layers: list[str], widest: int, drop: float | None, goal: float | None = None
+    ) -> Mixed:
+        """Return the bits of the layers.
+
+        `drop` is the share of samples whose answer may change, None for all; `goal` the cost that
+        is low enough, None for as low as `drop` allows.
 
         Raises:
             SnncError: `drop-out-of-reach` where the widest change more, `no-answer` where the
                 network returns nothing that has time.
         """
         wanted = self._sums(self.real)
-        allowed = int(Fraction(repr(drop)) * self.data.samples)
+        allowed = int(Fraction(repr(1.0 if drop is None else drop)) * self.data.samples)
         bits = dict.fromkeys(layers, widest)
         module = self.make(bits)
         (changed, error), cost = self._off(module, wanted), self.cost(module)
@@ -101,7 +115,7 @@ class Search:
             )
         best, before = Mixed(bits, changed, error, cost, cost), cost
         opened = list(layers)
-        while opened:
+        while opened and (goal is None or best.after > goal):
             offers = []
             for layer in list(opened):
                 offer = self._narrower(best, layer, wanted, before)

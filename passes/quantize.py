@@ -21,7 +21,7 @@ from snnc.passes.buses import SUMS, find_currents
 from snnc.passes.calibration import Calibration, calibration_of, needed
 from snnc.passes.integer_neuron import refuse_neuron
 from snnc.passes.layer_errors import compare_layers
-from snnc.passes.mixed_precision import Mixed, Search, cores, weight_bits
+from snnc.passes.mixed_precision import SIZES, Mixed, Search, cores, weight_bits, weight_count
 from snnc.passes.quantize_choices import Chooser, chooser
 from snnc.passes.quantize_lowering import Choices, Lowered, lower
 from snnc.passes.scales import Scales, name_of
@@ -65,6 +65,9 @@ class Quantize(Pass):
     drop: float | None = option(
         None, help="share of calibration samples whose answer may change: chooses bits per layer"
     )
+    mean: float | None = option(
+        None, help="bits per weight, on average, to get down to, in place of drop"
+    )
     for_: str | None = option(
         None, help="what drop saves: bits of weights, or cores", choices=("bits", "cores")
     )
@@ -75,15 +78,16 @@ class Quantize(Pass):
         Raises:
             SnncError: `no-integer-form` for each op or field that integers cannot express,
                 `real-source`, `negative-weights`, `scale-conflict`, `linear-loop`;
-                `percentile-range`, `drop-range`, `unused-option`; `calibration-missing` and what
-                `calibration_of` refuses; `moments-too-large`; `drop-out-of-reach`, `no-answer`,
-                `no-cost`.
+                `percentile-range`, `drop-range`, `mean-range`, `unused-option`;
+                `calibration-missing` and what `calibration_of` refuses; `moments-too-large`;
+                `drop-out-of-reach`, `no-answer`, `no-cost`.
         """
         self._check(module)
         _refuse(module)
         data = calibration_of(module, context)
         chooser = self._chooser(module, data, context)
-        mixed = None if self.drop is None else self._mixed(module, data, context, chooser)
+        asked = self.drop is not None or self.mean is not None
+        mixed = self._mixed(module, data, context, chooser) if asked else None
         bits = {} if mixed is None else mixed.bits
         lowering = self._lower(module, context, chooser, bits)
         report = {
@@ -130,15 +134,16 @@ class Quantize(Pass):
         context: Context,
         chooser: Chooser | None,
     ) -> Mixed:
-        assert self.drop is not None
-        given = needed(data, module, f"drop={self.drop}")
+        option = f"mean={self.mean}" if self.drop is None else f"drop={self.drop}"
+        given = needed(data, module, option)
         cost = weight_bits if self.for_ != "cores" else cores(module, context)
         scales = self._scales(module, context, {})
         layers = [name_of(s.bus) for s in scales.all if s.bus.makers and not s.exact]
         search = Search(
             module, given, lambda bits: self._lower(module, context, chooser, bits).made, cost
         )
-        return search.run(layers, self.bits, self.drop)
+        goal = None if self.mean is None else self.mean * weight_count(module)
+        return search.run(layers, self.bits, self.drop, goal)
 
     def _check(self, module: Module) -> None:
         """Refuse options out of range, and those that others leave without use."""
@@ -160,6 +165,15 @@ class Quantize(Pass):
                 f"percentile = {self.percentile} is not above 0 and at most 100",
                 module.loc,
                 help="use a number such as 99.9; 100 is scale=max",
+            )
+        if self.mean is not None and (self.drop is not None or self.mean < min(SIZES)):
+            raise fail(
+                "mean-range",
+                f"mean = {self.mean} is below {min(SIZES)} bits, the fewest of a layer"
+                if self.drop is None
+                else f"mean = {self.mean} and drop = {self.drop}: two ends of one search",
+                module.loc,
+                help="use a number such as 2.5, without drop",
             )
         if self.drop is not None and not 0 <= self.drop < 1:
             raise fail(

@@ -75,6 +75,22 @@ def test_the_weights_have_the_bits_that_the_report_says():
     assert report["mixed"]["before"] == 8 * (20 * 30 + 30 * 10)
 
 
+@pytest.mark.parametrize("mean", [2.0, 3.5, 6.0, 8.0])
+def test_the_search_ends_at_the_mean_that_was_asked_for(mean):
+    module, x = network(20, 30, 20, 10), trains()
+    lowered, report = quantize(module, x, mean=mean, rounding="second-order")
+    weights = 20 * 30 + 30 * 20 + 20 * 10
+    assert weight_bits(lowered) == report["mixed"]["after"] <= mean * weights
+    if mean == 8:
+        assert set(report["mixed"]["bits"].values()) == {8}
+
+
+@pytest.mark.parametrize("options", [{"mean": 1.5}, {"mean": 2.5, "drop": 0.1}])
+def test_a_mean_that_no_layer_has_or_beside_drop_is_refused(options):
+    with pytest.raises(SnncError, match="mean-range"):
+        quantize(network(20, 10), trains(), **options)
+
+
 def test_bits_are_the_widest():
     _, report = quantize(network(20, 30, 10), trains(), bits=4, drop=0.9)
     assert report["mixed"]["before"] == 4 * (20 * 30 + 30 * 10)
