@@ -37,6 +37,7 @@ class Builder:
         self.inputs: list[Value] = []
         self.ops: list[Op] = []
         self._names: set[str] = set()
+        self._kept: frozenset[str] = frozenset()
         self._forward: dict[Value, Value | None] = {}
 
     @classmethod
@@ -46,10 +47,10 @@ class Builder:
         builder.weights.update(module.weights)
         return builder
 
-    def fresh(self, hint: str) -> str:
-        """Return an unused value name near `hint`, and take it."""
+    def fresh(self, hint: str, asked: bool = True) -> str:
+        """Return an unused value name near `hint`, and take it; some wait for those who ask."""
         name, number = hint, 1
-        while name in self._names:
+        while name in self._names or (not asked and name in self._kept):
             name, number = f"{hint}_{number}", number + 1
         self._names.add(name)
         return name
@@ -107,8 +108,9 @@ class Builder:
         place = loc if loc.known else self.loc
         given = tuple(operands)
         clean, _, types = check_call(full, given, attrs, place, self.weights)
-        hints = list(names) + [full.partition(".")[2]] * len(types)
-        results = tuple(Value(self.fresh(h), t, place) for h, t in zip(hints, types, strict=False))
+        hints = [(n, True) for n in names] + [(full.partition(".")[2], False)] * len(types)
+        named = zip(hints, types, strict=False)
+        results = tuple(Value(self.fresh(*hint), t, place) for hint, t in named)
         op = Op(full, given, clean, results, place)
         _CHECKED[op] = _symbol_types(op, self.weights)
         self.ops.append(op)

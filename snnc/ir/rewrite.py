@@ -25,9 +25,16 @@ class Rebuild(Builder):
         super().__init__(module.name, level or module.level, module.attrs, module.loc)
         self.weights.update(module.weights)
         self.module = module
+        # Hosts know outputs by their names, so that no op without one may take them before.
+        self._kept = frozenset(value.name for value in module.graph.outputs)
         self.now: dict[Value, Value] = {}
         self._pending: dict[Value, Value] = {}
         self.origin: dict[Op, Op] = {}
+
+    def turn_to(self, op: Op) -> None:
+        """Build what replaces an op from now on: at its place, with its names."""
+        self.loc = op.loc
+        self._kept -= {result.name for result in op.results}
 
     def __call__(self, old: Value) -> Value:
         """Return the new value for an old one; a stand-in if its maker comes later in the text."""
@@ -74,7 +81,7 @@ def rebuild(
         changed = inputs(value) if inputs else value
         build.replace(value, build.input(changed.name, changed.type, changed.loc))
     for op in module.graph.ops:
-        build.loc = op.loc
+        build.turn_to(op)
         first = len(build.ops)
         results = function(op, build)
         if results is None:

@@ -95,3 +95,27 @@ def test_an_op_remembers_what_it_was_made_from(loop):
     origin = seen["build"].origin
     assert list(loop.graph.ops) == [origin[op] for op in seen["build"].ops]
     assert np.array_equal(np.eye(2), made.tensor(made.graph.ops[1].symbols[0]))
+
+
+def test_ops_without_names_leave_those_of_outputs_alone():
+    build = Builder("m", "int")
+    x = build.input("x", "u1[2]~")
+    first = build.op("neuron", x, threshold=1, name="a")
+    module = build.finish(build.op("delay", first, by=2))
+
+    def later(op, build):
+        if op.kind != "neuron":
+            return None
+        late = build.op("delay", build(op.values[0]), by=1)
+        return [build.op("neuron", late, name="a", threshold=1)]
+
+    made = rebuild(module, later)
+    assert ["delay_1", "a", "delay"] == [op.result.name for op in made.graph.ops]
+    assert ["delay"] == [value.name for value in made.graph.outputs]
+
+
+def test_an_op_without_a_name_may_take_that_of_the_output_it_replaces():
+    build = Builder("m", "int")
+    module = build.finish(build.op("delay", build.input("x", "u1[2]~"), by=2))
+    made = rebuild(module, lambda op, b: [b.op("delay", b(op.values[0]), by=3)])
+    assert ["delay"] == [value.name for value in made.graph.outputs]

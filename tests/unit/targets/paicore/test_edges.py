@@ -148,3 +148,14 @@ def test_outputs_keep_their_names_beside_similar_ones(tmp_path):
     assert {"y", "y.out"} == set(run.outputs)
     told = json.loads((tmp_path / "build/output_dest_info.json").read_text())
     assert ["y", "y.out", "y#1"] == list(told)
+
+
+def test_relays_leave_the_names_of_outputs_alone(tmp_path):
+    build = Builder("relayed", "int")
+    x = build.input("x", "u1[3]~")
+    far = build.op("delay", x, by=300, name="far")
+    n = build.op("neuron", far, name="n", threshold=1)
+    late = build.op("delay", n, by=2, name="delay")
+    module = build.finish(n, late)
+    made = assert_equal(module, {"x": spikes(1, 330, 3)}, tmp_path / "build")
+    assert ["n", "delay"] == [op["of"] for op in made.placed.ops("output")]
