@@ -50,7 +50,7 @@ class Builder:
     def fresh(self, hint: str, asked: bool = True) -> str:
         """Return an unused value name near `hint`, and take it; some wait for those who ask."""
         name, number = hint, 1
-        while name in self._names or (not asked and name in self._kept):
+        while name in self._names or (name in self._kept and (name != hint or not asked)):
             name, number = f"{hint}_{number}", number + 1
         self._names.add(name)
         return name

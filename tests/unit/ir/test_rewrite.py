@@ -114,6 +114,22 @@ def test_ops_without_names_leave_those_of_outputs_alone():
     assert ["delay"] == [value.name for value in made.graph.outputs]
 
 
+def test_numbers_behind_names_leave_those_of_outputs_alone():
+    build = Builder("m", "int")
+    x = build.input("x", "u1[2]~")
+    first = build.op("delay", x, by=2)
+    module = build.finish(build.op("delay", first, by=2))
+
+    def twice(op, build):
+        if op.result.name != "delay":
+            return None
+        half = build.op("delay", build(op.values[0]), by=1)
+        return [build.op("delay", half, by=1, name=op.result.name)]
+
+    made = rebuild(module, twice)
+    assert ["delay", "delay_2", "delay_1"] == [op.result.name for op in made.graph.ops]
+
+
 def test_an_op_without_a_name_may_take_that_of_the_output_it_replaces():
     build = Builder("m", "int")
     module = build.finish(build.op("delay", build.input("x", "u1[2]~"), by=2))
