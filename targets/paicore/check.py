@@ -15,6 +15,7 @@ from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.ops import WEIGHTS
 from snnc.targets.paicore.placed import Core, Idle, Layer, Placed, read_placed
 from snnc.targets.paicore.routes import EXTENSIONS, check_inputs, check_outputs, check_routes
 
@@ -43,7 +44,6 @@ DESTINATION = ("chip", "core", "mask", "axon", "slot")
 MODE = ("wide", "values", "keep", "pool")
 """What all cores of a layer do alike, for it decides what their neurons mean."""
 
-_WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
 _HELP = "this is no placement that `place` gives; compile the network anew"
 
 
@@ -219,12 +219,12 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
         message = f"{name_of(core)}: weights {given}, expected {[core.count, columns]}"
         found.error("weight-shape", message, core.op.loc, help=_HELP)
         return
-    if str(given.element) != _WEIGHTS[width]:
+    if str(given.element) != WEIGHTS[width]:
         message = f"{name_of(core)}: weights are {given.element}, the register says {width} bits"
         found.error("weight-width", message, core.op.loc, help=_HELP)
         return
     array = placed.module.tensor(core.weights)
-    element = ELEMENTS[_WEIGHTS[width]]
+    element = ELEMENTS[WEIGHTS[width]]
     if not element.fills_storage:
         low, high = int(array.min()), int(array.max())
         if low < element.low or high > element.high:

@@ -31,13 +31,11 @@ from snnc.targets.paicore.layout import (
     read_json,
     read_layout,
 )
-from snnc.targets.paicore.ops import LEVEL, TABLES
+from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.placed import Place, Placed, read_placed
 
 UNUSED = ("potential", "random_weight", "random_leak", "threshold_mask")
 """Fields of a record for which the level has no column; they must be 0."""
-
-WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
 
 
 @frozen(eq=False)

@@ -35,6 +35,9 @@ TABLES = {
 section 3): reset 0 hard, 1 soft, 2 none; negative_mode 0 reset, 1 floor; chip, core and mask are
 ten-bit addresses x << 5 | y of the destination; axon and slot (tick_relative) the place there."""
 
+WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
+"""The element of a core's weights by their bits."""
+
 AT = AttrSpec("at", "ints", REQUIRED, "chip x, chip y, core x, core y")
 REGISTER = (
     AT,

@@ -20,12 +20,10 @@ from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.dense import Dense, Piece
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.ops import LEVEL, TABLES
+from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
 from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import address, allocate, coordinates
-
-WEIGHTS = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
 
 KEPT_BYTES = 1 << 22
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""

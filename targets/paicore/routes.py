@@ -15,7 +15,7 @@ from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Value
 from snnc.ir.types import U1
 from snnc.targets.paicore.core import Coordinate
-from snnc.targets.paicore.frames import Ints, coordinate
+from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axon_step
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Input, Layer, Output, Place, Placed, weighs
@@ -292,8 +292,8 @@ def _check_output(placed: Placed, output: Output, found: Diagnostics) -> None:
         found.error("output-extension", message, loc, help=_HELP)
     rows, element = output.layer.rows(), np.arange(size)
     wanted = {
-        "chip": output.chip[0] << 5 | output.chip[1],
-        "core": output.core[0] << 5 | output.core[1],
+        "chip": linear(*output.chip),
+        "core": linear(*output.core),
         "mask": 0,
         "axon": element % LIMITS.axons,
         "slot": element // LIMITS.axons,
