@@ -66,7 +66,8 @@ class Neurons:
                     table[PARAMETERS.index(name)] = kept[-1].ctypes.data
                 else:
                     table[PARAMETERS.index(name)] = int(array)
-            self._tables[bits] = table, kept
+            # Another thread may have been first: its arrays stay, whoever has their addresses.
+            self._tables.setdefault(bits, (table, kept))
         return self._tables[bits][0]
 
     def bits(self, v: Array) -> int:
