@@ -151,7 +151,7 @@ def of_build(
 
 
 class Evaluator:
-    """Runs batches and tallies predictions: the output element with the largest sum over ticks."""
+    """Runs batches and tallies predictions: the output element with the largest score."""
 
     def __init__(
         self, module: "Module", run: Run, engine: str, read: str | None, activity: bool
@@ -173,15 +173,25 @@ class Evaluator:
     def run(self, batch: Batch) -> Tally:
         """Return the tally of a batch."""
         result = self._run(batch.values, self._probe, batch.first)
-        sums = total(result.outputs[self.output])
-        largest = sums.max(axis=1, keepdims=True)
+        scored = scores(self.module, self.output, result.outputs[self.output])
+        largest = scored.max(axis=1, keepdims=True)
         values = {**result.trace, **result.outputs}
         return Tally(
-            len(sums),
-            int((sums.argmax(axis=1) == batch.labels).sum()),
-            int(((sums == largest).sum(axis=1) > 1).sum()),
+            len(scored),
+            int((scored.argmax(axis=1) == batch.labels).sum()),
+            int(((scored == largest).sum(axis=1) > 1).sum()),
             {name: int(total(values[name]).sum()) for name in self._counted},
         )
+
+
+def scores(module: "Module", output: str, array: Any) -> Any:
+    """Return the score of each element of an output, `(samples, elements)`: its sum over ticks.
+
+    Where the network that the module comes from reads out the last tick, it is that one.
+    """
+    way = module.attrs.get("readout", {}).get(output)
+    last = isinstance(way, Mapping) and way.get("over_time") == "last"
+    return total(array[:, -1:]) if last else total(array)
 
 
 def total(array: Any) -> Any:

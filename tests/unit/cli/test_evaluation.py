@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from snnc.cli import failures
-from snnc.cli.evaluation import Tally
+from snnc.cli.evaluation import Tally, scores
 from snnc.cli.labelled import Rows
+from snnc.ir.build import Builder
 
 EVAL = ("eval", "net.snn", "--data", "data.npz", "--json")
 
@@ -104,6 +105,15 @@ def test_a_damaged_count_is_refused(folder, snnc, change):
     result = snnc(*EVAL, "--resume", "count.json")
     assert "error[resume-foreign]" in result.stderr
     assert "damaged" in result.stderr
+
+
+@pytest.mark.parametrize(("over_time", "best"), [("sum", 0), ("last", 1)])
+def test_a_network_is_scored_as_it_reads_itself_out(over_time, best):
+    b = Builder("net", "int", {"readout": {"y": {"over_time": over_time, "factor": 1.0}}})
+    x = b.input("x", "u1[2]~")
+    module = b.finish(b.op("neuron", x, threshold=1, name="y"))
+    train = np.array([[[1, 0], [1, 0], [0, 1]]], dtype=np.uint8)
+    assert best == scores(module, "y", train).argmax()
 
 
 def test_a_tally_reads_back():
