@@ -77,7 +77,9 @@ def proven_ticks(module: Module, op: Op, intervals: Intervals | None = None) -> 
 def max_ticks(module: Module) -> int | None:
     """Return for how many ticks from reset no potential can overflow unforeseen; None: for ever.
 
-    A neuron that says what overflow does is exact as long as the sums on the way to it fit.
+    A neuron that says what overflow does is exact as long as the sums on the way to it fit; where a
+    soft reset follows a late leak that may wrap, what it leaves is beyond the width, and exact is
+    only what comes before.
     """
     intervals = Intervals(module)
     proven = [_exact_ticks(module, op, intervals) for op in module.ops("neuron")]
@@ -85,7 +87,8 @@ def max_ticks(module: Module) -> int | None:
 
 
 def _exact_ticks(module: Module, op: Op, intervals: Intervals) -> int | None:
-    if op["overflow"] == "error":
+    late = op["leak_order"] == "after" and op["reset"] == "soft"
+    if op["overflow"] == "error" or (op["overflow"] == "wrap-paibox" and late):
         return proven_ticks(module, op, intervals)
     return None if intervals.of(op.values[0]).fits else 0
 

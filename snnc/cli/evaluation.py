@@ -189,7 +189,8 @@ def scores(module: "Module", output: str, array: Any) -> Any:
 
     Where the network that the module comes from reads out the last tick, it is that one.
     """
-    way = module.attrs.get("readout", {}).get(output)
+    ways = module.attrs.get("readout")
+    way = ways.get(output) if isinstance(ways, Mapping) else None
     last = isinstance(way, Mapping) and way.get("over_time") == "last"
     return total(array[:, -1:]) if last else total(array)
 

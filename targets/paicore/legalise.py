@@ -258,18 +258,10 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
 
 
 def _check_wrap(module: Module, op: Op, refuse: Any) -> None:
-    """Potentials come back at 30 bits, after a sum and not after a reset."""
+    """Potentials come back at 30 bits."""
     if op["width"] != LIMITS.potential_bits:
         bits = LIMITS.potential_bits
         refuse("width", f"potentials of the chip come back at {bits} bits", f"use width = {bits}")
-    rises = _any(module, op, "leak", lambda v: v > 0 if not op["leak_reversal"] else v != 0)
-    if op["leak_order"] == "after" and op["reset"] == "soft" and rises:
-        refuse(
-            "leak_order",
-            "a late leak may bring a potential back at the other end, and the soft reset "
-            "then leaves 30 bits",
-            "use overflow = error, or leak_order = before",
-        )
 
 
 def _check_floor(module: Module, op: Op, refuse: Any) -> None:

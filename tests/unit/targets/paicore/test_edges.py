@@ -63,11 +63,15 @@ def test_potentials_that_come_back_at_other_widths_are_refused():
     assert "width = 10" in message
 
 
-def test_a_soft_reset_after_a_potential_came_back_is_refused():
-    late = {"leak": 2**28, "leak_order": "after", "width": 30}
-    code, message = refusal(one_layer(threshold=2**28, overflow="wrap-paibox", **late))
-    assert "unsupported-neuron" == code
-    assert "leak_order = after" in message
+def test_a_build_is_exact_until_a_late_leak_may_bring_a_potential_back_before_a_soft_reset():
+    late = {"leak": 2**27, "leak_order": "after", "width": 30, "overflow": "wrap-paibox"}
+    build = snnc.compile(one_layer(threshold=2**26, **late), target="paicore")
+    longest = build.manifest["max_ticks"]
+    assert 1 <= longest < 12
+    assert build.verify(np.ones((1, longest, 4), np.uint8))
+    with pytest.raises(SnncError) as caught:
+        build.run(np.ones((1, longest + 1, 4), np.uint8))
+    assert "run-too-long" == caught.value.code
 
 
 def test_parameters_per_channel_reach_their_neurons(tmp_path):
