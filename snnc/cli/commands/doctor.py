@@ -16,8 +16,6 @@ OPTIONAL = {
     "torch": "networks of PyTorch",
     "h5py": "NIR files",
     "matplotlib": "reports",
-    "jinja2": "reports",
-    "dask": "clusters",
 }
 VARIABLES = (
     "OPENBLAS_NUM_THREADS",
