@@ -169,7 +169,9 @@ def _product(
 ) -> Interval:
     """Return the interval of `matrix @ inputs + bias`, one per row, in `shape`."""
     largest = max(-int(inputs.low.min()), int(inputs.high.max()), 1)
-    heaviest = max(-int(matrix.min(initial=0)), int(matrix.max(initial=0)), 1)
+    heaviest = 128
+    if matrix.dtype != np.int8:
+        heaviest = max(-int(matrix.min(initial=0)), int(matrix.max(initial=0)), 1)
     reach = largest * heaviest * max(matrix.shape[1], 1)
     if reach >= 1 << 62:
         ones = np.ones(len(matrix), np.int64)

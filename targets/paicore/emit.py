@@ -9,8 +9,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from snnc.diagnostics import fail
 from snnc.extend.target import Emitted
 from snnc.ir.files import write_composed
@@ -94,9 +92,9 @@ def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]
 def relies_on(placed: Placed) -> tuple[str, ...]:
     """Return what this build needs of the silicon though nobody measured it, as `name: meaning`."""
     tables = placed.tables
-    masks = np.unique(np.concatenate([tables["mask"], [linear(*i.mask) for i in placed.inputs]]))
+    masks = {*tables["mask"].tolist(), *(linear(*i.mask) for i in placed.inputs)}
     found = {
-        "multicast-masks": any(not _is_block(int(mask)) for mask in masks),
+        "multicast-masks": any(not _is_block(mask) for mask in masks),
         "reversal-leak-sign": bool((tables["leak_reversal"] * tables["leak"]).any()),
         "leak-after-compare-order": bool((tables["leak_after"] * tables["leak"]).any()),
         "negative-threshold-strictness": bool(_strictness_matters(placed)),
