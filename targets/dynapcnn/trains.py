@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from snnc.diagnostics import SnncError, fail, nearest
+from snnc.extend.batch import aligned
 from snnc.ir.types import Type
 from snnc.ir.weights import Array
 from snnc.targets.dynapcnn.records import Placed
@@ -50,23 +51,7 @@ def read_trains(
         if name not in types:
             text = f"there is no input {name!r}"
             raise fail("unknown-input", text, help=nearest(name, list(types)))
-    trains = {name: _train(name, kind, given) for name, kind in types.items()}
-    samples = {len(train) for train in trains.values()} or {1}
-    lengths = {train.shape[1] for train in trains.values()}
-    if len(samples) > 1:
-        raise fail(
-            "sample-count",
-            f"inputs have different numbers of samples: {sorted(samples)}",
-            help="axis 0 counts samples; a single sample needs it too",
-        )
-    count = min(lengths, default=0) if ticks is None else ticks
-    if len(lengths) > 1 or count < 0 or (lengths and count > min(lengths)):
-        raise fail(
-            "tick-count",
-            f"{count} ticks were asked for, the inputs have {', '.join(map(str, sorted(lengths)))}",
-            help="give inputs of one length, and ask for no more ticks than they have",
-        )
-    return {name: train[:, :count] for name, train in trains.items()}, samples.pop(), count
+    return aligned({name: _train(name, kind, given) for name, kind in types.items()}, ticks)
 
 
 def _train(name: str, kind: Type, given: Mapping[str, Array]) -> Array:

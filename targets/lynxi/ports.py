@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from snnc.diagnostics import fail, nearest
+from snnc.extend.batch import aligned
 from snnc.ir.types import Type, parse_type
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.records import Port
@@ -28,23 +29,7 @@ def read_inputs(
         if name not in names:
             text = f"there is no input {name!r}"
             raise fail("unknown-input", text, help=nearest(name, names))
-    arrays = {port.name: _sent(port, given) for port in ports}
-    samples = {len(a) for a in arrays.values()} or {1}
-    lengths = {a.shape[1] for a in arrays.values()}
-    if len(samples) > 1:
-        raise fail(
-            "sample-count",
-            f"inputs have different numbers of samples: {sorted(samples)}",
-            help="axis 0 counts samples; a single sample needs it too",
-        )
-    count = min(lengths, default=0) if ticks is None else ticks
-    if len(lengths) > 1 or count < 0 or (lengths and count > min(lengths)):
-        raise fail(
-            "tick-count",
-            f"{count} ticks were asked for, the inputs have {', '.join(map(str, sorted(lengths)))}",
-            help="give inputs of one length, and ask for no more ticks than they have",
-        )
-    return {n: a[:, :count] for n, a in arrays.items()}, samples.pop(), count
+    return aligned({port.name: _sent(port, given) for port in ports}, ticks)
 
 
 def _sent(port: Port, given: Mapping[str, Array]) -> Array:

@@ -8,9 +8,7 @@ read back has its cores in that order.
 """
 
 import io
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -18,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from snnc.diagnostics import Location, SnncError, fail
+from snnc.ir.files import write_atomically
 from snnc.targets.paicore.core import core_words
 from snnc.targets.paicore.frames import Words, linear
 from snnc.targets.paicore.image import ChipImage, parse
@@ -79,25 +78,7 @@ def write_words(path: Path, words: Words) -> None:
     Raises:
         SnncError: `output-unwritable` if the system refuses; the old file, if any, is untouched.
     """
-    content = _encode(words, _suffix(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(name).chmod(0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise fail(
-            "output-unwritable",
-            f"can't write {path.name}: {error.strerror or error}",
-            Location(file=str(path)),
-            help="choose a folder with enough space where you may write",
-        ) from None
+    write_atomically(path, _encode(words, _suffix(path)))
 
 
 def read_words(path: Path) -> Words:
@@ -176,12 +157,6 @@ def _suffix(path: Path) -> str:
             help="name the file .bin, .npy or .txt",
         )
     return suffix
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _encode(words: Words, suffix: str) -> bytes:

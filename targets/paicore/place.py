@@ -18,12 +18,13 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.types import ELEMENTS, U1, U8, Type
 from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.dense import Dense, Piece
+from snnc.targets.paicore.frames import coordinate, linear
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
 from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import address, allocate, coordinates
+from snnc.targets.paicore.regions import allocate
 
 KEPT_BYTES = 1 << 22
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -143,16 +144,16 @@ class Placer:
         self, piece: Piece, to: Destination, element: NDArray[np.int64]
     ) -> tuple[tuple[int, int, int], NDArray[np.int64], NDArray[np.int64]]:
         if to.output >= 0:
-            core = to.output + address(*LIMITS.output_core)
+            core = to.output + linear(*LIMITS.output_core)
             slot, axon = np.divmod(element, LIMITS.axons)
-            return (address(*self.output), core, 0), axon, slot
+            return (linear(*self.output), core, 0), axon, slot
         source = piece.op.result
         segment = next(
             s for s in self.segments[to.group] if s.source is source and s.delay == to.delay
         )
         axon, slot = self._axons(to.group, segment, element)
         region = self.regions[to.group]
-        return (address(*region.chip), region.base, region.mask), axon, slot
+        return (linear(*region.chip), region.base, region.mask), axon, slot
 
     def _axons(
         self, group: int, segment: Segment, element: NDArray[np.int64]
@@ -219,8 +220,8 @@ class Placer:
         )
         attrs = {
             "chip": region.chip,
-            "core": coordinates(region.base),
-            "mask": coordinates(region.mask),
+            "core": coordinate(region.base),
+            "mask": coordinate(region.mask),
             "first": segment.first,
             "extension": self.hints[self.members[group][0]]["extension"],
         }
@@ -288,9 +289,9 @@ class Placer:
             make=lambda: self.dense.core(group, pieces, columns),
             keep=self.dense.kept,
         )
-        name = f"{address(*region.chip)}.{core}"
+        name = f"{linear(*region.chip)}.{core}"
         attrs = {
-            "at": (*region.chip, *coordinates(core)),
+            "at": (*region.chip, *coordinate(core)),
             "bits": bits,
             "extension": wide,
             "wide": form.wide,
@@ -344,7 +345,7 @@ class Placer:
     def _make_idle(self, group: int) -> None:
         region = self.regions[group]
         for number in range(len(self.cores[group]), region.size):
-            at = (*region.chip, *coordinates(region.core(number)))
+            at = (*region.chip, *coordinate(region.core(number)))
             self.build.emit("idle", (), {"at": at, "test_chip": self.output})
 
     def _make_outputs(self) -> list[Value]:
@@ -352,7 +353,7 @@ class Placer:
         for number, value in enumerate(self.module.graph.outputs):
             op = self.populations.output_population(value)
             copy = self.copies[op].index(Destination(output=number))
-            core = coordinates(number + address(*LIMITS.output_core))
+            core = coordinate(number + linear(*LIMITS.output_core))
             attrs = {
                 "of": value.name,
                 "node": number,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from snnc.diagnostics import fail
+from snnc.targets.paicore.frames import linear
 from snnc.targets.paicore.limits import LIMITS
 
 CHIP = LIMITS.side * LIMITS.side
@@ -18,27 +19,18 @@ ONLINE = CHIP - (LIMITS.side - LIMITS.online_from) ** 2
 """First quad-tree place of the online cores."""
 
 
-def address(x: int, y: int) -> int:
-    """Return the ten-bit address of a coordinate, y in the low bits."""
-    return x * LIMITS.side + y
-
-
-def coordinates(code: int) -> tuple[int, int]:
-    """Return (x, y) of a ten-bit address."""
-    return divmod(code, LIMITS.side)
-
-
 def core_at(place: int) -> int:
     """Return the address of the core at a place of the quad tree.
 
-    >>> [coordinates(core_at(p)) for p in (1, 2, 4, 8, 1007)]
+    >>> from snnc.targets.paicore.frames import coordinate
+    >>> [coordinate(core_at(p)) for p in (1, 2, 4, 8, 1007)]
     [(0, 1), (1, 0), (0, 2), (2, 0), (31, 27)]
     """
     x = y = 0
     for bit in range(5):
         x |= (place >> 2 * bit + 1 & 1) << bit
         y |= (place >> 2 * bit & 1) << bit
-    return address(x, y)
+    return linear(x, y)
 
 
 @frozen

@@ -155,7 +155,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, system, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.rename(source, target)
 
-    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr("os.replace", replace)
     code, message = refusal(write_image, system, tmp_path, ["bin"], "core")
     assert code == "output-unwritable"
     assert "space" in message
@@ -174,7 +174,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def replace(source, target):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr("os.replace", replace)
     assert refusal(files.write_words, path, np.array([2], np.uint64))[0] == "output-unwritable"
     assert [p.name for p in tmp_path.iterdir()] == ["w.bin"]
     assert read_words(path).tolist() == [1]

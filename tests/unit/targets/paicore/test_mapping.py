@@ -7,10 +7,11 @@ import snnc
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Op, Value
+from snnc.targets.paicore.frames import coordinate
 from snnc.targets.paicore.group import Group
 from snnc.targets.paicore.legalise import Legalise
 from snnc.targets.paicore.place import Place
-from snnc.targets.paicore.regions import allocate, coordinates, core_at
+from snnc.targets.paicore.regions import allocate, core_at
 from snnc.targets.paicore.schedule import Schedule
 
 
@@ -135,7 +136,7 @@ def test_the_quad_tree_is_walked_with_y_in_the_low_digit() -> None:
         1008: (28, 28),
         1023: (31, 31),
     }
-    assert places == {p: coordinates(core_at(p)) for p in places}
+    assert places == {p: coordinate(core_at(p)) for p in places}
 
 
 def test_larger_regions_come_first_and_are_aligned() -> None:
