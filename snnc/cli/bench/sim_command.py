@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from snnc.cli.bench.options import runs as runs_option
 from snnc.cli.parameters import Command, as_json
 from snnc.cli.printing import show_json, show_table
 from snnc.cli.session import Session, to_terminal
@@ -14,14 +15,7 @@ snnc bench sim --torch .venv-torch/bin/python --plot sim.svg"""
 
 
 @click.command(cls=Command, name="sim", example=EXAMPLE)
-@click.option(
-    "--runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=3,
-    show_default=True,
-    help="Rounds of each case, a process per side.",
-)
+@runs_option("Rounds of each case, a process per side.")
 @click.option("--case", "only", metavar="TEXT", help="Only cases whose name contains this.")
 @click.option("--full", is_flag=True, help="Also 64 ticks, 256 samples, and rates of 2 and 30 %.")
 @click.option(

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from snnc.cli.bench.options import runs as runs_option
 from snnc.cli.bench.sim_command import command as sim
 from snnc.cli.parameters import Command, as_json
 from snnc.cli.printing import show_json, show_table
@@ -25,14 +26,7 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command(cls=Command, name="compile", example=EXAMPLE)
-@click.option(
-    "--runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=3,
-    show_default=True,
-    help="Runs of each case.",
-)
+@runs_option("Runs of each case.")
 @click.option("--case", "only", metavar="TEXT", help="Only cases whose name contains this.")
 @click.option("--peer", metavar="PYTHON", help="Python of an environment with paibox 1.3.")
 @as_json
@@ -78,14 +72,7 @@ def compile(session: Session, runs: int, only: str | None, peer: str | None, as_
 
 
 @command.command(cls=Command, name="dynapcnn", example=DYNAPCNN_EXAMPLE)
-@click.option(
-    "--runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=3,
-    show_default=True,
-    help="Runs of each measurement.",
-)
+@runs_option("Runs of each measurement.")
 @click.option("--peer", metavar="PYTHON", help="Python of an environment with torch and sinabs 3.")
 @as_json
 @click.pass_obj
