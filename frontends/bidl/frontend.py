@@ -23,10 +23,9 @@ from snnc.ir.graph import Module
 class Options:
     """What a user may say about a module of one time step."""
 
-    weights: str = option("", help="file of weights (.safetensors, .pt, .pth, .pkl) to load first")
     name: str = option("", help="name of the network; its class name if not given")
     seed: int = option(0, help="seed of the draws that a random op makes in the emulator")
-    checkpoint: str = option("", help="file of weights of a configuration's network")
+    checkpoint: str = option("", help="file of weights (.safetensors, .pt, .pth) to load first")
     backbone: str = option("", help="file.py:Class in place of the backbone of a configuration")
     slice_: int = option(0, help="which model slice of a configuration (model_0, model_1 ...)")
     input_shape: tuple[int, ...] = option((), help="input of a configuration's network: 1,C,H,W")
@@ -83,8 +82,8 @@ class Bidl:
             sample = stated if sample is None else sample
         if isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
-        if chosen.weights or chosen.checkpoint:
-            source = load_weights(source, Path(chosen.weights or chosen.checkpoint))
+        if chosen.checkpoint:
+            source = load_weights(source, Path(chosen.checkpoint))
         tensors = as_samples(sample, argument_names(source))
         name = chosen.name or type(source).__name__
         made = lower(capture(source, tensors), name, chosen.seed)

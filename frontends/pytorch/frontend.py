@@ -35,7 +35,7 @@ class Options:
         help="what arrives at every tick: spikes (0 or 1), counts, values (floats), or auto",
         choices=("auto", "spikes", "counts", "values"),
     )
-    weights: str = option("", help="file of weights (.safetensors, .pt) to load first")
+    checkpoint: str = option("", help="file of weights (.safetensors, .pt, .pth) to load first")
     name: str = option("", help="name of the network; its class name if not given")
     check: bool = option(True, help="compare the lowering with the network, layer by layer")
     allow_mismatch: bool = option(False, help="go on where the comparison finds a difference")
@@ -102,8 +102,8 @@ class Torch:
         elif isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
         source = plain(source)
-        if chosen.weights:
-            source = load_weights(source, Path(chosen.weights))
+        if chosen.checkpoint:
+            source = load_weights(source, Path(chosen.checkpoint))
         return lowered(source, as_samples(sample, argument_names(source)), chosen, run, data)
 
 

@@ -86,12 +86,20 @@ class Rows:
 class Samples:
     """The inputs of a network, from a file; `scale` divides real ones.
 
+    With `hold`, inputs that are stored without ticks are given again in each of that many.
+
     Raises:
-        SnncError: `values-missing`, `values-unreadable`, `data-names`.
+        SnncError: `values-missing`, `values-unreadable`, `data-names`, `data-hold`.
     """
 
-    def __init__(self, path: str, module: "Module", scale: float | None = None) -> None:
-        self.path, self.scale = path, scale
+    def __init__(
+        self,
+        path: str,
+        module: "Module",
+        scale: float | None = None,
+        hold: int | None = None,
+    ) -> None:
+        self.path, self.scale, self.hold = path, scale, hold
         self._types = {value.name: value.type for value in module.graph.inputs}
         if not Path(path).is_file():
             raise fail("values-missing", f"there is no file {path!r}", help="check the path")
@@ -100,6 +108,8 @@ class Samples:
         there = list(self._shapes)
         self.label = next((n for n in LABELS if n in there and n not in self._types), "")
         self._stored = self._names([name for name in there if name != self.label])
+        if hold is not None:
+            self._check_hold()
 
     def read(self, limit: int | None = None) -> dict[str, Any]:
         """Return the inputs of all samples, or of the first `limit`, by name.
@@ -138,7 +148,7 @@ class Samples:
                 for start in range(first, stop, size):
                     count = min(size, stop - start)
                     taken = {name: one.take(count) for name, one in rows.items()}
-                    yield start, {name: self._scaled(name, array) for name, array in taken.items()}
+                    yield start, {n: self._held(n, self._scaled(n, a)) for n, a in taken.items()}
             except (SnncError, GeneratorExit):
                 raise
             except Exception as error:  # numpy and zlib let all sorts of errors through.
@@ -184,6 +194,34 @@ class Samples:
             )
         return {name: name for name in inputs}
 
+    def _still(self, name: str) -> bool:
+        """Whether an input with ticks is stored without them, so that it is to be held."""
+        type, shape = self._types[name], self._shapes[self._stored[name]]
+        return type.timed and (shape[1:] == type.shape or math.prod(shape[1:]) == type.size)
+
+    def _check_hold(self) -> None:
+        """Refuse to hold where nothing stored is without ticks, or something has them already."""
+        timed = [name for name, type in self._types.items() if type.timed]
+        odd = next((name for name in timed if not self._still(name)), None)
+        if odd is None and timed:
+            return
+        raise fail(
+            "data-hold",
+            f"{self.path}: {odd} is {list(self._shapes[self._stored[odd]])}, and a tick of it "
+            f"has {self._types[odd].size} elements"
+            if odd
+            else "no input of the network has ticks that it could be held for",
+            help="leave --hold out" + (", or give (samples, *shape)" if odd else ""),
+        )
+
+    def _held(self, name: str, array: Any) -> Any:
+        """Return a still input in each of the ticks for which it is held, as a view."""
+        if self.hold is None or not self._types[name].timed:
+            return array
+        shape = self._types[name].shape
+        rows = array.reshape(len(array), 1, *shape)
+        return np.broadcast_to(rows, (len(array), self.hold, *shape))
+
     def _scaled(self, name: str, array: Any) -> Any:
         """Return an input divided by the scale, in the shape of the input if elements are as many.
 
@@ -228,8 +266,9 @@ class Labelled(Samples):
         classes: int,
         limit: int | None = None,
         scale: float | None = None,
+        hold: int | None = None,
     ) -> None:
-        super().__init__(path, module, scale)
+        super().__init__(path, module, scale, hold)
         if not self.label:
             raise fail(
                 "data-labels",

@@ -130,17 +130,27 @@ def network(f: F) -> F:
 
 
 def front_end(f: F) -> F:
-    """Add `--sample` and `--set`, which arrive together as `given`, a dictionary."""
+    """Add `--sample`, `--checkpoint` and `--set`, which arrive together as `given`."""
 
     @wraps(f)
     def joined(*args: Any, **rest: Any) -> Any:
-        given, sample = rest.pop("set"), rest.pop("sample")
-        return f(*args, given=given if sample is None else {**given, "sample": sample}, **rest)
+        given = rest.pop("set")
+        for name in ("sample", "checkpoint"):
+            value = rest.pop(name)
+            if value is not None and name in given:
+                raise click.UsageError(f"{name} is given by --{name} and by --set; leave one out")
+            given = given if value is None else {**given, name: value}
+        return f(*args, given=given, **rest)
 
     sample = click.option(
         "--sample",
         metavar="X.npy",
         help="Example input, for a network of PyTorch: the input of one call.",
+    )
+    checkpoint = click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Weights of a network of PyTorch, loaded first: .safetensors, or of torch.save.",
     )
     pairs = click.option(
         "--set",
@@ -150,7 +160,7 @@ def front_end(f: F) -> F:
         help="Option of the front end (see snnc frontends), or parameter of a .snnl network; may "
         "be repeated.",
     )
-    return sample(pairs(joined))
+    return sample(checkpoint(pairs(joined)))
 
 
 def calibrating(f: F) -> F:
@@ -266,6 +276,20 @@ def labelled_data(f: F) -> F:
     ):
         f = add(f)
     return f
+
+
+hold = click.option(
+    "--hold",
+    is_flag=True,
+    help="Give inputs that are stored without ticks again in each of --ticks.",
+)
+
+
+def holding(hold: bool, ticks: int | None) -> int | None:
+    """Return for how many ticks still inputs are held; None: not at all."""
+    if hold and ticks is None:
+        raise click.UsageError("--hold needs --ticks N, for how long inputs stay")
+    return ticks if hold else None
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from snnc.cli.parameters import calibration
+from snnc.cli.parameters import calibration, holding
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError, fail, nearest
 
@@ -124,6 +124,7 @@ class Sweep:
     limit: int | None
     scale: float | None
     ticks: int | None
+    hold: bool
     read: str | None
     engine: str
     batch: int
@@ -218,8 +219,9 @@ class Rows:
         sweep = self._sweep
         ticks = point.get("ticks", sweep.ticks)
         evaluator = of_build(build, sweep.engine, ticks, sweep.read, activity=True)
+        held = holding(sweep.hold, ticks)
         labelled = Labelled(
-            sweep.data, evaluator.module, evaluator.classes, sweep.limit, sweep.scale
+            sweep.data, evaluator.module, evaluator.classes, sweep.limit, sweep.scale, held
         )
         tally = Tally()
         for batch in labelled.batches(sweep.batch):

@@ -13,6 +13,8 @@ from snnc.cli.parameters import (
     Command,
     as_json,
     engine,
+    hold,
+    holding,
     labelled_data,
     network,
     semantics,
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
 
 EXAMPLE = """snnc eval net.snnl --data test.npz --scale 255
 snnc eval build --data test.npz --scale 255 --limit 200 --jobs 2 --json
+snnc eval graph --data test.npz --scale 255 --ticks 20 --hold
 snnc eval net.snnl --data test.npz --scale 255 --resume count.json"""
 
 
 @click.command(cls=Command, name="eval", example=EXAMPLE)
 @network
 @labelled_data
+@hold
 @engine
 @semantics
 @click.option(
@@ -57,6 +61,7 @@ def command(
     engine: str,
     semantics: str | None,
     ticks: int | None,
+    hold: bool,
     jobs: int,
     batch: int,
     resume: str | None,
@@ -74,6 +79,7 @@ def command(
     from snnc.cli.evaluation import Work
     from snnc.cli.labelled import Labelled
 
+    held = holding(hold, ticks)
     built = is_build(network) and engine in ("auto", "emulator")
     if semantics is not None and (engine != "auto" or not built):
         raise click.UsageError("--semantics chooses the emulator of a build; leave --engine out")
@@ -81,7 +87,7 @@ def command(
         network, dict(given), session.plugins, engine, ticks, read, activity, built, semantics
     )
     evaluator = work.evaluator(session)
-    labelled = Labelled(data, evaluator.module, evaluator.classes, limit, scale)
+    labelled = Labelled(data, evaluator.module, evaluator.classes, limit, scale, held)
     standing = _standing(resume, work, evaluator, labelled)
     begun = _begun(standing, len(labelled))
     counting = Counting(work, evaluator, labelled, batch, jobs)
@@ -116,6 +122,7 @@ def _standing(
         "ticks": work.ticks,
         "read": evaluator.output,
         "scale": labelled.scale,
+        "hold": labelled.hold,
         "activity": work.activity,
     }
     return Standing(Path(resume), "eval", question)

@@ -17,6 +17,8 @@ from snnc.cli.parameters import (
     Command,
     Named,
     as_json,
+    hold,
+    holding,
     labelled_data,
     network,
     quantizing,
@@ -59,6 +61,7 @@ SHOWN = ("chips", "cores", "neurons")
 @click.option("-p", "--pipeline", metavar="TEXT", help="Passes in place of the target's.")
 @quantizing
 @labelled_data
+@hold
 @click.option(
     "--engine",
     type=click.Choice(["auto", "emulator"]),
@@ -104,6 +107,8 @@ def command(
     targets = dict(axes).get("target", (target,))
     check_names(session, names, [str(name).partition(":")[0] for name in targets])
     _check_once(names)
+    if "ticks" not in names:
+        holding(rest["hold"], rest["ticks"])
     sweep = _sweep(session, network, dict(given), target, rest)
     rows = _rows(session, sweep, wanted, jobs, resume, as_json or as_csv)
     if as_json:
@@ -231,6 +236,7 @@ def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":
         "limit": sweep.limit,
         "scale": sweep.scale,
         "ticks": sweep.ticks,
+        "hold": sweep.hold,
         "read": sweep.read,
         "engine": sweep.engine,
     }

@@ -15,6 +15,7 @@ from snnc.cli import failures
 from snnc.cli.evaluation import Tally, scores
 from snnc.cli.labelled import Rows
 from snnc.ir.build import Builder
+from snnc.ir.write import write
 
 EVAL = ("eval", "net.snn", "--data", "data.npz", "--json")
 
@@ -218,3 +219,48 @@ def test_an_interrupt_leaves_a_count_that_can_be_continued(folder, many, snnc, j
     rest = snnc(*args, 40).json()
     assert (40, done) == (rest["samples"], rest["resumed_samples"])
     assert counts(snnc(*EVAL).json()) == counts(rest)
+
+
+def test_still_inputs_are_held_for_the_ticks_that_are_run(folder, many, build, snnc):
+    still = many[:, 0]
+    held = np.repeat(still[:, None], 8, axis=1)
+    labels = np.arange(40) % 2
+    np.savez(folder / "still.npz", x=still, labels=labels)
+    np.savez(folder / "flat.npz", x=still.reshape(40, 3, 2), labels=labels)
+    np.savez(folder / "held.npz", x=held, labels=labels)
+    args = ("--json", "--activity", "--batch", 7)
+    for what in ("net.snn", "build"):
+        whole = counts(snnc("eval", what, "--data", "held.npz", *args).json())
+        for data in ("still.npz", "flat.npz"):
+            told = snnc("eval", what, "--data", data, "--ticks", 8, "--hold", *args)
+            assert whole == counts(told.json())
+    swept = snnc("sweep", "net.snn", "--data", "still.npz", "--grid", "ticks=8", "--hold", "--json")
+    assert whole["correct"] == swept.json()[0]["correct"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("data.npz", "x is [40, 8, 6], and a tick of it has 6 elements"),
+        ("none.npz", "no input of the network has ticks"),
+    ],
+)
+def test_what_cannot_be_held_is_refused(folder, many, snnc, data, reason):
+    network = "net.snn"
+    if data == "none.npz":
+        b = Builder("still", "snn", {"ticks": 4})
+        x = b.op("direct", b.input("x", "f32[2]"))
+        (folder / "still.snn").write_text(write(b.finish(b.op("neuron", x, threshold=0.5))))
+        np.savez(folder / data, x=np.zeros((3, 2)), labels=np.zeros(3, int))
+        network = "still.snn"
+    result = snnc("eval", network, "--data", data, "--hold", "--ticks", 4)
+    assert result.exit_code == failures.REFUSED
+    assert "error[data-hold]" in result.stderr
+    assert reason in result.stderr
+
+
+def test_holding_needs_a_number_of_ticks(many, snnc):
+    for args in (EVAL, ("sweep", "net.snn", "--data", "data.npz", "--grid", "bits=8")):
+        result = snnc(*args, "--hold")
+        assert result.exit_code == failures.USAGE
+        assert "--hold needs --ticks N" in result.stderr

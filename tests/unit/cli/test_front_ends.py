@@ -16,6 +16,7 @@ from snnc.ir import Builder
 class Options:
     """Options."""
     threshold: int = option(1, help="threshold of the neurons")
+    checkpoint: str = option("", help="file of the weights")
 
 class Wide:
     """Reads `.wide`."""
@@ -28,7 +29,8 @@ class Wide:
         sample = np.load(options["sample"])
         build = Builder("wide", "int", {"ticks": 8})
         x = build.input("x", f"u1[{sample.size}]~")
-        w = build.weight("w", np.ones((2, sample.size), np.int8))
+        file = options.get("checkpoint")
+        w = build.weight("w", np.load(file) if file else np.ones((2, sample.size), np.int8))
         y = build.op("linear", x, w)
         return build.finish(
             build.op("neuron", y, threshold=options.get("threshold", 1), name="y")
@@ -44,6 +46,7 @@ def wide(folder, snnc):
     (folder / "wide.py").write_text(PLUGIN)
     (folder / "net.wide").write_text("")
     np.save(folder / "s.npy", np.zeros(6))
+    np.save(folder / "w.npy", np.full((2, 6), 3, np.int8))
     return lambda *args: snnc("--plugin", "wide.py", *args)
 
 
@@ -70,6 +73,30 @@ def test_a_command_refuses_an_option_that_the_front_end_does_not_have(wide, name
     assert result.exit_code == failures.REFUSED
     assert "error[unknown-option]: front end wide has no option 'treshold'" in result.stderr
     assert "did you mean 'threshold'?" in result.stderr
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_gives_a_checkpoint_to_the_front_end(wide, name):
+    result = wide(*READING[name], "--sample", "s.npy", "--checkpoint", "w.npy")
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
+def test_the_weights_of_a_checkpoint_are_those_of_the_network(wide):
+    assert "[3,3,3,3,3,3]" in wide(
+        "dump", "net.wide", "--sample", "s.npy", "--checkpoint", "w.npy"
+    ).stdout.replace(" ", "")
+
+
+def test_a_front_end_without_weights_of_its_own_refuses_a_checkpoint(snnc, folder):
+    result = snnc("compile", "net.snn", "-o", "other", "--checkpoint", "w.npy")
+    assert "error[unknown-option]: front end text has no option 'checkpoint'" in result.stderr
+
+
+def test_a_checkpoint_or_sample_given_in_two_ways_is_usage(wide):
+    for name in ("sample", "checkpoint"):
+        result = wide("dump", "net.wide", f"--{name}", "s.npy", "--set", f"{name}=s.npy")
+        assert result.exit_code == failures.USAGE
+        assert f"{name} is given by --{name} and by --set" in result.stderr
 
 
 def test_verify_against_a_network_takes_them_too(wide):
@@ -115,7 +142,7 @@ def test_front_ends_are_listed_with_their_options(wide):
     assert ".snnl" in wide("frontends").stdout
     assert "threshold of the neurons" in wide("frontends", "wide").stdout
     told = wide("frontends", "wide", "--json").json()
-    assert ["threshold"] == [option["name"] for option in told["options"]]
+    assert ["threshold", "checkpoint"] == [option["name"] for option in told["options"]]
     assert ["sample"] == told["data"]
     assert wide("frontends", "dsl", "--json").json()["options"] is None
     assert "depend on the network" in wide("frontends", "dsl").stdout

@@ -154,7 +154,7 @@ def test_checkpoints_are_read_without_running_what_they_hold(tmp_path):
     state = {k: v.clone() for k, v in other.state_dict().items() if v.numel()}
     save_file(state, str(tmp_path / "a.safetensors"))
     for name in ("a.pkl", "a.safetensors"):
-        module = snnc.load(network, sample=values(2, 4), weights=str(tmp_path / name))
+        module = snnc.load(network, sample=values(2, 4), checkpoint=str(tmp_path / name))
         symbol = next(iter(module.graph.ops)).symbols[0]
         assert (other[0].weight.detach().numpy() == module.tensor(symbol)).all()
 
@@ -168,14 +168,14 @@ class Evil:
 def test_checkpoints_with_objects_are_refused(name, tmp_path, capsys):
     torch.save({"a": Evil()}, tmp_path / name)
     network = nn.Sequential(nn.Linear(4, 4), leaky()).eval()
-    refused("weights-unsafe", network, values(2, 4), weights=str(tmp_path / name))
+    refused("weights-unsafe", network, values(2, 4), checkpoint=str(tmp_path / name))
     assert "" == capsys.readouterr().out
 
 
 def test_weights_that_do_not_fit_are_listed(tmp_path):
     torch.save({"0.weight": torch.zeros(3, 4), "extra": torch.zeros(1)}, tmp_path / "w.pt")
     network = nn.Sequential(nn.Linear(4, 4), leaky()).eval()
-    found = refused("weights-mismatch", network, values(2, 4), weights=str(tmp_path / "w.pt"))
+    found = refused("weights-mismatch", network, values(2, 4), checkpoint=str(tmp_path / "w.pt"))
     assert "unknown: extra" in found.notes
     assert any("0.weight is [3, 4], not [4, 4]" in n for n in found.notes)
 
