@@ -1,0 +1,109 @@
+"""Lower bounds: how many cores a layer needs, however it is cut, copied and placed.
+
+The bound of a layer is strict under what the chip says of a core (capacity by weight bits and axon
+extension, distinct axons) and one premise: each element under a neuron's window takes an axon of
+its core, also where its weight is 0. Neurons of a core share axons where their windows overlap, so
+what counts is the smallest union of windows that so many neurons can have (`windows.py`). Bits are
+those of each neuron's own weights. Copies that a placement needs are not in the bound, nor are
+relays that it adds.
+
+A core may hold several layers only if its one register fits them all: the bound of a network takes
+layers of one register together, and adds the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+from attrs import frozen
+
+from snnc.ir.graph import Module, Op
+from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.windows import Windows, windows_of
+
+
+@frozen
+class Bound:
+    """What one layer needs at least.
+
+    `by_memory` counts dendrites alone, neurons x bits; `cores` axons too. `neurons_per_core` is the
+    most that one core can hold of neurons with the layer's widest weights; 0 where no core can.
+    `shares` are memory in parts of a core, for layers that lie together.
+    """
+
+    layer: str
+    neurons: int
+    fan_in: int
+    bits: int
+    by_memory: int
+    cores: int
+    neurons_per_core: int
+    shares: Fraction
+    together: tuple[object, ...]
+
+
+def bounds(module: Module) -> dict[str, Bound]:
+    """Return the bounds of all layers of a scheduled `int` module, by name, in text order."""
+    populations = Populations(module)
+    return {op.result.name: _bound(populations, op) for op in populations.ops}
+
+
+def total(found: Mapping[str, Bound]) -> int:
+    """Return how many cores a network needs at least, given when each layer starts."""
+    together: dict[tuple[object, ...], list[Bound]] = {}
+    for bound in found.values():
+        together.setdefault(bound.together, []).append(bound)
+    return sum(
+        max(*(b.cores for b in layers), ceil(sum(b.shares for b in layers)))
+        for layers in together.values()
+    )
+
+
+def _bound(populations: Populations, op: Op) -> Bound:
+    wide, synapses = populations.form(op).wide, populations.synapses
+    room = capacity(wide, 1, 1)
+    edges = [windows_of(synapses, op, edge, room) for edge, _ in populations.feeding(op)]
+    sizes = _widths(edges, op)
+    most = {bits: _most(edges, wide, bits) for bits, _ in sizes}
+    held = {bits: best for bits, best in most.items() if best}
+    shares = sum((Fraction(n, capacity(wide, bits, 1)) for bits, n in sizes), Fraction(0))
+    cores = ceil(sum((Fraction(n, held.get(bits, 1)) for bits, n in sizes), Fraction(0)))
+    widest = max(bits for bits, _ in sizes)
+    hint = populations.hint(op)
+    return Bound(
+        op.result.name,
+        populations.size(op),
+        sum(edge.fan_in for edge in edges),
+        widest,
+        ceil(shares),
+        cores,
+        most[widest],
+        shares,
+        (populations.form(op), hint.get("start"), op["first"], op["ticks"], hint.get("chip")),
+    )
+
+
+def _widths(seen: Sequence[Windows], op: Op) -> list[tuple[int, int]]:
+    """Return how many neurons have weights of which width, the narrow ones first."""
+    size, each = op.result.type.size, np.ones(1, np.int64)
+    for windows in seen:
+        both = {len(each), len(windows.bits)} - {1}
+        # Channels of two sources correspond where there are as many.
+        if len(both) > 1:
+            return [(int(min(each.min(), windows.bits.min())), size)]
+        each = np.maximum(each, windows.bits)
+    widths, counts = np.unique(each, return_counts=True)
+    return [(int(w), int(c) * size // len(each)) for w, c in zip(widths, counts, strict=True)]
+
+
+def _most(seen: Sequence[Windows], wide: bool, bits: int) -> int:
+    """Return how many neurons of a layer one core can hold, over all axon extensions."""
+    best = 0
+    for extension in (1 << code for code in range(LIMITS.max_lcn + 1)):
+        neurons = np.arange(1, capacity(wide, bits, extension) + 1)
+        needed = sum((windows.least(neurons) for windows in seen), np.zeros_like(neurons))
+        best = max(best, int(np.count_nonzero(needed <= axons_of(wide) * extension)))
+    return best
