@@ -5,7 +5,7 @@ in short blocks. At `int` products use BLAS where its floats are proven exact. W
 its own runs the meaning of the reference, over all ticks at once where it has no state.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from threading import Event
 from typing import Any
@@ -175,14 +175,16 @@ class NumpyProgram:
 
         held = self.each(run, range(0, batch.samples, step), halt)
         joined = {
-            name: tuple(
-                np.concatenate(parts) for parts in zip(*(h[name] for h in held), strict=True)
-            )
+            name: tuple(_joined(parts) for parts in zip(*(h[name] for h in held), strict=True))
             for name in held[0]
         }
         tick = (before.tick if before else 0) + batch.ticks
         after = RunState(owner, tick, batch.samples, first, joined)
         return Result(records.outputs(), after, records.trace())
+
+    def given(self, batch: Batch) -> dict[Value, Array]:
+        """Return the graph's inputs in the order in memory that the kernels like."""
+        return {v: batch.arrays[v.name] for v in self.module.graph.inputs}
 
     def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time."""
@@ -227,6 +229,10 @@ def _cut_state(state: RunState | None, at: int, samples: int) -> RunState | None
     return evolve(state, samples=samples, first_sample=state.first_sample + at, held=held)
 
 
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 class Halted(Exception):
     """A run that was given up; it is never seen outside of the threads of that run."""
 
@@ -246,9 +252,7 @@ class _Chunk:
         self.plan = program.plan(wanted)
         self.first_sample, self.tick = first_sample, before.tick if before else 0
         self.watched = set(wanted.potentials.values())
-        self.now: dict[Value, Array] = {
-            v: batch.arrays[v.name] for v in program.module.graph.inputs
-        }
+        self.now: dict[Value, Array] = program.given(batch)
         self.potentials: dict[Op, Array] = {}
         self.states: dict[Op, State] = {
             op: before.held[op.result.name]
@@ -268,7 +272,7 @@ class _Chunk:
                 if halt.is_set():
                     raise Halted
                 if stage.loop:
-                    self._loop(stage)
+                    self._loop(stage, halt)
                 else:
                     self._whole(stage.ops[0])
         except OutOfRange as found:
@@ -301,7 +305,7 @@ class _Chunk:
         if self._traced(op):
             self.potentials[op] = results[1]
 
-    def _loop(self, stage: Stage) -> None:
+    def _loop(self, stage: Stage, halt: Event) -> None:
         for op in (*stage.delays, *stage.ops):
             for value in op.results:
                 self.now[value] = self._empty(value)
@@ -310,6 +314,8 @@ class _Chunk:
                     self.now[op.result].shape, dtype=self.states[op][0].dtype
                 )
         for at in range(0, self.batch.ticks, stage.block):
+            if halt.is_set():
+                raise Halted
             self._block(stage, slice(at, min(at + stage.block, self.batch.ticks)))
 
     def _empty(self, value: Value) -> Array:

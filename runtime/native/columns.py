@@ -18,14 +18,20 @@ WIDE = 64
 
 ARGUMENTS = 11
 
+MOST_TERMS = 4
+"""How many values may be added to a product as its neurons read it."""
+
+FACTORS = tuple(f"by{n}" for n in range(MOST_TERMS))
+"""Names of the terms' factors among the parameters."""
+
 
 @frozen(kw_only=True)
 class Framed:
     """What the code of neurons depends on besides numbers; equal forms have equal code.
 
     Bits of a state and of what is sent, parameters that there are and which of them are arrays,
-    whether potentials are traced, how many neurons the last vector of a row has (0: all), and
-    whether `WIDE` lanes run together.
+    whether potentials are traced, how many neurons the last vector of a row has (0: all), whether
+    `WIDE` lanes run together, and the bits of the terms that are added to each current.
     """
 
     bits: int
@@ -35,6 +41,7 @@ class Framed:
     traced: bool
     tail: int
     wide: bool = False
+    terms: tuple[int, ...] = ()
 
     def emit(self, module: Any) -> None:
         """Write the function `neuron` into a module."""
@@ -46,8 +53,9 @@ class Columns:
 
     It takes the addresses of currents (32 bits), states, parameters, spikes and traced potentials
     and, for currents, spikes and traces, the bytes from a tick to the next; then the place of the
-    first neuron in parameter arrays, the number of neurons and the number of ticks. It returns
-    whether a potential left its range where that is an error.
+    first neuron in parameter arrays, the number of neurons and the number of ticks. For every term
+    its address and its bytes from a tick to the next follow. It returns whether a potential left
+    its range where that is an error.
 
     The table of parameters has a word for each of `parameters`, and one for the bytes from one
     state of a neuron to its next.
@@ -57,7 +65,7 @@ class Columns:
     states = 1
 
     def __init__(self, module: Any, form: Framed, name: str = "neuron") -> None:
-        self.frame, self.a = form, Assembly(module, name, ARGUMENTS)
+        self.frame, self.a = form, Assembly(module, name, ARGUMENTS + 2 * len(form.terms))
         self.b = self.a.builder
         self.whole = ir.IntType(form.bits)
         self.lanes = LANES
@@ -75,6 +83,10 @@ class Columns:
 
         It notes spikes in `s` and adds lanes with a fault to `bad`.
         """
+        raise NotImplementedError
+
+    def joined(self, x: Any, term: Any, factor: Any) -> Any:
+        """Return currents with a term, a vector as it lies in memory, times a factor or None."""
         raise NotImplementedError
 
     def _emit(self) -> None:
@@ -96,7 +108,7 @@ class Columns:
         """Run one vector of neurons over all ticks; return a bit for each lane with a fault."""
         a, form = self.a, self.frame
         current, step, v, table, spikes, spike_step, trace, trace_step, place, _, ticks = (
-            a.arguments
+            a.arguments[:ARGUMENTS]
         )
         values = self._parameters(table, a.sum(place, at))
         held = self._held(a.sum(v, a.times(at, form.bits // 8)), table)
@@ -108,6 +120,7 @@ class Columns:
         with a.loop(ticks, carried=[*before, none]) as loop:
             *now, self.bad = loop.carried
             x = self._x(a.sum(current, self.b.mul(loop.index, step)), lanes)
+            x = self._joined(x, at, loop.index, values, lanes)
             now = self.tick(now, x, values)
             out = self._narrowed(self.s, form.out_bits)
             self._put(out, a.sum(spikes, self.b.mul(loop.index, spike_step)), lanes)
@@ -134,13 +147,24 @@ class Columns:
         return [self.a.sum(first, self.a.times(apart, n)) for n in range(self.states)]
 
     def _x(self, address: Any, lanes: int) -> Any:
-        type = vector(ir.IntType(32), self.lanes)
-        x = (
-            self.a.load(address, type)
-            if lanes == self.lanes
-            else self.a.load_first(address, type, lanes)
-        )
+        x = self._taken_in(address, 32, lanes)
         return x if self.frame.bits == 32 else self.b.sext(x, self.type)
+
+    def _joined(self, x: Any, at: Any, tick: Any, values: dict[str, Any], lanes: int) -> Any:
+        """Return the currents of a tick with all terms, whose neurons begin at a place."""
+        a = self.a
+        for n, bits in enumerate(self.frame.terms):
+            base, step = a.arguments[ARGUMENTS + 2 * n : ARGUMENTS + 2 * n + 2]
+            address = a.sum(base, a.times(at, bits // 8), self.b.mul(tick, step))
+            x = self.joined(x, self._taken_in(address, bits, lanes), values.get(FACTORS[n]))
+        return x
+
+    def _taken_in(self, address: Any, bits: int, lanes: int) -> Any:
+        """Return a vector of which nothing behind the last neuron is read."""
+        type = vector(ir.IntType(bits), self.lanes)
+        if lanes == self.lanes:
+            return self.a.load(address, type)
+        return self.a.load_first(address, type, lanes)
 
     def _put(self, value: Any, address: Any, lanes: int) -> None:
         if lanes == self.lanes:

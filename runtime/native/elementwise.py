@@ -50,10 +50,10 @@ def elementwise(module: Module, op: Op, ranges: list[Range]) -> Elementwise | No
         return _real(module, op)
     most = [max(-low, high) for low, high in ranges]
     if op.kind == "scale":
-        w = _factors(module, op).astype(np.int64)
+        w = factors(module, op).astype(np.int64)
         reach = int(np.abs(w).max(initial=0)) * most[0]
-        factors = w.astype(np.int32) if reach <= LIMIT else w
-        scaled = Elementwise(lambda x: np.multiply(x, factors, dtype=np.int32))
+        by = w.astype(np.int32) if reach <= LIMIT else w
+        scaled = Elementwise(lambda x: np.multiply(x, by, dtype=np.int32))
         return scaled if max(reach, *most) <= LIMIT else None
     return Elementwise(_folded(op, np.dtype(np.int32))) if sum(most) <= LIMIT else None
 
@@ -66,20 +66,20 @@ def _real(module: Module, op: Op) -> Elementwise | None:
     if any(kind != F32 and (kind.is_float or kind.bits > 16) for kind in kinds):
         return None
     if op.kind == "scale":
-        w = _factors(module, op)
-        factors = w.astype(np.float32)
-        if not np.array_equal(factors, w):
+        w = factors(module, op)
+        by = w.astype(np.float32)
+        if not np.array_equal(by, w):
             return None
 
         def multiply(x: Array) -> Array:
-            return np.multiply(x, factors, dtype=np.float32)
+            return np.multiply(x, by, dtype=np.float32)
 
         return Elementwise(lambda x: _finite(op, _quiet(multiply, x)))
     fold = _folded(op, np.dtype(np.float32))
     return Elementwise(lambda *values: _finite(op, _quiet(fold, *values)))
 
 
-def _factors(module: Module, op: Op) -> Array:
+def factors(module: Module, op: Op) -> Array:
     """Return the factors of a scale in a shape that broadcasts."""
     w, shape = module.tensor(op.symbols[0]), op.result.type.shape
     if w.shape == shape[:1] and len(shape) > 1:

@@ -6,7 +6,7 @@ the engine is the numpy engine, and says so in the program's notes.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from threading import Event
@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from snnc.diagnostics import fail
 from snnc.ir.analysis import makers, readers
 from snnc.ir.graph import Module, Op, Value
+from snnc.ir.weights import Array
 from snnc.machine import store
 from snnc.runtime.inputs import Batch
 from snnc.runtime.native.bounds import ranges
@@ -30,9 +31,11 @@ from snnc.runtime.state import Probes
 if TYPE_CHECKING:
     from snnc.runtime.native.arrangement import Arrangement
     from snnc.runtime.native.bounds import Range
+    from snnc.runtime.native.fusion import Fusion
     from snnc.runtime.native.neurons import Neurons
     from snnc.runtime.native.real_neurons import RealNeurons
     from snnc.runtime.native.source import Source
+    from snnc.runtime.native.terms import Term
 
 CHUNK_BYTES = 1 << 22
 """Bytes of values that the samples of a chunk have: they stay in the caches of a core."""
@@ -84,12 +87,13 @@ class NativeProgram(NumpyProgram):
         self.compiler = Compiler(choose(engine.path), folder)
         self.jobs = engine.jobs or _threads()
         self.sources: dict[Op, Source] = {}
-        self.fused: dict[Op, Op] = {}
+        self.fused: dict[Op, Fusion] = {}
         self._fusions: dict[Op, Kernel] = {}
         self._plans: dict[tuple[Op, ...], Plan] = {}
         self._ranges = ranges(module)
         self._grids = grids(module) if module.level == "snn" else {}
         super().__init__(module)
+        self._pictures = _pictures(module)
         self.notes = tuple(_notes(self.kernels))
         self._fuse()
 
@@ -129,37 +133,46 @@ class NativeProgram(NumpyProgram):
         return real_source(self.module, op, self._grids.get(op.values[0]))
 
     def _neurons(
-        self, op: Op, arrangement: "Arrangement", x: "Range"
+        self, op: Op, arrangement: "Arrangement", x: "Range", terms: "Sequence[Term]" = ()
     ) -> "Neurons | RealNeurons | None":
         """Return the neurons of an op, None where machine code would not be exact."""
         from snnc.runtime.native.neurons import Neurons
         from snnc.runtime.native.real_neurons import real_neurons
 
         if self.module.level == "int":
-            return Neurons(self.module, op, arrangement, x)
-        return real_neurons(self.module, op, arrangement)
+            return Neurons(self.module, op, arrangement, x, terms)
+        return real_neurons(self.module, op, arrangement, terms)
 
     def plan(self, wanted: Probes) -> Plan:
         """Return a plan with the fusions of all products that need not be seen."""
         seen = {*self.module.graph.outputs, *wanted.values.values()}
-        fused = tuple(n for n, product in self.fused.items() if product.result not in seen)
+        fused = tuple(n for n, found in self.fused.items() if not found.hidden & seen)
         if fused not in self._plans:
             self._plans[fused] = self._planned({neuron: self.fused[neuron] for neuron in fused})
         return self._plans[fused]
 
-    def _planned(self, fused: dict[Op, Op]) -> Plan:
-        """Return the plan in which some neurons, the keys, do the work of their products too."""
-        gone = set(fused.values())
+    def _planned(self, fused: "dict[Op, Fusion]") -> Plan:
+        """Return the plan in which some neurons, the keys, do the work of other ops too."""
+        gone = {op for found in fused.values() for op in found.gone}
         kernels = {op: k for op, k in self.kernels.items() if op not in gone}
         kernels |= {neuron: self._fusions[neuron] for neuron in fused}
-        reads = {neuron: product.values for neuron, product in fused.items()}
+        reads = {neuron: found.reads for neuron, found in fused.items()}
         kept = (_without(stage, gone) for stage in self.whole.stages)
         return Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
 
     def made(self) -> list[Value]:
         """Return the values of a run that sees no more than it must."""
-        hidden = {product.result for product in self.fused.values()}
+        hidden = {value for found in self.fused.values() for value in found.hidden}
         return [value for value in super().made() if value not in hidden]
+
+    def given(self, batch: Batch) -> dict[Value, Array]:
+        """Return the inputs; pictures of bytes that windows slide over have channels together."""
+        from snnc.runtime.native.turning import channels_last
+
+        found = super().given(batch)
+        for value in self._pictures:
+            found[value] = channels_last(self.compiler, found[value])
+        return found
 
     def chunk(self, batch: Batch) -> int:
         """Return how many samples run at a time: few enough for caches, enough for threads."""
@@ -182,18 +195,29 @@ class NativeProgram(NumpyProgram):
 
     def _fuse(self) -> None:
         """Note which neurons are alone in reading a product, and give them a common kernel."""
+        from snnc.runtime.native.elementwise import Elementwise
+        from snnc.runtime.native.fusion import fusion
         from snnc.runtime.native.layers import Gathered
 
         made_by, read_by = makers(self.module.graph), readers(self.module.graph)
+        simple = {op for op, k in self.kernels.items() if isinstance(k, Elementwise)}
+        stage = {op: stage for stage in self.whole.stages for op in stage.ops}
         for op in self.module.ops("neuron"):
-            product = made_by.get(op.values[0])
-            if product in self.sources and read_by[op.values[0]] == [op]:
-                found = self.sources[product]
-                neurons = self._neurons(op, found.result, found.total)
-                if neurons is None:
-                    continue
-                self.fused[op] = product
-                self._fusions[op] = Gathered(self.compiler, found, neurons)
+            # A product outside of a loop is made for all ticks at once, which is faster.
+            near = {
+                product: found
+                for product, found in self.sources.items()
+                if not stage[op].loop or stage[product] is stage[op]
+            }
+            found = fusion(self.module, op, made_by, lambda v: len(read_by[v]) == 1, near, simple)
+            if found is None:
+                continue
+            source = self.sources[found.product]
+            x = self._ranges[op.values[0]] if found.terms else source.total
+            neurons = self._neurons(op, source.result, x, found.terms)
+            if neurons is not None:
+                self.fused[op] = found
+                self._fusions[op] = Gathered(self.compiler, source, neurons)
 
 
 def _threads() -> int:
@@ -223,6 +247,13 @@ def _processors() -> int:
 
 def _multiplies(op: Op) -> bool:
     return op.kind.endswith("linear") or op.kind.startswith("conv")
+
+
+def _pictures(module: Module) -> list[Value]:
+    """Return the inputs, bytes, that windows slide over."""
+    read = {v for op in module.graph.ops if op.kind.startswith("conv") for v in op.values}
+    bytes_ = [v for v in module.graph.inputs if v.type.element.storage.itemsize == 1]
+    return [v for v in bytes_ if v in read and v.type.timed and v.type.shape[0] > 1]
 
 
 def _without(stage: Stage, gone: set[Op]) -> Stage:

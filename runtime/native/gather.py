@@ -14,8 +14,10 @@ from llvmlite import ir
 
 from snnc.machine.assembly import I8, I16, I32, I64, Assembly, Loop, vector
 from snnc.machine.paths import Path
-from snnc.runtime.native.columns import LANES
+from snnc.runtime.native.columns import LANES, MOST_TERMS
 from snnc.runtime.native.window import Window
+
+TERMS = tuple(f"term{n}" for n in range(MOST_TERMS))
 
 FIELDS = (
     "samples",
@@ -34,11 +36,12 @@ FIELDS = (
     "traces",
     "scale",
     "zeros",
+    *TERMS,
 )
 """What the argument block of a product holds, 64 bits each: numbers and addresses.
 
 `scale` is the bits of a float32: what one of the units is worth in which float weights are counted.
-`zeros` is where a row of zeros lies.
+`zeros` is where a row of zeros lies. Terms, where there are some, lie as the spikes do.
 """
 
 
@@ -72,6 +75,8 @@ class Shape:
     traced: bool
     graded: bool = False
     """Whether a row counts as often as its input says (events of whole numbers)."""
+    terms: tuple[int, ...] = ()
+    """Bits of the values that are added to the currents by the sink."""
 
     @property
     def real(self) -> bool:
@@ -167,6 +172,9 @@ class Product:
         left = b.sub(a.number(w.channels), channel)
         count = b.select(b.icmp_signed("<", left, a.number(s.block)), left, a.number(s.block))
         currents = a.sum(given["buffer"], a.times(given["begin"], 4 * s.block))
+        terms: list[Any] = []
+        for name, bits in zip(TERMS, s.terms, strict=False):
+            terms += [a.sum(given[name], a.times(out, bits // 8)), a.number(size * bits // 8)]
         return b.call(
             self.sink,
             [
@@ -181,6 +189,7 @@ class Product:
                 neuron,
                 count,
                 b.sub(given["end"], given["begin"]),
+                *terms,
             ],
         )
 

@@ -17,7 +17,7 @@ from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.choice import dense_is_faster
 from snnc.runtime.native.columns import LANES, Framed
 from snnc.runtime.native.events import SLACK, Events
-from snnc.runtime.native.gather import FIELDS, TILES, Product, Shape, blocking
+from snnc.runtime.native.gather import FIELDS, TERMS, TILES, Product, Shape, blocking
 from snnc.runtime.native.neurons import Neurons
 from snnc.runtime.native.real_neurons import RealNeurons
 from snnc.runtime.native.sinks import Scan, Store
@@ -57,7 +57,7 @@ class Gathered:
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
     ) -> tuple[list[Array], State]:
         """Return spikes and potentials, or the sums; see `snnc.runtime.numpy_trains.Kernel`."""
-        x = self.source.layout(operands[0])
+        x, terms = self.source.layout(operands[0]), operands[1:]
         active = x.size
         if self.source.binary or self.source.real:
             x = np.ascontiguousarray(x, dtype=np.uint8)
@@ -74,7 +74,14 @@ class Gathered:
             return [arrangement.outer(sums, 2)], state
         work = self.neurons.work(tick, ticks, state, potentials)
         code = self._code(element, work.form, work.spikes.itemsize)
-        return work.results(self._call(x, ticks, active, work.fields(), code))
+        placed = [self._placed(y, bits) for y, bits in zip(terms, work.form.terms, strict=True)]
+        fields = work.fields() | {n: a.ctypes.data for n, a in zip(TERMS, placed, strict=False)}
+        return work.results(self._call(x, ticks, active, fields, code))
+
+    def _placed(self, term: Array, bits: int) -> Array:
+        """Return a term as the spikes lie, in bytes or as currents are."""
+        kind: Any = np.uint8 if bits == 8 else np.float32 if self.sums == 64 else np.int32
+        return np.ascontiguousarray(self.source.result.inner(term, 2), dtype=kind)
 
     def _chosen(self, share: float) -> int:
         """Return the bytes of an input in dot products, or 0 for events."""
@@ -86,7 +93,9 @@ class Gathered:
         dense = dense_is_faster(path, window, share, self.sums, self.element)
         return self.element if dense else 0
 
-    def _shape(self, element: int, state: int, out: int, traced: bool) -> Shape:
+    def _shape(
+        self, element: int, state: int, out: int, traced: bool, terms: tuple[int, ...]
+    ) -> Shape:
         source, path = self.source, self.compiler.path
         window = source.window
         if element:
@@ -112,6 +121,7 @@ class Gathered:
             out,
             traced,
             source.real and not source.binary,
+            terms,
         )
 
     def _call(
@@ -159,7 +169,8 @@ class Gathered:
         # Of all that forms have, only these differ between the calls of one layer.
         state, traced = (form.bits // 8, form.traced) if form else (4, False)
         if (element, state, traced) not in self._codes:
-            shape = self._shape(element, state, out, traced)
+            terms = form.terms if form else ()
+            shape = self._shape(element, state, out, traced, terms)
             self._codes[element, state, traced] = shape, self._function(shape, form)
         return self._codes[element, state, traced]
 

@@ -1,11 +1,14 @@
 """Integer neurons of one op as the native code wants them: parameters, potentials, their width."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from snnc.ir.graph import Module, Op
 from snnc.ir.weights import Array
 from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.bounds import Range
+from snnc.runtime.native.terms import Term, factors_of
 from snnc.runtime.native.update import PARAMETERS, Form
 from snnc.runtime.native.work import Work
 from snnc.runtime.semantics import State
@@ -15,10 +18,17 @@ LIMIT = 2**31 - 1
 
 
 class Neurons:
-    """The neurons of one op in an arrangement."""
+    """The neurons of one op in an arrangement, whose currents, terms included, have a range."""
 
-    def __init__(self, module: Module, op: Op, arrangement: Arrangement, x: Range) -> None:
-        self.op, self.arrangement = op, arrangement
+    def __init__(
+        self,
+        module: Module,
+        op: Op,
+        arrangement: Arrangement,
+        x: Range,
+        terms: Sequence[Term] = (),
+    ) -> None:
+        self.op, self.arrangement, self.terms = op, arrangement, terms
         self.meaning = m = IntegerNeuron(module, op)
         given = {
             "threshold": m.threshold,
@@ -27,8 +37,9 @@ class Neurons:
             "reset_by": m.reset_by,
             "negative": m.negative,
             "floor": m.floor,
+            **factors_of(terms),
         }
-        self.values = {n: a for n in PARAMETERS if (a := given[n]) is not None}
+        self.values = {n: a for n in PARAMETERS if (a := given.get(n)) is not None}
         self._forms: dict[tuple[int, bool], Form] = {}
         self._tables: dict[int, tuple[Array, list[Array]]] = {}
         self.narrow = self._narrow(max(-x[0], x[1]))
@@ -51,6 +62,7 @@ class Neurons:
         """Return the form of the code."""
         if (bits, traced) not in self._forms:
             frame = self.arrangement.frame(self.op, self.values, traced)
+            frame["terms"] = tuple(term.bits for term in self.terms)
             self._forms[bits, traced] = Form.of(self.op, bits=bits, **frame)
         return self._forms[bits, traced]
 

@@ -1,12 +1,16 @@
 """Float neurons of one op as the native code wants them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from snnc.ir.graph import Module, Op
 from snnc.ir.types import F32
 from snnc.ir.weights import Array
 from snnc.runtime.native.arrangement import Arrangement
+from snnc.runtime.native.columns import FACTORS
 from snnc.runtime.native.real_update import MOST_COUNT, PARAMETERS, RealForm
+from snnc.runtime.native.terms import Term, factors_of
 from snnc.runtime.native.work import RealWork, Work
 from snnc.runtime.semantics import State
 from snnc.runtime.semantics.real_neuron import RealNeuron
@@ -15,10 +19,13 @@ from snnc.runtime.semantics.real_neuron import RealNeuron
 class RealNeurons:
     """The neurons of an `snn.neuron` in an arrangement."""
 
-    def __init__(self, module: Module, op: Op, arrangement: Arrangement) -> None:
-        self.op, self.arrangement = op, arrangement
+    def __init__(
+        self, module: Module, op: Op, arrangement: Arrangement, terms: Sequence[Term] = ()
+    ) -> None:
+        self.op, self.arrangement, self.terms = op, arrangement, terms
         self.meaning = m = RealNeuron(module, op)
-        found = {name: getattr(m, name) for name in PARAMETERS}
+        found = {name: getattr(m, name) for name in PARAMETERS if name not in FACTORS}
+        found |= factors_of(terms)
         self.values: dict[str, Array] = {n: a for n, a in found.items() if a is not None}
         self._table, self._kept = self._parameters()
 
@@ -31,6 +38,7 @@ class RealNeurons:
     def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
         """Return the arrays of a call that goes on from a state."""
         frame = self.arrangement.frame(self.op, self.values, traced)
+        frame["terms"] = tuple(term.bits for term in self.terms)
         form = RealForm.of(self.op, bits=32, **frame)
         held = np.stack([self.arrangement.filled(a, np.dtype(np.float32), 1) for a in state])
         table = self._table.copy()
@@ -50,13 +58,17 @@ class RealNeurons:
         return table, kept
 
 
-def real_neurons(module: Module, op: Op, arrangement: Arrangement) -> RealNeurons | None:
+def real_neurons(
+    module: Module, op: Op, arrangement: Arrangement, terms: Sequence[Term] = ()
+) -> RealNeurons | None:
     """Return the neurons of an op; None where the code would not be exact.
 
-    That is for float16, for counts that float32 does not hold, and for counts of a threshold that
-    is not above 0.
+    That is for float16, for counts that float32 does not hold, for counts of a threshold that is
+    not above 0, and for terms that would not be looked at in the ticks in which neurons rest.
     """
-    made = RealNeurons(module, op, arrangement)
+    if terms and (op["first"] or op["ticks"]):
+        return None
+    made = RealNeurons(module, op, arrangement, terms)
     counted = op["spike"] == "count"
     if made.meaning.element != F32 or (counted and op["max_count"] > MOST_COUNT):
         return None

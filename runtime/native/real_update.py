@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from snnc.ir.graph import Op
 from snnc.machine.assembly import I8, I32, vector
-from snnc.runtime.native.columns import Columns, Framed
+from snnc.runtime.native.columns import FACTORS, Columns, Framed
 
 PARAMETERS = (
     "decay",
@@ -25,6 +25,7 @@ PARAMETERS = (
     "reset_to",
     "reset_by",
     "floor",
+    *FACTORS,
 )
 """Order of the parameters in the table that the code reads."""
 
@@ -92,6 +93,19 @@ class RealUpdate(Columns):
         if form.filter != "none":
             self._check(i)
         return [b.bitcast(value, self.type) for value in (v, i, last)]
+
+    def joined(self, x: Any, term: Any, factor: Any) -> Any:
+        """Return currents with a term, bytes or floats, rounded after the product and the sum."""
+        b = self.b
+        if term.type.element == I8:
+            term = b.uitofp(term, self.floats)
+        term = b.bitcast(term, self.floats)
+        if factor is not None:
+            term = b.fmul(term, b.bitcast(factor, self.floats))
+            self._check(term)
+        total = b.fadd(b.bitcast(x, self.floats), term)
+        self._check(total)
+        return b.bitcast(total, self.type)
 
     def _constant(self, value: float) -> Any:
         return ir.Constant(self.floats, [value] * self.lanes)

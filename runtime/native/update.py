@@ -13,9 +13,9 @@ from attrs import frozen
 from snnc.ir.graph import Op
 from snnc.ir.neuron import Step, steps
 from snnc.machine.assembly import I8, vector
-from snnc.runtime.native.columns import Columns, Framed
+from snnc.runtime.native.columns import FACTORS, Columns, Framed
 
-PARAMETERS = ("threshold", "leak", "reset_to", "reset_by", "negative", "floor")
+PARAMETERS = ("threshold", "leak", "reset_to", "reset_by", "negative", "floor", *FACTORS)
 """Order of the parameters in the table that the code reads."""
 
 
@@ -72,6 +72,13 @@ class Update(Columns):
     def tick(self, states: Sequence[Any], x: Any, values: dict[str, Any]) -> list[Any]:
         """Return the potential after a tick."""
         return [self._tick(states[0], x, values)]
+
+    def joined(self, x: Any, term: Any, factor: Any) -> Any:
+        """Return currents with a term: bytes without a sign, or whole numbers of 32 bits."""
+        if term.type.element.width < self.form.bits:
+            widened = self.b.zext if term.type.element == I8 else self.b.sext
+            term = widened(term, self.type)
+        return self.b.add(x, term if factor is None else self.b.mul(term, factor))
 
     def _tick(self, v: Any, x: Any, values: dict[str, Any]) -> Any:
         actions: dict[Step, Callable[[Any], Any]] = {

@@ -77,9 +77,9 @@ class Assembly:
         for at, count in _powers(lanes):
             piece = self.load(self.sum(address, at * size), vector(type.element, count))
             places = [lane - at if at <= lane < at + count else 0 for lane in range(type.count)]
-            wide = self._shuffled(piece, piece, places)
+            wide = self.shuffled(piece, piece, places)
             places = [lane + type.count * (at <= lane < at + count) for lane in range(type.count)]
-            found = self._shuffled(found, wide, places)
+            found = self.shuffled(found, wide, places)
         return found
 
     def store_first(self, value: Any, address: Any, lanes: int) -> None:
@@ -112,7 +112,12 @@ class Assembly:
 
     def part(self, value: Any, start: int, lanes: int) -> Any:
         """Return some lanes of a vector."""
-        return self._shuffled(value, value, list(range(start, start + lanes)))
+        return self.shuffled(value, value, list(range(start, start + lanes)))
+
+    def shuffled(self, one: Any, other: Any, lanes: list[int]) -> Any:
+        """Return lanes of two vectors, those of the other one counted behind those of the one."""
+        indices = ir.Constant(vector(I32, len(lanes)), lanes)
+        return self.builder.shuffle_vector(one, other, indices)
 
     @contextmanager
     def loop(
@@ -153,10 +158,6 @@ class Assembly:
     def finish(self, value: Any) -> None:
         """Return a 64-bit integer."""
         self.builder.ret(value)
-
-    def _shuffled(self, one: Any, other: Any, lanes: list[int]) -> Any:
-        indices = ir.Constant(vector(I32, len(lanes)), lanes)
-        return self.builder.shuffle_vector(one, other, indices)
 
     def _suffix(self, type: Any) -> str:
         if isinstance(type, ir.VectorType):
