@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "diff": ("diff:command", "Find where two networks or builds part."),
         "eval": ("eval:command", "Measure accuracy, speed and spikes on labelled data."),
         "sweep": ("sweep:command", "Compile and evaluate a product of options."),
+        "compare": ("compare:command", "Compile and evaluate for several targets, side by side."),
     },
     "Look inside": {
         "opt": ("opt:opt", "Run passes over a network and print it."),

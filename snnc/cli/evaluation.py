@@ -103,25 +103,33 @@ class Work:
                 f"the emulator runs the files of a build, and {self.source} is none",
                 help=f"compile it first: snnc compile {self.source} -o DIR",
             )
-        return self._of_network(session)
+        module = session.load(self.source, self.given)
+        return of_network(session, module, self.engine, self.ticks, self.read, self.activity)
 
     def open(self, session: Session) -> Callable[[Batch], Tally]:
         """Return the function that tallies a batch."""
         return self.evaluator(session).run
 
-    def _of_network(self, session: Session) -> "Evaluator":
-        from snnc.driver.host import numbering
-        from snnc.driver.pipeline import pick_engine
 
-        module = session.load(self.source, self.given)
-        engine = pick_engine(session.registry, self.engine, module)
-        program = engine.prepare(module)
+def of_network(
+    session: Session,
+    module: "Module",
+    engine: str = "auto",
+    ticks: int | None = None,
+    read: str | None = None,
+    activity: bool = False,
+) -> "Evaluator":
+    """Return the evaluator of a network on an engine."""
+    from snnc.driver.host import numbering
+    from snnc.driver.pipeline import pick_engine
 
-        def run(values: Mapping[str, Any], probe: tuple[str, ...], first: int) -> Any:
-            numbers = numbering(module, first)
-            return program.run(values, ticks=self.ticks, probe=probe, **numbers)
+    chosen = pick_engine(session.registry, engine, module)
+    program = chosen.prepare(module)
 
-        return Evaluator(module, run, engine.name, self.read, self.activity)
+    def run(values: Mapping[str, Any], probe: tuple[str, ...], first: int) -> Any:
+        return program.run(values, ticks=ticks, probe=probe, **numbering(module, first))
+
+    return Evaluator(module, run, chosen.name, read, activity)
 
 
 def of_build(

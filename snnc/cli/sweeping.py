@@ -5,19 +5,20 @@ so that rows may come from several processes, or from a file of an earlier run.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.cli.parameters import calibration, holding
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError, fail, nearest
 
 if TYPE_CHECKING:
+    from snnc.cli.evaluation import Evaluator
     from snnc.driver import Build
     from snnc.ir.graph import Module
 
@@ -159,7 +160,7 @@ class Rows:
             }
         seconds = {
             "compile_seconds": round(compiled - begun, 3),
-            "evaluate_seconds": round(time.perf_counter() - compiled, 3),
+            "evaluate_seconds": _since(compiled),
         }
         made = {"options": dict(point), "digests": self.digests(point), "error": None}
         return {**made, **figures, **seconds}
@@ -213,13 +214,40 @@ class Rows:
         )
 
     def _evaluated(self, build: "Build", point: Point) -> dict[str, Any]:
-        from snnc.cli.evaluation import Tally, of_build
-        from snnc.cli.labelled import Labelled
+        from snnc.cli.evaluation import of_build
 
-        sweep = self._sweep
+        sweep, manifest = self._sweep, build.manifest
         ticks = point.get("ticks", sweep.ticks)
         evaluator = of_build(build, sweep.engine, ticks, sweep.read, activity=True)
-        held = holding(sweep.hold, ticks)
+        return {
+            **self._counted(evaluator, ticks),
+            "latency": max(manifest["latency"].values(), default=0),
+            "resources": manifest["resources"],
+            "pipeline": manifest["pipeline"],
+        }
+
+    def itself(self) -> dict[str, Any]:
+        """Return figures of the network, before anything is made of it.
+
+        Raises:
+            SnncError: what reading the network and the data raises.
+        """
+        from snnc.cli.evaluation import of_network
+
+        sweep, module = self._sweep, self.network({})
+        evaluator = of_network(
+            self._session, module, ticks=sweep.ticks, read=sweep.read, activity=True
+        )
+        begun = time.perf_counter()
+        counted = self._counted(evaluator, sweep.ticks)
+        return {"error": None, **counted, "evaluate_seconds": _since(begun)}
+
+    def _counted(self, evaluator: "Evaluator", ticks: int | None) -> dict[str, Any]:
+        """Return accuracy and spikes on the data."""
+        from snnc.cli.evaluation import Tally
+        from snnc.cli.labelled import Labelled
+
+        sweep, held = self._sweep, holding(self._sweep.hold, ticks)
         labelled = Labelled(
             sweep.data, evaluator.module, evaluator.classes, sweep.limit, sweep.scale, held
         )
@@ -229,14 +257,37 @@ class Rows:
             tally.add(evaluator.run(batch))
         report = tally.report()
         spikes = report.pop("spikes_per_sample")
-        manifest = build.manifest
-        return {
-            **report,
-            "spikes_per_sample": sum(spikes.values()),
-            "latency": max(manifest["latency"].values(), default=0),
-            "resources": manifest["resources"],
-            "pipeline": manifest["pipeline"],
-        }
+        return {**report, "spikes_per_sample": sum(spikes.values())}
+
+
+def _since(begun: float) -> float:
+    return round(time.perf_counter() - begun, 3)
+
+
+def made_rows(
+    rows: Rows, sweep: Sweep, left: Sequence[Point], jobs: int, progress: Progress
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the row of each point, in order, from this process or from several."""
+    from snnc.cli.pool import spread, written
+
+    if jobs == 1:
+        for number, point in enumerate(left):
+
+            def tell(what: str, done: int, total: int, number: int = number) -> None:
+                at = f"{what} {done:,}" if what == "evaluating" else what
+                progress(f"{name_of(left[number])}: {at}", number, len(left))
+
+            rows.progress = tell
+            yield rows(point)
+        return
+    progress("sweeping", 0, len(left))
+    with ExitStack() as stack:
+        if not any(name.startswith(f"{SET}.") for point in left for name in point):
+            source = stack.enter_context(written(rows.network({})))
+            sweep = evolve(sweep, source=source, given={})
+        for number, row in enumerate(spread(sweep, left, jobs), 1):
+            progress("sweeping", number, len(left))
+            yield row
 
 
 def _text(value: Any) -> str:

@@ -29,7 +29,8 @@ class Emitted:
     others.
     `resources` (cores, axons, bits ...), `latency` in ticks per output, `relies_on` (unproven
     properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON
-    data. `max_ticks` is the longest run for which the build is exact, None for any length.
+    data. Of the resources, `memory_bytes` is what weights, parameters of neurons and states take of
+    the chip's memory. `max_ticks` is the longest run for which the build is exact, None for any length.
     """
 
     files: tuple[str, ...]

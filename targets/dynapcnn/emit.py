@@ -10,7 +10,7 @@ from snnc.targets.dynapcnn.assemble import read_module, to_module
 from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.config import tree
 from snnc.targets.dynapcnn.layout import read_files, write_files
-from snnc.targets.dynapcnn.limits import chip
+from snnc.targets.dynapcnn.limits import LIMITS, chip
 from snnc.targets.dynapcnn.options import Options
 from snnc.targets.dynapcnn.records import Placed, memory
 from snnc.targets.dynapcnn.settings import configured
@@ -40,12 +40,15 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
 def resources(placed: Placed) -> dict[str, int]:
     """Return what a network takes of the chip, as numbers for the manifest."""
     table = memory_table(placed).values()
+    words = {name: sum(row[name][0] for row in table) for name in MEMORIES}
+    bits = (LIMITS.weight_bits, LIMITS.state_bits, LIMITS.bias_bits)
     return {
         "cores": len(placed.cores),
         "cores_offered": chip(placed.device).cores,
         "neurons": sum(core.output[0] * core.output[1] * core.output[2] for core in placed.cores),
         "weights": sum(int(core.weights.size) for core in placed.cores),
-        **{f"{name}_words": sum(row[name][0] for row in table) for name in MEMORIES},
+        **{f"{name}_words": count for name, count in words.items()},
+        "memory_bytes": sum(n * w for n, w in zip(words.values(), bits, strict=True)) // 8,
     }
 
 

@@ -40,13 +40,16 @@ def emit(module: Module, folder: Path, options: Options) -> Emitted:
 def resources(artifact: Artifact) -> dict[str, Any]:
     """Return what a graph takes, as numbers for the manifest."""
     held = states(artifact)
+    parameters = sum(int(a.nbytes) for a in artifact.params.values())
+    kept = sum(row["size"] for row in held) * artifact.batch
     return {
         "ops": len(artifact.graph.bindings),
         "parameters": sum(int(a.size) for a in artifact.params.values()),
-        "parameter_bytes": sum(int(a.nbytes) for a in artifact.params.values()),
+        "parameter_bytes": parameters,
         "states": len(held),
         "state_values": sum(int(np.prod(row["shape"])) for row in held),
-        "state_bytes": sum(row["size"] for row in held) * artifact.batch,
+        "state_bytes": kept,
+        "memory_bytes": parameters + kept,
         "batch": artifact.batch,
     }
 

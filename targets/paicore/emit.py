@@ -19,7 +19,7 @@ from snnc.targets.paicore.frames import linear
 from snnc.targets.paicore.layout import LAYOUT, describe
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.options import Options
-from snnc.targets.paicore.placed import Placed, read_placed
+from snnc.targets.paicore.placed import Idle, Placed, read_placed
 from snnc.targets.paicore.writer import Part, parts, write_config
 
 
@@ -86,13 +86,23 @@ def resources(placed: Placed, parts: Sequence[Part], chips: Sequence[Coordinate]
             placed.module.symbol_type(core.weights).size * core["bits"] for core in cores
         ),
         "config_bytes": 8 * sum(part.count for part in parts),
+        "memory_bytes": sum(map(_memory, parts)),
     }
+
+
+def _memory(part: Part) -> int:
+    """Return the bytes of neurons' records and of weights that the frames of a core carry."""
+    if isinstance(part.core, Idle):
+        return 0
+    spilled = part.register.neurons > part.register.in_ram
+    return 8 * (part.count - len(part.head) - 2 - spilled)
 
 
 def relies_on(placed: Placed) -> tuple[str, ...]:
     """Return what this build needs of the silicon though nobody measured it, as `name: meaning`."""
     tables = placed.tables
-    masks = {*tables["mask"].tolist(), *(linear(*i.mask) for i in placed.inputs)}
+    masks = {*tables["mask"].tolist()}
+    masks |= {linear(*mask) for item in placed.inputs for _, mask, _ in item.destinations}
     found = {
         "multicast-masks": any(not _is_block(mask) for mask in masks),
         "reversal-leak-sign": bool((tables["leak_reversal"] * tables["leak"]).any()),

@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve
 from click.core import ParameterSource
 
 from snnc.cli.failures import REFUSED
@@ -154,7 +153,7 @@ def _rows(
     quiet: bool,
 ) -> list[dict[str, Any]]:
     """Return the row of each point, in order; those of an earlier run are taken from its file."""
-    from snnc.cli.sweeping import Rows
+    from snnc.cli.sweeping import Rows, made_rows
 
     rows = Rows(sweep, session)
     standing = _standing(resume, sweep, rows)
@@ -163,7 +162,7 @@ def _rows(
     with (
         standing.told(lambda: counted(len(kept), "row")),
         shown(quiet) as progress,
-        closing(_made(rows, sweep, left, jobs, progress)) as made,
+        closing(made_rows(rows, sweep, left, jobs, progress)) as made,
     ):
         for row in made:
             kept.append(row)
@@ -188,32 +187,6 @@ def _kept(
     asked = [row for row in found if row["options"] in wanted]
     stale = [row for row in asked if row["digests"] != rows.digests(row["options"])]
     return [row for row in found if row not in stale]
-
-
-def _made(
-    rows: "Rows", sweep: "Sweep", left: Sequence[Mapping[str, Any]], jobs: int, progress: Any
-) -> Generator[dict[str, Any], None, None]:
-    from snnc.cli.pool import spread, written
-    from snnc.cli.sweeping import SET, name_of
-
-    if jobs == 1:
-        for number, point in enumerate(left):
-
-            def tell(what: str, done: int, total: int, number: int = number) -> None:
-                at = f"{what} {done:,}" if what == "evaluating" else what
-                progress(f"{name_of(left[number])}: {at}", number, len(left))
-
-            rows.progress = tell
-            yield rows(point)
-        return
-    progress("sweeping", 0, len(left))
-    with ExitStack() as stack:
-        if not any(name.startswith(f"{SET}.") for point in left for name in point):
-            source = stack.enter_context(written(rows.network({})))
-            sweep = evolve(sweep, source=source, given={})
-        for number, row in enumerate(spread(sweep, left, jobs), 1):
-            progress("sweeping", number, len(left))
-            yield row
 
 
 def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":

@@ -249,7 +249,7 @@ def test_completions_are_given(monkeypatch):
     words = {"_SNNC_COMPLETE": "bash_complete", "COMP_WORDS": "snnc comp", "COMP_CWORD": "1"}
     done = process(env={**os.environ, **words})
     assert done.returncode == 0
-    assert done.stdout.split() == ["plain,compile", "plain,completion"]
+    assert done.stdout.split() == ["plain,compile", "plain,compare", "plain,completion"]
 
 
 def test_doctor_is_well_here_and_says_versions(snnc):

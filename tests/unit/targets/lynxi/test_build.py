@@ -263,5 +263,6 @@ def test_a_build_says_what_it_takes_of_the_chip():
     made = build(small(), batch=4)
     found = made.manifest["resources"]
     assert (2, 8, 4 * 8 * 4) == (found["states"], found["state_values"], found["state_bytes"])
+    assert found["parameter_bytes"] + 128 == found["memory_bytes"]
     assert ["numbers", "states"] == [r.partition(":")[0] for r in made.manifest["relies_on"]]
     assert {"digit": 0} == made.manifest["latency"]

@@ -174,6 +174,7 @@ def test_the_report_counts_what_the_build_takes(emitted):
         "axons": 3456,
         "weight_bits": 110592,
         "config_bytes": (folder / "config_all.bin").stat().st_size,
+        "memory_bytes": (folder / "config_all.bin").stat().st_size - 3 * 8 * 8,
     }
     assert expected == report.resources
     assert {"a.1": 0, "b.1": 1} == report.latency
