@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from snnc.diagnostics import Diagnostics, fail, nearest
 from snnc.ir.graph import Module, Value
-from snnc.ir.types import Type
+from snnc.ir.types import Element, Type
 from snnc.ir.weights import Array
 
 
@@ -106,6 +106,8 @@ def _ticks(module: Module, lengths: Mapping[str, int], ticks: int | None) -> int
 def check_array(name: str, type: Type, given: ArrayLike, *, loose: bool = True) -> Array:
     """Return an array in the storage of `type`, with a sample axis and a tick axis if it is timed.
 
+    A train that fits is not copied.
+
     `loose` allows other dtypes whose values all are exact in the element, as Python callers expect.
 
     Raises:
@@ -129,11 +131,13 @@ def check_array(name: str, type: Type, given: ArrayLike, *, loose: bool = True) 
             help=f"convert it with {name}.astype({str(storage)!r})",
         )
     _check_range(name, type, array)
-    return array.astype(storage)
+    return array.astype(storage, copy=not type.timed)
 
 
 def _check_range(name: str, type: Type, array: Array) -> None:
     element = type.element
+    if array.dtype.kind in "biu" and not element.is_float and _within(array, element):
+        return
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = ~np.isfinite(array)
         what, help = "is not finite", "remove NaN and infinite values"
@@ -156,3 +160,10 @@ def _check_range(name: str, type: Type, array: Array) -> None:
             f"({int(bad.sum())} of {array.size} values)",
             help=help,
         )
+
+
+def _within(array: Array, element: Element) -> bool:
+    """Return whether whole numbers fit an element, without an array of the answers."""
+    if not array.size:
+        return True
+    return element.low <= int(array.min()) and int(array.max()) <= element.high

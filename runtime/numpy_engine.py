@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import ArrayLike
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import Diagnostic, fail
 from snnc.extend.engine import Result
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.verify import verify
@@ -102,7 +102,7 @@ class Plan:
 class NumpyProgram:
     """A module with the kernel of each of its ops and the order of its stages."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Diagnostic, ...] = ()
     """What the user may like to know of how it runs."""
 
     def __init__(self, module: Module) -> None:

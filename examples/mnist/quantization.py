@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 import snnc
 from examples.mnist.idx import read_idx, test_set
 from snnc.builtins import open_registry
-from snnc.driver.pipeline import pick_engine, runner
+from snnc.driver.engines import pick_engine
+from snnc.driver.pipeline import runner
 from snnc.extend.passes import Context
 from snnc.ir.graph import Module
 from snnc.passes.accuracy import wilson

@@ -8,17 +8,16 @@ the engine is the numpy engine, and says so in the program's notes.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from threading import Event
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import Diagnostic, Severity, fail
 from snnc.ir.analysis import makers, readers
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.weights import Array
-from snnc.machine import store
+from snnc.machine import installed, missing, store
 from snnc.runtime.inputs import Batch
 from snnc.runtime.native.bounds import ranges
 from snnc.runtime.native.grids import grids
@@ -40,12 +39,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 22
 """Bytes of values that the samples of a chunk have: they stay in the caches of a core."""
 
-MISSING = "llvmlite is not installed: the numpy engine runs instead (pip install snnc[native])"
-
-
-def installed() -> bool:
-    """Return whether machine code can be made."""
-    return find_spec("llvmlite") is not None
+MISSING = missing("the numpy engine runs instead, exactly but slower")
 
 
 @frozen
@@ -260,10 +254,16 @@ def _without(stage: Stage, gone: set[Op]) -> Stage:
     return evolve(stage, ops=tuple(op for op in stage.ops if op not in gone))
 
 
-def _notes(kernels: dict[Op, Kernel]) -> list[str]:
-    """Return a note for every op that multiplies but has no native kernel."""
+def _notes(kernels: dict[Op, Kernel]) -> list[Diagnostic]:
+    """Return a note for every product and neuron that has no native kernel."""
     return [
-        f"%{op.result.name}: {op.name} runs in the numpy engine, exactly but slower"
+        Diagnostic(
+            Severity.NOTE,
+            "op-not-native",
+            f"%{op.result.name}: {op.name} runs in the numpy engine, exactly but slower",
+            op.loc,
+        )
         for op, kernel in kernels.items()
-        if _multiplies(op) and type(kernel).__module__ != "snnc.runtime.native.layers"
+        if (_multiplies(op) or op.kind == "neuron")
+        and type(kernel).__module__ != "snnc.runtime.native.layers"
     ]

@@ -14,6 +14,7 @@ from snnc.cli.session import Session, is_build, refuse_options
 from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
+    from snnc.diagnostics import Diagnostic
     from snnc.driver import Build
     from snnc.extend.engine import Result
     from snnc.ir.graph import Module
@@ -23,6 +24,9 @@ PIECES = 4
 
 Piece = tuple[int, Mapping[str, Any]]
 """The number of the first sample, and inputs by name."""
+
+Part = tuple[Any, Any, Any]
+"""Outputs and traces by name, and diagnostics of how they were made."""
 
 
 @frozen
@@ -59,23 +63,25 @@ class Running:
             )
         return session.load(self.source, self.given)
 
-    def open(self, session: Session) -> "Callable[[Piece], tuple[Any, Any]]":
-        """Return the function from a piece to outputs and traces by name."""
+    def open(self, session: Session) -> "Callable[[Piece], Part]":
+        """Return the function from a piece to its part of the result."""
         what = self.found(session)
 
-        def run(piece: Piece) -> tuple[Any, Any]:
-            done = self.result(session, what, piece[1], piece[0])
-            return dict(done.outputs), dict(done.trace)
+        def run(piece: Piece) -> Part:
+            done, told = self.result(session, what, piece[1], piece[0])
+            return dict(done.outputs), dict(done.trace), told
 
         return run
 
     def result(
         self, session: Session, what: "Build | Module", inputs: Any, first_sample: int = 0
-    ) -> "Result":
-        """Return the result for inputs, or for a file of them."""
+    ) -> "tuple[Result, list[Diagnostic]]":
+        """Return the result for inputs, or for a file of them, and how it ran."""
+        from snnc.diagnostics import Diagnostics
         from snnc.driver import run
 
-        return run(
+        told = Diagnostics()
+        result = run(
             what,
             inputs,
             ticks=self.ticks,
@@ -84,7 +90,9 @@ class Running:
             semantics=self.semantics,
             first_sample=first_sample,
             plugin=session.plugins,
+            diagnostics=told,
         )
+        return result, told.items
 
 
 def execute(session: Session, running: Running, inputs: str, jobs: int = 1) -> "Result":
@@ -95,7 +103,7 @@ def execute(session: Session, running: Running, inputs: str, jobs: int = 1) -> "
     """
     what = running.found(session)
     if jobs == 1:
-        return running.result(session, what, inputs)
+        return _alone(session, running, what, inputs)
     import numpy as np
 
     from snnc.cli.pool import spread, written
@@ -106,18 +114,25 @@ def execute(session: Session, running: Running, inputs: str, jobs: int = 1) -> "
     values = named(what.module if isinstance(what, Build) else what, inputs)
     samples = min((len(array) for array in values.values()), default=1)
     if samples < 2 or len({len(array) for array in values.values()}) > 1:
-        return running.result(session, what, values)
+        return _alone(session, running, what, values)
     pieces = _pieces(values, samples, jobs)
     if isinstance(what, Build):
         parts = list(spread(running, pieces, jobs))
     else:
         with written(what) as source:
             parts = list(spread(evolve(running, source=source, given={}), pieces, jobs))
+    session.tell(parts[0][2])
     outputs, trace = (
         {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]}
         for kind in (0, 1)
     )
     return Result(outputs, None, trace)
+
+
+def _alone(session: Session, running: Running, what: "Build | Module", inputs: Any) -> "Result":
+    result, told = running.result(session, what, inputs)
+    session.tell(told)
+    return result
 
 
 def _pieces(values: Mapping[str, Any], samples: int, jobs: int) -> Iterator[Piece]:

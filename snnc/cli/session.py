@@ -1,7 +1,7 @@
 """What every command of a run shares: plugins, settings, the registry, and how sources are read."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from snnc.diagnostics import fail
 from snnc.extend.registry import Registry
 
 if TYPE_CHECKING:
+    from snnc.diagnostics import Diagnostic
     from snnc.driver import Build
     from snnc.ir.graph import Module
 
@@ -37,6 +38,13 @@ class Session:
         """Say what is being done, on stderr, if the user asked for that."""
         if self.verbose:
             click.echo(f"snnc: {text}", err=True)
+
+    def tell(self, found: "Iterable[Diagnostic]") -> None:
+        """Show how something runs: warnings, and notes if the user asked for them."""
+        from snnc.cli.failures import show_all
+        from snnc.diagnostics import Severity
+
+        show_all([d for d in found if self.verbose or d.severity is Severity.WARNING])
 
     def load(self, source: str, options: Mapping[str, Any] | None = None) -> "Module":
         """Return the module of a network; `-` is IR text from stdin."""

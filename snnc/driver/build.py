@@ -11,19 +11,20 @@ from attrs import frozen
 from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
-from snnc.diagnostics import fail
+from snnc.diagnostics import Diagnostic, fail
 from snnc.driver.artifact import (
     check_files,
     publish,
     read_manifest,
 )
 from snnc.driver.emulation import emulation
+from snnc.driver.engines import pick_engine
 from snnc.driver.host import Host, numbering
-from snnc.driver.pipeline import Chosen, choose, pick_engine
+from snnc.driver.pipeline import Chosen, choose
 from snnc.driver.progress import Progress, silent
 from snnc.driver.sources import MODEL
 from snnc.driver.verification import Verification, verify_files
-from snnc.extend.engine import Program, Result
+from snnc.extend.engine import Program, Result, notes_of
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
 from snnc.ir.html import table
@@ -111,6 +112,10 @@ class Build:
     def program(self, semantics: str | None = None) -> Program:
         """Return the program that runs the files, in one of the target's semantics."""
         return self._program("auto", semantics)
+
+    def notes(self, engine: str = "auto", semantics: str | None = None) -> tuple[Diagnostic, ...]:
+        """Return what there is to say of how the files run; see `snnc.extend.engine.Program`."""
+        return notes_of(self._program(engine, semantics))
 
     def _program(self, engine: str, semantics: str | None) -> Program:
         """Return the program that runs the files, `auto` or `emulator`, made once."""

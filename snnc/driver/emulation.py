@@ -6,7 +6,7 @@ Both give the same values; verification uses the emulator alone, as the judge of
 from pathlib import Path
 
 from snnc.diagnostics import fail, nearest
-from snnc.extend.engine import Program
+from snnc.extend.engine import Engine, Program
 from snnc.extend.registry import Registry
 from snnc.extend.target import Target
 
@@ -39,8 +39,13 @@ def emulation(
             )
         chosen: Program = known[semantics](folder)
         return chosen
-    on = getattr(target, "emulate_on", None)
-    if engine == EMULATOR or on is None:
+    if engine == EMULATOR:
         return target.emulate(folder)
-    found: Program = on(folder, registry.get_engine("native"))
+    return emulated_on(target, folder, registry.get_engine("native"))
+
+
+def emulated_on(target: Target, folder: Path, engine: Engine) -> Program:
+    """Return a program for the files of a build: on an engine if the target can."""
+    on = getattr(target, "emulate_on", None)
+    found: Program = target.emulate(folder) if on is None else on(folder, engine)
     return found

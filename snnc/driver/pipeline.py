@@ -6,7 +6,6 @@ of the level it declares; its declared exactness is executed on demand; each mod
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from attrs import evolve, field, frozen
 from snnc.builtins import open_registry
 from snnc.diagnostics import SnncError, fail, nearest
 from snnc.driver.dump import Dump
+from snnc.driver.engines import pick_engine
 from snnc.driver.exactness import check_exactness
 from snnc.driver.progress import Steps
 from snnc.extend.engine import Engine, Result
@@ -232,31 +232,6 @@ def last_approximation(found: Sequence[Stage]) -> int:
     """
     kept = [n for n, s in enumerate(found, 1) if s.instance.exactness is Exactness.APPROXIMATE]
     return kept[-1] if kept else 0
-
-
-def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
-    """Return an engine by name; `auto` is native, or numpy where there is no llvmlite.
-
-    Levels that these do not run are those of targets; the reference may know them from plugins.
-
-    Raises:
-        SnncError: `unknown-engine`, `engine-level` where it cannot run the module's level.
-    """
-    engine = registry.get_engine(_fastest(module) if name == "auto" else name)
-    if module.level not in engine.levels:
-        raise fail(
-            "engine-level",
-            f"engine {engine.name} runs levels {', '.join(engine.levels)}, "
-            f"and this module is at level {module.level}",
-            help="run the build folder, whose files the target's emulator executes",
-        )
-    return engine
-
-
-def _fastest(module: Module) -> str:
-    if module.level not in ("snn", "int"):
-        return "reference"
-    return "native" if find_spec("llvmlite") else "numpy"
 
 
 def runner(registry: Registry, steps: Steps | None = None) -> Any:

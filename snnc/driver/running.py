@@ -7,14 +7,14 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
-from snnc.diagnostics import fail
+from snnc.diagnostics import Diagnostics, fail
 from snnc.driver.artifact import MANIFEST
 from snnc.driver.build import Build, named
+from snnc.driver.engines import pick_engine
 from snnc.driver.host import numbering
-from snnc.driver.pipeline import pick_engine
 from snnc.driver.sources import read_source, with_sample
 from snnc.driver.verification import Verification
-from snnc.extend.engine import Result
+from snnc.extend.engine import Result, notes_of
 
 
 def run(
@@ -29,6 +29,7 @@ def run(
     semantics: str | None = None,
     sample: Any = None,
     plugin: Iterable[str | Path] = (),
+    diagnostics: Diagnostics | None = None,
 ) -> Result:
     """Return what a network or a build gives for a batch of inputs.
 
@@ -36,14 +37,17 @@ def run(
     emulator of the target itself (`emulator`); with another engine its program runs. `auto` is the
     fastest engine for a network too. `first_sample` is the number of the first sample in a larger
     batch, by which encoders draw. `semantics` names one of several emulators of a build's target.
-    `sample` is an example input for a network of PyTorch, as of `load`.
+    `sample` is an example input for a network of PyTorch, as of `load`. `diagnostics` collects
+    what there is to say of how it runs, such as ops for which there is no machine code.
     """
+    told = Diagnostics() if diagnostics is None else diagnostics
     if isinstance(source, (str, Path)) and (Path(source) / MANIFEST).is_file():
         source = Build.open(source, plugin)
     if isinstance(source, Build):
         if sample is not None:
             raise fail("unknown-option", "a build takes no sample", help="leave it out")
         if engine in ("auto", "emulator"):
+            told.items += source.notes(engine, semantics)
             return source.run(
                 named(source.module, inputs),
                 ticks=ticks,
@@ -57,6 +61,7 @@ def run(
     registry = open_registry(plugin)
     module = read_source(registry, source, with_sample({}, sample))
     program = pick_engine(registry, engine, module).prepare(module)
+    told.items += notes_of(program)
     numbers = numbering(module, first_sample)
     return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe, **numbers)
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 from numpy.typing import NDArray
 
+from snnc.diagnostics import Diagnostic
 from snnc.ir.graph import Module
 from snnc.ir.html import table
 
@@ -39,7 +40,11 @@ def _shape(array: Array) -> str:
 
 
 class Program(Protocol):
-    """A module made ready to run."""
+    """A module made ready to run.
+
+    It may have `notes`, diagnostics on how it runs: a warning where it is far slower than it need
+    be, a note on an op that is. Numbers never depend on that.
+    """
 
     def run(
         self,
@@ -56,6 +61,11 @@ class Program(Protocol):
         or is ("all",). Where ops draw at random by the number of a sample, a program takes
         `first_sample` too: the number of the first one, so that parts give what the whole gives.
         """
+
+
+def notes_of(program: Program) -> tuple[Diagnostic, ...]:
+    """Return what there is to say of how a program runs."""
+    return tuple(getattr(program, "notes", ()))
 
 
 class Engine(Protocol):

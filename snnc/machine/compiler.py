@@ -1,7 +1,7 @@
 """From LLVM modules to functions that can be called: compiled once per content, kept on disk.
 
-A key is a digest of the text of the module, the path and the version of the compiler. Functions are
-called through ctypes, which lets other threads run meanwhile.
+A key is a digest of the text of the module, the path, the kind of machine and the version of the
+compiler. Functions are called through ctypes, which lets other threads run meanwhile.
 """
 
 import ctypes
@@ -61,7 +61,8 @@ class Compiler:
         return engine
 
     def _object(self, text: str) -> bytes:
-        about = (text, self.path, llvmlite.__version__, binding.llvm_version_info)
+        compiler = llvmlite.__version__, binding.llvm_version_info
+        about = (text, self.path, binding.get_process_triple(), *compiler)
         key = hashlib.sha256(repr(about).encode()).hexdigest()
         found = store.read(self.folder, key) if self.folder else None
         if found is not None:

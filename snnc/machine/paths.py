@@ -1,9 +1,11 @@
 """Which instructions the machine code may use: found at run time, or forced by an option.
 
 Paths are names for sets of features, from what every machine of the architecture has upwards. Only
-speed depends on them.
+speed depends on them. Processors other than x86 have one path: plain vectors, which LLVM makes of
+them what they can.
 """
 
+import os
 import platform
 from functools import cache
 
@@ -54,11 +56,13 @@ def available() -> tuple[str, ...]:
 
 
 def choose(name: str = "auto") -> Path:
-    """Return a path by name; `auto` is the fastest.
+    """Return a path by name; `auto` is what SNNC_CPU says, else the fastest.
 
     Raises:
         SnncError: `unknown-path` for a name that is none, or that this machine cannot execute.
     """
+    if name == "auto":
+        name = os.environ.get("SNNC_CPU") or "auto"
     if name != "auto" and name not in available():
         raise fail(
             "unknown-path",

@@ -2,7 +2,8 @@
 
 An entry is its own digest and the object. It is written under another name and then renamed, so
 that processes may share a folder; what cannot be read, or is not what was written, is as if it
-were not there. A folder that cannot be written to is no error: code is then compiled every time.
+were not there. A folder that cannot be written to, or is not known, is no error: code is then
+compiled every time.
 """
 
 import hashlib
@@ -15,24 +16,40 @@ from pathlib import Path
 SIZE = hashlib.sha256().digest_size
 
 
-def cache_folder() -> Path:
-    """Return the folder of the platform's caches that is ours; SNNC_CACHE names another."""
+def cache_folder() -> Path | None:
+    """Return the folder of the platform's caches that is ours; SNNC_CACHE names another.
+
+    None is returned for a user without a home, such as a number that no name belongs to.
+    """
     given = os.environ.get("SNNC_CACHE")
     if given:
         return Path(given)
+    try:
+        return _platform() / "snnc" / "native"
+    except RuntimeError:
+        return None
+
+
+def _platform() -> Path:
+    """Return the folder of caches of this platform.
+
+    Raises:
+        RuntimeError: there is no home.
+    """
     if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "snnc" / "native"
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def read(folder: Path, key: str) -> bytes | None:
     """Return the object of a key, or None."""
+    path = folder / f"{key}.o"
     try:
-        data = (folder / f"{key}.o").read_bytes()
+        if not path.is_file():
+            return None  # Reading a pipe would wait for somebody to write.
+        data = path.read_bytes()
     except OSError:
         return None
     digest, code = data[:SIZE], data[SIZE:]

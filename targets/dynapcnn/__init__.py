@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from snnc.diagnostics import Diagnostics
-from snnc.extend.engine import Program
+from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
 from snnc.targets.dynapcnn.options import Options
@@ -109,6 +109,15 @@ class Dynapcnn:
         from snnc.targets.dynapcnn.timestep import Timestep
 
         return Timestep(folder)
+
+    def emulate_on(self, folder: Path, engine: Engine) -> Program:
+        """Return a program that runs a configuration in time steps, natively on that engine.
+
+        On every other engine numpy runs it.
+        """
+        from snnc.targets.dynapcnn.timestep import Timestep
+
+        return Timestep(folder, machine_code=engine.name == "native")
 
     def emulators(self) -> Mapping[str, Callable[[Path], Program]]:
         """Return both semantics; see `timestep` and `eventwise`."""

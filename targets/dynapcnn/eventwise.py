@@ -18,7 +18,7 @@ from attrs import frozen
 from snnc.extend.engine import Result
 from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn import native
+from snnc.machine import installed, missing
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.commands import from_rasters
@@ -30,6 +30,8 @@ from snnc.targets.dynapcnn.played import Activity, Played, Wanted, joined, named
 from snnc.targets.dynapcnn.python_chip import PythonChip
 from snnc.targets.dynapcnn.settings import check_emulated
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
+
+SLOW = missing("events are served one by one in Python, some hundred times slower")
 
 
 class Chip(Protocol):
@@ -70,7 +72,8 @@ class Eventwise:
         check(to_module(self.placed)).check()
         check_emulated(read_config(folder))
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
-        self._compiled = machine_code and native.installed()
+        self._compiled = machine_code and installed()
+        self.notes = () if self._compiled else (SLOW,)
         self._first: Chip | None = None
 
     def chip(self) -> Chip:

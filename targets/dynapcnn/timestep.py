@@ -17,7 +17,8 @@ from snnc.diagnostics import fail
 from snnc.extend.engine import Result
 from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn import native, numpy_steps
+from snnc.machine import installed
+from snnc.targets.dynapcnn import numpy_steps
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.convolve import see
@@ -59,7 +60,7 @@ class Timestep:
         check(to_module(self.placed)).check()
         check_emulated(read_config(folder))
         self.inputs = {i.name: parse_type(i.type) for i in self.placed.inputs}
-        self._compiled = machine_code and native.installed()
+        self._compiled = machine_code and installed()
         self._chip: StepChip | None = None
         served: set[int] = set()
         for core in self.placed.cores:

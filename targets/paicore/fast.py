@@ -57,6 +57,7 @@ class FastProgram:
         self.system, self.lifted = system, lifted
         self.engine = f"{chosen.name}, from files"
         self._program = chosen.prepare(lifted.module)
+        self.notes = engine.notes_of(self._program)
         self._outputs = {item.name: item.layer.rows() for item in system.placed.outputs}
 
     def run(

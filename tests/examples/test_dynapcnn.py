@@ -7,7 +7,7 @@ import pytest
 
 import snnc
 from snnc.driver import Build
-from snnc.targets.dynapcnn import native
+from snnc.machine import installed
 
 FOLDER = Path(__file__).parents[2] / "examples"
 NETWORK = FOLDER / "dynapcnn" / "mnist.snnl"
@@ -41,7 +41,7 @@ def test_it_takes_the_cores_that_sinabs_gives_it(build: Build) -> None:
 
 def test_few_pictures_in_both_semantics(build: Build) -> None:
     assert 10 == correct(build, 10, "timestep")
-    if native.installed():
+    if installed():
         assert 10 == correct(build, 10, "event")
 
 

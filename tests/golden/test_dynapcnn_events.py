@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnc.targets.dynapcnn import native
+from snnc.machine import installed
 from snnc.targets.dynapcnn.commands import STEP, from_rasters
 from snnc.targets.dynapcnn.eventwise import Eventwise
 from snnc.targets.dynapcnn.played import Wanted
@@ -16,7 +16,7 @@ SMALL = ("02_bias", "04_padding", "15_batchnorm")
 """What Python runs within a second or so."""
 
 RUNS = [(name, False) for name in SMALL]
-RUNS += [(name, True) for name in PASSING if native.installed()]
+RUNS += [(name, True) for name in PASSING if installed()]
 
 
 def played(name: str, machine_code: bool) -> tuple[Any, Any, Any]:

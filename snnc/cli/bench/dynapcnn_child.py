@@ -72,11 +72,11 @@ def compiling(task: dict[str, Any]) -> dict[str, Any]:
 
 def running(task: dict[str, Any]) -> dict[str, Any]:
     """Return what running a build takes, in time steps or event by event."""
-    from snnc.targets.dynapcnn import native
+    from snnc.machine import installed
     from snnc.targets.dynapcnn.eventwise import Eventwise
     from snnc.targets.dynapcnn.timestep import Timestep
 
-    if not native.installed():
+    if not installed():
         raise SystemExit("llvmlite is not installed: pip install snnc[native]")
     kind = Eventwise if task["what"] == "events" else Timestep
     program = kind(Path(task["folder"]))

@@ -22,6 +22,7 @@ VARIABLES = (
     "OMP_NUM_THREADS",
     "SNNC_THREADS",
     "SNNC_CACHE",
+    "SNNC_CPU",
     "PYTHONHASHSEED",
     "NO_COLOR",
 )

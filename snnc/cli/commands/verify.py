@@ -59,7 +59,7 @@ def command(
     values = None if inputs is None else named(module or build.module, inputs)
     with shown(as_json) as progress:
         found = build.verify(values, module, progress)
-    apart = _apart(build, folder, semantics, values) if found.equal else None
+    apart = _apart(session, build, folder, semantics, values) if found.equal else None
     if as_json:
         show_json(
             {
@@ -90,7 +90,7 @@ def command(
 
 
 def _apart(
-    build: "Build", folder: str, semantics: str | None, inputs: Any
+    session: Session, build: "Build", folder: str, semantics: str | None, inputs: Any
 ) -> dict[str, Any] | None:
     """Return how far the other semantics of a build are from what was verified, if it has some."""
     from pathlib import Path
@@ -99,6 +99,7 @@ def _apart(
         build.program(semantics)
     if (semantics or build.manifest["options"].get("semantics")) != "event":
         return None
+    session.tell(build.notes(semantics="event"))
     from snnc.cli.dynapcnn.inspecting import divergence
     from snnc.driver.exactness import trial_ticks
     from snnc.driver.stimuli import stimuli

@@ -42,6 +42,7 @@ def run_events(
             help="give arrays with -i X.npz",
         )
     program: Any = build.program(running.semantics)
+    session.tell(build.notes(semantics=running.semantics))
     found = stream.run(program, read_events(Path(path)), dt, running.ticks, running.probe)
     if output.suffix == ".npy":
         write_events(output, found.events)

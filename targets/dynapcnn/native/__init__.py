@@ -2,10 +2,3 @@
 
 It needs llvmlite. Without it the same numbers come from numpy and Python.
 """
-
-from importlib.util import find_spec
-
-
-def installed() -> bool:
-    """Return whether machine code can be made."""
-    return find_spec("llvmlite") is not None

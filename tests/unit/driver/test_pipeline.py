@@ -182,7 +182,7 @@ def test_dump_into_a_build_is_refused_before_anything_is_written(module, toy, tm
 
 def test_engine_that_cannot_run_a_level_is_refused(module, toy):
     from snnc.builtins import open_registry
-    from snnc.driver.pipeline import pick_engine
+    from snnc.driver.engines import pick_engine
 
     class Placed:
         level = "paicore"

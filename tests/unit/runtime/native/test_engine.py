@@ -303,7 +303,7 @@ def test_what_has_no_native_kernel_is_noted():
     y = b.op("linear", x, b.weight("w", np.array([[1, 1, 1]])), name="y")
     module = b.finish(b.op("neuron", y, threshold=3, name="s", overflow="wrap"))
     (note,) = NativeEngine().prepare(module).notes
-    assert note.startswith("%y: int.linear runs in the numpy engine")
+    assert note.message.startswith("%y: int.linear runs in the numpy engine")
     check(module, {"x": np.arange(12).reshape(1, 4, 3)}, 4)
     assert () == NativeEngine().prepare(layered(np.random.default_rng(0), [3, 2])).notes
 

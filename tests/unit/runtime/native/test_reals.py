@@ -132,7 +132,7 @@ def test_weights_of_too_many_sizes_run_in_the_numpy_engine(small):
     x = b.input("x", "u1[4]~")
     module = b.finish(b.op("neuron", b.op("linear", x, b.weight("w", w), name="y"), name="s"))
     (note,) = NativeEngine().prepare(module).notes
-    assert note.startswith("%y: snn.linear runs in the numpy engine")
+    assert note.message.startswith("%y: snn.linear runs in the numpy engine")
     x = np.array(np.meshgrid(*[[0, 1]] * 4)).reshape(4, -1).T[None]
     check(module, {"x": x}, 16, 5)
 

@@ -11,14 +11,15 @@ import pytest
 
 from snnc.diagnostics import SnncError
 from snnc.ir.build import Builder
-from snnc.targets.dynapcnn import aedat4, native, stream
+from snnc.machine import installed
+from snnc.targets.dynapcnn import aedat4, stream
 from snnc.targets.dynapcnn.event_files import PIXEL, made, read_events, write_events
 from snnc.targets.dynapcnn.events import EVENT
 from snnc.targets.dynapcnn.eventwise import Eventwise
 from snnc.targets.dynapcnn.timestep import Timestep
 from tests.unit.targets.dynapcnn.networks import compiled, neuron, saved, small, weights
 
-CODES = [False, True] if native.installed() else [False]
+CODES = [False, True] if installed() else [False]
 
 
 def raster(seed: int = 3, ticks: int = 6) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""Which engine runs a module: one that knows its level, or the target whose level it is.
+
+A placed module is what the files of a build say. So these are written, and run as the files of any
+build are: by the target's fast path on the engine where it has one, else by its emulator.
+"""
+
+import tempfile
+from pathlib import Path
+
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.driver.emulation import emulated_on
+from snnc.extend.engine import Engine, Program
+from snnc.extend.options import build
+from snnc.extend.registry import Registry
+from snnc.extend.target import Target
+from snnc.ir.graph import Module
+from snnc.ir.verify import verify
+
+REFERENCE = "reference"
+
+
+@frozen
+class Placed:
+    """An engine for the level of a target, whose files it runs."""
+
+    target: Target
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """The name of the engine."""
+        return self.engine.name
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The level of the target."""
+        return (self.target.level,)
+
+    def prepare(self, module: Module) -> Program:
+        """Return a program that runs what the files of a placed module say.
+
+        Raises:
+            SnncError: what the target's judge finds; what writing and reading the files refuse.
+        """
+        verify(module).check()
+        self.target.check(module).check(exit_status=4)
+        options = build(self.target.Options, {}, owner=f"target {self.target.name}")
+        with tempfile.TemporaryDirectory(prefix="snnc-") as folder:
+            self.target.emit(module, Path(folder), options)
+            return emulated_on(self.target, Path(folder), self.engine)
+
+
+def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
+    """Return an engine by name; `auto` is native, which without llvmlite is numpy and says so.
+
+    For the level of a target it is the target's files that run. The reference defines levels of
+    its own and runs no files.
+
+    Raises:
+        SnncError: `unknown-engine`, `engine-level` where it cannot run the module's level.
+    """
+    target = _target_of(registry, module.level)
+    engine = registry.get_engine(_fastest(module, target) if name == "auto" else name)
+    if module.level in engine.levels:
+        return engine
+    if target is not None and engine.name != REFERENCE:
+        return Placed(target, engine)
+    raise fail(
+        "engine-level",
+        f"engine {engine.name} runs levels {', '.join(engine.levels)}, "
+        f"and this module is at level {module.level}",
+        help="run it with --engine auto" if target else "lower it to a level that an engine runs",
+    )
+
+
+def _target_of(registry: Registry, level: str) -> Target | None:
+    """Return the target that a level belongs to, None for levels of networks."""
+    if level in ("snn", "int"):
+        return None
+    targets = map(registry.get_target, registry.names("targets"))
+    return next((target for target in targets if target.level == level), None)
+
+
+def _fastest(module: Module, target: Target | None) -> str:
+    # Plugins may give the reference levels.
+    return "native" if target is not None or module.level in ("snn", "int") else REFERENCE

@@ -1,0 +1,72 @@
+"""Modules run on the engine that was asked for; placed ones by the files of their target."""
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.builtins import open_registry
+from snnc.diagnostics import Diagnostics, SnncError
+from snnc.driver.engines import Placed, pick_engine
+from snnc.ir import Builder
+from snnc.runtime.native import engine as native
+
+REAL = {"threshold": 1.0, "spike": "count", "reset": "soft", "floor": -1.0}
+
+
+def network(level):
+    rng = np.random.default_rng(2)
+    b = Builder("two", level)
+    x = b.input("x", "u1[2, 6, 6]~")
+    if level == "int":
+        w = b.weight("w", rng.integers(-8, 8, (5, 72)).astype(np.int8))
+        y = b.op("linear", b.op("reshape", x, shape=(72,)), w)
+        return b.finish(b.op("neuron", y, name="s", threshold=9, width=30))
+    w = b.weight("w", rng.normal(0.1, 0.3, (3, 2, 3, 3)).astype(np.float32))
+    s = b.op("neuron", b.op("conv2d", x, w), name="s", **REAL)
+    v = b.weight("v", rng.normal(0.1, 0.3, (5, 48)).astype(np.float32))
+    y = b.op("linear", b.op("reshape", s, shape=(48,)), v)
+    return b.finish(b.op("neuron", y, name="t", **REAL))
+
+
+def spikes():
+    return (np.random.default_rng(1).random((3, 12, 2, 6, 6)) < 0.4).astype(np.uint8)
+
+
+TARGETS = {"paicore": "int", "dynapcnn": "snn", "lynxi": "snn"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_placed_module_runs_as_its_build_does(target):
+    build = snnc.compile(network(TARGETS[target]), target)
+    plain = build.run({"x": spikes()}, engine="emulator", probe=("all",))
+    (name,) = plain.outputs
+    assert plain.outputs[name].any()
+    for engine in ("auto", "native", "numpy"):
+        found = snnc.run(build.placed, {"x": spikes()}, engine=engine, probe=("all",))
+        for which, array in {**plain.outputs, **plain.trace}.items():
+            assert np.array_equal(array, {**found.outputs, **found.trace}[which]), which
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_level_of_a_target_is_run_by_its_target(target):
+    class Wrong:
+        level = target
+
+    assert isinstance(pick_engine(open_registry(), "native", Wrong()), Placed)
+
+
+def test_levels_that_are_nobodys_are_the_references():
+    class Strange:
+        level = "strange"
+
+    with pytest.raises(SnncError) as caught:
+        pick_engine(open_registry(), "auto", Strange())
+    assert "engine-level" == caught.value.code
+
+
+def test_an_engine_says_that_it_makes_no_machine_code(monkeypatch):
+    monkeypatch.setattr(native, "installed", lambda: False)
+    for source in (network("int"), snnc.compile(network("int"), "paicore")):
+        told = Diagnostics()
+        snnc.run(source, {"x": spikes()}, diagnostics=told)
+        assert ["no-machine-code"] == [d.code for d in told.items]
