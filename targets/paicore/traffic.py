@@ -75,9 +75,20 @@ class Reach:
         for key, mine in destinations(self.placed, slice(core.row, core.row + core.count)):
             yield self.region(*key) if key[0] in self.placed.chips else None, span[mine]
 
-    def of_input(self, item: Input) -> Region:
-        """Return where an input goes."""
-        return self.region(item.chip, item.core, item.mask)
+    def of_input(self, item: Input) -> Iterator[tuple[Region, Ints]]:
+        """Yield where elements of an input go, with their numbers."""
+        for core, mask, mine in ways(item):
+            yield self.region(item.chip, core, mask), mine
+
+
+def ways(item: Input) -> Iterator[tuple[Coordinate, Coordinate, Ints]]:
+    """Yield core, mask and elements of each destination of an input."""
+    size = item.axon.size
+    pairs = [np.array(pair, np.int64).reshape(2, -1) for pair in (item.core, item.mask)]
+    each = np.concatenate([np.broadcast_to(pair, (2, size)) for pair in pairs])
+    groups, which = np.unique(each, axis=1, return_inverse=True)
+    for number, (x, y, mask_x, mask_y) in enumerate(groups.T.tolist()):
+        yield (x, y), (mask_x, mask_y), np.flatnonzero(which.reshape(-1) == number)
 
 
 def traffic(placed: Placed) -> Traffic:
@@ -96,10 +107,10 @@ def traffic(placed: Placed) -> Traffic:
             _deliver(rows, mine, to, (axon[mine], slot[mine]), weights)
     inputs = []
     for item in placed.inputs:
-        to, size = reach.of_input(item), item.axon.size
-        costs = Costs.none(size)
-        costs.links[:] = links(None, to)
-        _deliver(costs, np.arange(size), to, (item.axon, item.slot), weights)
+        costs = Costs.none(item.axon.size)
+        for to, mine in reach.of_input(item):
+            costs.links[mine] = links(None, to)
+            _deliver(costs, mine, to, (item.axon[mine], item.slot[mine]), weights)
         inputs.append(costs)
     return Traffic(rows, tuple(inputs))
 

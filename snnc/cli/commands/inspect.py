@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snnc.cli.parameters import Command, as_json, inputs, semantics, tick_length, to_file
-from snnc.cli.printing import counted, show_json, show_pairs, show_table
+from snnc.cli.printing import show_json, show_pairs, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
+    from snnc.driver import Build
     from snnc.targets.paicore.placed import Placed
 
 EXAMPLE = """snnc inspect build
-snnc inspect build --json | python -m json.tool"""
+snnc inspect build --map --draw build.svg
+snnc inspect build -i x.npz --json | python -m json.tool"""
 
 WHERE_EXAMPLE = """snnc where build hidden
 snnc where build 'hidden[17]'
@@ -24,6 +26,20 @@ WORDS = {"reset": ("hard", "soft", "none"), "negative_mode": ("reset", "floor")}
 """What codes of a neuron record mean; JSON has the codes."""
 
 
+def check_cores(build: "Build", folder: str) -> None:
+    """Refuse a build of another target than PAICORE.
+
+    Raises:
+        SnncError: `no-cores`.
+    """
+    if build.target.level != "paicore":
+        raise fail(
+            "no-cores",
+            f"{folder} is for {build.manifest['target']}, which has no cores to look into",
+            help=f"print its program instead: snnc disassemble {folder}",
+        )
+
+
 def placed_of(session: Session, folder: str) -> "Placed":
     """Return the placed program of a PAICORE build.
 
@@ -31,12 +47,7 @@ def placed_of(session: Session, folder: str) -> "Placed":
         SnncError: `no-cores` for a build of another target.
     """
     build = session.open(folder)
-    if build.target.level != "paicore":
-        raise fail(
-            "no-cores",
-            f"{folder} is for {build.manifest['target']}, which has no cores to look into",
-            help=f"print its program instead: snnc disassemble {folder}",
-        )
+    check_cores(build, folder)
     from snnc.targets.paicore.placed import read_placed
 
     return read_placed(build.placed)
@@ -47,7 +58,11 @@ def placed_of(session: Session, folder: str) -> "Placed":
 @inputs(required=False)
 @semantics
 @tick_length
-@click.option("--draw", metavar="FILE.svg", callback=to_file, help="Draw the cores of dynapcnn.")
+@click.option("--draw", metavar="FILE.svg", callback=to_file, help="Draw the cores.")
+@click.option("--map", is_flag=True, help="Of paicore: cores by layer, lower bounds, traffic.")
+@click.option(
+    "--energy", metavar="PROFILE.toml", help="Of paicore, with -i: energy by constants of a file."
+)
 @as_json
 @click.pass_obj
 def inspect(
@@ -57,6 +72,8 @@ def inspect(
     semantics: str | None,
     dt: int,
     draw: str | None,
+    map: bool,
+    energy: str | None,
     as_json: bool,
 ) -> None:
     """Tables of a build: cores, layers, use of the chip.
@@ -66,48 +83,31 @@ def inspect(
 
     For paicore: a core that takes spikes has 512 dendrites, one that takes values up to 4096; a
     neuron takes weight bits times axon extension of them. `use` is the share of dendrites taken,
-    `wasted` the weight bits left over.
+    `wasted` the weight bits left over. --map shows instead, by layer, the cores required and
+    occupied beside the fewest that any mapping needs, and links of the quad tree, deliveries and
+    operations for one spike of every neuron; with -i, for the spikes that inputs cause.
     For a build for lynxi: the model informations that the vendor's runtime prints, and the states.
     """
     if (build := session.open(folder)).target.level == "dynapcnn":
         from snnc.cli.dynapcnn.inspecting import inspect as inspect_chip
 
+        if map or energy is not None:
+            raise click.UsageError("--map and --energy are for builds for paicore")
         inspect_chip(build, inputs, semantics, dt, draw, as_json)
         return
-    if inputs is not None or semantics is not None or draw is not None:
-        raise click.UsageError("-i, --semantics and --draw are for builds for dynapcnn")
-    describe = getattr(session.open(folder).target, "describe", None)
+    if semantics is not None:
+        raise click.UsageError("--semantics is for builds for dynapcnn")
+    describe = getattr(build.target, "describe", None)
     if describe is not None:
+        if map or inputs is not None or energy is not None or draw is not None:
+            raise click.UsageError("--map, -i, --energy and --draw show chips of cores")
         _informations(describe(Path(folder)), as_json)
         return
-    from snnc.cli.paicore import tables
+    check_cores(build, folder)
+    from snnc.cli.paicore.inspecting import Wanted
+    from snnc.cli.paicore.inspecting import inspect as inspect_cores
 
-    placed = placed_of(session, folder)
-    found: dict[str, Any] = {
-        "totals": tables.totals(placed),
-        "layers": list(tables.layers(placed)),
-        "cores": list(tables.cores(placed)),
-        "ports": list(tables.ports(placed)),
-    }
-    if as_json:
-        show_json(found)
-        return
-    total = found["totals"]
-    click.secho(f"@{placed.module.name}", bold=True)
-    show_pairs(
-        {
-            "cores": f"{counted(total['cores'], 'core')} in use, {total['cores_idle']} idle, "
-            f"on {counted(total['chips'], 'chip')}",
-            "dendrites": f"{total['dendrites']:,} of {total['dendrites_available']:,} "
-            f"({total['use']:.1%})",
-            "wasted": f"{total['wasted']:,} bits of weight memory in the cores in use",
-        },
-        "  ",
-    )
-    _layers(found["layers"])
-    _cores(found["cores"])
-    rows = [(p["value"], p["way"], p["type"], p["at"], p["mask"]) for p in found["ports"]]
-    show_table(("value", "way", "type", "chip:core", "mask"), rows, "\nInputs and outputs")
+    inspect_cores(session, build, Wanted(map, inputs, energy, draw), as_json)
 
 
 def _informations(found: dict[str, Any], as_json: bool) -> None:
@@ -120,33 +120,6 @@ def _informations(found: dict[str, Any], as_json: bool) -> None:
         click.echo(f"{name}: {value}")
     rows = [(s["flag"], "x".join(map(str, s["shape"])), s["addr"], s["size"]) for s in states]
     show_table(("state", "shape", "address", "bytes"), rows, "\nStates of one lane")
-
-
-def _layers(found: list[dict[str, Any]]) -> None:
-    columns = ("layer", "shape", "neurons", "copies", "cores", "bits", "extension", "start")
-    rows = [{**row, "shape": "x".join(map(str, row["shape"]))} for row in found]
-    show_table(columns, [[row[c] for c in columns] for row in rows], "\nLayers")
-
-
-def _cores(found: list[dict[str, Any]]) -> None:
-    show_table(
-        ("chip:core", "holds", "neurons", "axons", "bits", "dendrites", "use", "wasted", "start"),
-        [
-            (
-                row["core"],
-                row["holds"],
-                row["neurons"],
-                f"{row['axons']}/{row['axons_available']}",
-                row["bits"],
-                f"{row['dendrites']}/{row['dendrites_available']}",
-                f"{row['use']:.0%}",
-                row["wasted"],
-                row["start"],
-            )
-            for row in found
-        ],
-        "\nCores",
-    )
 
 
 @click.command(cls=Command, name="where", example=WHERE_EXAMPLE)

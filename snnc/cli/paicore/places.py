@@ -7,8 +7,10 @@ import numpy as np
 
 from snnc.cli.paicore.tables import held, layer_name, place
 from snnc.diagnostics import SnncError, fail, nearest
-from snnc.targets.paicore.frames import coordinate
+from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.frames import Ints, coordinate
 from snnc.targets.paicore.placed import Core, Input, Layer, Placed
+from snnc.targets.paicore.traffic import ways
 
 _CORE = re.compile(r"\(?(?:(\d+),(\d+):)?(\d+),(\d+)\)?")
 _INDEXED = re.compile(r"%?(?P<name>.+?)(?:\[(?P<index>[\d, ]+)\])?")
@@ -37,11 +39,14 @@ def find(placed: Placed, what: str) -> tuple[str, Rows]:
     found = [item for item in placed.inputs if item.source.name == name]
     if found:
         if index is None:
-            return f"input %{name}", [_way(item) for item in found]
+            return f"input %{name}", [_way(item, *way) for item in found for way in ways(item)]
         flat = _flat(name, found[0].source.type.shape, index)
         return f"element {flat} of input %{name}", [
-            _way(item) | {"axon": int(item.axon[flat]), "slot": int(item.slot[flat])}
+            _way(item, core, mask, mine)
+            | {"axon": int(item.axon[flat]), "slot": int(item.slot[flat])}
             for item in found
+            for core, mask, mine in ways(item)
+            if flat in mine
         ]
     names = [*placed.copies, *(item.source.name for item in placed.inputs)]
     raise fail(
@@ -117,13 +122,14 @@ def _neuron(placed: Placed, layer: Layer, flat: int) -> dict[str, Any]:
     }
 
 
-def _way(item: Input) -> dict[str, Any]:
-    mask = f" mask {item.mask[0]},{item.mask[1]}" if any(item.mask) else ""
+def _way(item: Input, core: Coordinate, mask: Coordinate, mine: Ints) -> dict[str, Any]:
+    masked = f" mask {mask[0]},{mask[1]}" if any(mask) else ""
+    axons = item.axon[mine]
     return {
-        "region": place(item.chip, item.core) + mask,
+        "region": place(item.chip, core) + masked,
         "extension": item.extension,
         "first": item.first,
-        "axons": f"{int(item.axon.min(initial=0))}:{int(item.axon.max(initial=0)) + 1}",
+        "axons": f"{int(axons.min(initial=0))}:{int(axons.max(initial=0)) + 1}",
     }
 
 

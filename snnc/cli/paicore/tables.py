@@ -6,6 +6,7 @@ from typing import Any
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Layer, Placed
+from snnc.targets.paicore.traffic import ways
 
 WEIGHT_BITS = LIMITS.weight_rows * LIMITS.weight_row_words * 64
 """Bits of a core's weight RAM."""
@@ -93,16 +94,17 @@ def layers(placed: Placed) -> Iterator[dict[str, Any]]:
 
 
 def ports(placed: Placed) -> Iterator[dict[str, Any]]:
-    """Yield a row per way in and per way out."""
+    """Yield a row per region that an input goes to, and per way out."""
     for item in placed.inputs:
-        yield {
-            "value": item.source.name,
-            "way": "in",
-            "type": str(item.source.type),
-            "at": place(item.chip, item.core),
-            "mask": f"{item.mask[0]},{item.mask[1]}",
-            "axons": len(item.axon),
-        }
+        for core, mask, mine in ways(item):
+            yield {
+                "value": item.source.name,
+                "way": "in",
+                "type": str(item.source.type),
+                "at": place(item.chip, core),
+                "mask": f"{mask[0]},{mask[1]}",
+                "axons": len(mine),
+            }
     for output in placed.outputs:
         yield {
             "value": output.name,

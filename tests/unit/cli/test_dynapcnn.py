@@ -129,7 +129,8 @@ def test_inspect_shows_memories_and_activity(chip, snnc):
 
 
 def test_what_inspect_has_no_use_for_is_refused(chip, build, snnc):
-    assert 2 == snnc("inspect", "build", "--draw", "a.svg").exit_code
+    assert 2 == snnc("inspect", "build", "--semantics", "event").exit_code
+    assert 2 == snnc("inspect", "steps", "--map").exit_code
     assert (
         "error[unknown-semantics]"
         in snnc("inspect", "steps", "-i", "cx.npz", "--semantics", "dense").stderr
