@@ -5,13 +5,15 @@ straight lines: a start and a growth per tick that follow from leak, thresholds 
 proof is exact integer arithmetic and errs only towards fewer ticks. It needs no run.
 """
 
+from functools import reduce
+
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Module, Op
+from snnc.ir.neuron import param
 from snnc.passes.intervals import Intervals
-from snnc.passes.parameters import param_array
 
 Ints = NDArray[np.int64]
 
@@ -20,7 +22,7 @@ FOREVER = 1 << 62
 
 @frozen(eq=False)
 class _Neuron:
-    """The numbers of a neuron op, each of the neurons' shape, and its input's bounds.
+    """The numbers of a neuron op and its input's bounds; all broadcast to the neurons' shape.
 
     `before` and `after` are what the leak adds on either side of the compare: (least, most).
     `crossing` is how far a reversing leak can carry a potential past zero.
@@ -48,10 +50,12 @@ class _Neuron:
     @property
     def peaks(self) -> tuple[Ints, Ints]:
         """How far below and above its start the potential gets within a tick."""
-        steps = (self.least, self.before[0], self.after[0])
-        low = np.minimum(0, np.min(np.cumsum(steps, axis=0), axis=0))
-        ups = (self.most, self.before[1], self.after[1])
-        return low, np.maximum(0, np.max(np.cumsum(ups, axis=0), axis=0))
+        low, high = self.total
+        downs, ups = self.least + self.before[0], self.most + self.before[1]
+        return (
+            np.minimum(np.minimum(self.least, 0), np.minimum(downs, low)),
+            np.maximum(np.maximum(self.most, 0), np.maximum(ups, high)),
+        )
 
 
 def proven_ticks(module: Module, op: Op, intervals: Intervals | None = None) -> int | None:
@@ -66,8 +70,8 @@ def proven_ticks(module: Module, op: Op, intervals: Intervals | None = None) -> 
     neuron = _gather(module, op, x.low, x.high)
     top = 1 << op["width"] - 1
     low_peak, high_peak = neuron.peaks
-    low = np.max([_line(top + s, g, -low_peak) for s, g in _falls(neuron)], axis=0)
-    high = np.max([_line(top - 1 - s, g, high_peak) for s, g in _climbs(neuron)], axis=0)
+    low = reduce(np.maximum, [_line(top + s, g, -low_peak) for s, g in _falls(neuron)])
+    high = reduce(np.maximum, [_line(top - 1 - s, g, high_peak) for s, g in _climbs(neuron)])
     ticks = int(np.minimum(low, high).min(initial=FOREVER))
     if ticks >= FOREVER or (op["ticks"] and ticks >= op["ticks"]):
         return None
@@ -101,11 +105,13 @@ def _line(room: Ints, growth: Ints, peak: Ints) -> Ints:
 
 
 def _gather(module: Module, op: Op, least: Ints, most: Ints) -> _Neuron:
-    def get(name: str) -> Ints:
-        array = param_array(module, op, name)
-        return np.zeros(op.values[0].type.shape, np.int64) if array is None else array
+    zero = np.zeros((), np.int64)
 
-    leak, zero = get("leak"), np.zeros(op.values[0].type.shape, np.int64)
+    def get(name: str) -> Ints:
+        array = param(module, op, name)
+        return zero if array is None else array
+
+    leak = get("leak")
     keeps = op["memory"] == "keep"
     reverses = op["leak_reversal"] and keeps
     ends = (np.minimum(-leak, 0), np.maximum(leak, 0)) if reverses else (leak, leak)
@@ -113,8 +119,8 @@ def _gather(module: Module, op: Op, least: Ints, most: Ints) -> _Neuron:
     threshold = get("threshold")
     return _Neuron(
         op=op,
-        least=least + zero,
-        most=most + zero,
+        least=least,
+        most=most,
         before=ends if early else (zero, zero),
         after=(zero, zero) if early else ends,
         crossing=np.maximum(-leak, 0) if reverses else zero,
@@ -129,7 +135,7 @@ def _gather(module: Module, op: Op, least: Ints, most: Ints) -> _Neuron:
 
 def _climbs(n: _Neuron) -> list[tuple[Ints, Ints]]:
     """Return lines (start, growth) above the potential at the start of each tick."""
-    op, zero = n.op, np.zeros_like(n.threshold)
+    op, zero = n.op, np.zeros((), np.int64)
     if op["memory"] == "clear":
         return [(np.maximum(n.crossing, _constants(n, np.maximum)), zero)]
     natural = np.maximum(n.total[1], 0)
@@ -154,7 +160,7 @@ def _climbs(n: _Neuron) -> list[tuple[Ints, Ints]]:
 
 def _falls(n: _Neuron) -> list[tuple[Ints, Ints]]:
     """Return lines (start, growth) below the potential, growth counted downwards."""
-    op, zero = n.op, np.zeros_like(n.threshold)
+    op, zero = n.op, np.zeros((), np.int64)
     starts = np.minimum(-n.crossing, _constants(n, np.minimum))
     if op["reset"] == "soft":
         after_spike = n.threshold + n.after[0] - n.reset_by
@@ -186,7 +192,7 @@ def _falls(n: _Neuron) -> list[tuple[Ints, Ints]]:
 
 def _constants(n: _Neuron, pick: np.ufunc) -> Ints:
     """Return the highest or lowest potential that a reset or a floor puts, 0 included."""
-    found = np.zeros_like(n.threshold)
+    found = np.zeros((), np.int64)
     if n.op["reset"] == "hard":
         found = pick(found, n.reset_to)
     if n.negative is not None:

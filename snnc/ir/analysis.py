@@ -28,6 +28,8 @@ def run_order(graph: Graph) -> tuple[Op, ...]:
     Raises:
         SnncError: `loop-without-delay`, naming the ops of the loop.
     """
+    if _in_order(graph):
+        return graph.ops
     made_by = makers(graph)
     order: list[Op] = []
     state: dict[Op, int] = {}
@@ -59,6 +61,16 @@ def run_order(graph: Graph) -> tuple[Op, ...]:
                 state[following] = 1
                 stack.append((following, _waits_for(following, made_by)))
     return tuple(order)
+
+
+def _in_order(graph: Graph) -> bool:
+    """Whether each op comes after the makers of what it reads, as most graphs have it."""
+    later = {result for op in graph.ops for result in op.results}
+    for op in graph.ops:
+        if not (later.isdisjoint(op.values) or op.spec.late):
+            return False
+        later.difference_update(op.results)
+    return True
 
 
 def _waits_for(op: Op, made_by: Mapping[Value, Op]) -> list[Op]:

@@ -215,7 +215,7 @@ def is_checked(op: Op, weights: Mapping[str, Weight]) -> bool:
 
 
 def _symbol_types(op: Op, weights: Mapping[str, Weight]) -> tuple[Type | None, ...]:
-    return tuple(weights[s.name].type if s.name in weights else None for s in op.symbols)
+    return tuple([weights[s.name].type if s.name in weights else None for s in op.symbols])
 
 
 def symbol_type(weights: Mapping[str, Weight], symbol: Symbol, loc: Location) -> Type:

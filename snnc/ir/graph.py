@@ -76,7 +76,7 @@ class Op:
     def __getitem__(self, attr: str) -> Any:
         """Return an attribute, or its declared default; KeyError for a name not declared."""
         if not self._filled:
-            self._filled.update({**lookup(self.name).filled({}), **self.attrs})
+            self._filled.update(lookup(self.name).filled(self.attrs))
         return self._filled[attr]
 
     @property

@@ -112,10 +112,15 @@ class OpSpec:
     stateful: bool = False
     late: bool = False
     _by_name: Mapping[str, AttrSpec] = field(init=False, repr=False, eq=False)
+    _defaults: Mapping[str, Any] = field(init=False, repr=False, eq=False)
 
     @_by_name.default
     def _index(self) -> Mapping[str, AttrSpec]:
         return {a.name: a for a in self.attrs}
+
+    @_defaults.default
+    def _default_values(self) -> Mapping[str, Any]:
+        return {a.name: a.default for a in self.attrs}
 
     def attr(self, name: str) -> AttrSpec | None:
         """Return the declaration of an attribute, or None."""
@@ -123,11 +128,11 @@ class OpSpec:
 
     def default(self, name: str) -> Any:
         """Return the default of an attribute; KeyError for a name not declared."""
-        return self._by_name[name].default
+        return self._defaults[name]
 
     def filled(self, attrs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all attributes, defaults filled in, in declared order."""
-        return {a.name: attrs.get(a.name, a.default) for a in self.attrs}
+        """Return all attributes, defaults filled in, in declared order, unknown names last."""
+        return {**self._defaults, **attrs}
 
     def stripped(self, attrs: Mapping[str, Any]) -> dict[str, Any]:
         """Return only what differs from the defaults, in declared order, unknown names last."""

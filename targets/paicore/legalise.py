@@ -36,6 +36,8 @@ PASS_VALUE: Mapping[str, Any] = {
 
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 
+MAXIMA = ("max_pool1d", "max_pool2d")
+
 ENCODERS = ("poisson", "latency", "periodic")
 
 
@@ -50,7 +52,11 @@ class Legalise(Pass):
     def run(self, module: Module, context: Context) -> Module:
         """Return the rewritten module; raises for what has no exact form."""
         module = with_ops(module, live_ops(module.graph))
-        module = rebuild(_relay_outputs(rebuild(module, _without_pools)), _pooled_values)
+        if any(module.ops(*MAXIMA)):
+            module = rebuild(module, _without_pools)
+        module = _relay_outputs(module)
+        if any(module.ops(*MAXIMA)):
+            module = rebuild(module, _pooled_values)
         found = Diagnostics()
         _check_values(module, found)
         for op in module.ops("neuron"):
@@ -63,7 +69,7 @@ class Legalise(Pass):
 
 def _without_pools(op: Op, build: Rebuild) -> Any:
     """Replace a maximum over spikes by neurons: a sum of 0 or 1 values is positive if one is."""
-    if op.kind not in ("max_pool1d", "max_pool2d") or op.values[0].type.element != U1:
+    if op.kind not in MAXIMA or op.values[0].type.element != U1:
         return None
     window = {name: op[name] for name in ("kernel", "stride", "padding", "dilation")}
     total = build.op(op.kind.replace("max", "sum"), build(op.values[0]), **window)

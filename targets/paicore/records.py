@@ -5,7 +5,7 @@ program has no negative threshold, the record gets the largest magnitude with th
 vendor's tool writes it: no potential that the width proof allows passes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,21 +21,20 @@ DEFAULT_TRUNCATION = 8
 
 def record_tables(module: Module, parts: Sequence[tuple[Op, int, int]]) -> dict[str, Array]:
     """Return the parameter columns for the neurons of each (op, first, last), in order."""
-    columns = {op: _flat(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
+    columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
     names = next(iter(columns.values())) if columns else {}
-    return {
-        name: np.concatenate([columns[op][name][first:last] for op, first, last in parts])
-        for name in names
-    }
+    return {name: _joined({op: c[name] for op, c in columns.items()}, parts) for name in names}
 
 
-def _flat(module: Module, op: Op) -> dict[str, Array]:
-    """Return the columns with an entry for each neuron."""
-    shape = op.result.type.shape
-    return {
-        name: np.broadcast_to(column, shape).reshape(-1)
-        for name, column in _columns(module, op).items()
+def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, int, int]]) -> Array:
+    """Return one column of all parts from what each op's neurons have, often one number for all."""
+    first = next(iter(column.values()))
+    if first.size == 1 and all(a.size == 1 and a.item() == first.item() for a in column.values()):
+        return np.full(sum(b - a for _, a, b in parts), first.item(), np.int64)
+    flat = {
+        op: np.broadcast_to(array, op.result.type.shape).reshape(-1) for op, array in column.items()
     }
+    return np.concatenate([flat[op][a:b] for op, a, b in parts])
 
 
 def _columns(module: Module, op: Op) -> dict[str, Array]:

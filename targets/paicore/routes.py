@@ -6,6 +6,7 @@ row comes round again after 256 / L steps (paicore.md, section 5.2).
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,7 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     router = _Router(placed, found)
     targets = set(placed.chips)
     for layer in placed.layers:
-        for core, first, last in layer.pieces:
-            rows = slice(core.row + first, core.row + last)
+        for core, rows in _senders(layer):
             for (chip, base, mask), mine in destinations(placed, rows):
                 if chip in targets:
                     where = router.region(chip, base, mask)
@@ -138,8 +138,22 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     return {core.place: _check_arrivals(router, core) for core in placed.cores}
 
 
+def _senders(layer: Layer) -> Iterator[tuple[Core, slice | Ints]]:
+    """Yield the rows of a layer's records, those together whose cores send alike; with one core."""
+    alike: dict[tuple[int, int], list[tuple[Core, int, int]]] = {}
+    for piece in layer.pieces:
+        core = piece[0]
+        alike.setdefault((core["start"], core["target_extension"]), []).append(piece)
+    for pieces in alike.values():
+        spans = [(core.row + first, core.row + last) for core, first, last in pieces]
+        joined = all(a[1] == b[0] for a, b in pairwise(spans))
+        whole = slice(spans[0][0], spans[-1][1])
+        rows = whole if joined else np.concatenate([np.arange(*span) for span in spans])
+        yield pieces[0][0], rows
+
+
 def destinations(
-    placed: Placed, rows: slice
+    placed: Placed, rows: slice | Ints
 ) -> Iterator[tuple[tuple[Coordinate, Coordinate, Coordinate], Any]]:
     """Yield the destinations (chip, core, mask) of some records, each with an index of its own."""
     address = np.stack([placed.tables[n][rows] for n in ("chip", "core", "mask")])

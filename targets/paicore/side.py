@@ -49,6 +49,8 @@ def _indented(value: Any, line: str) -> str:
     if not value or not isinstance(value, (dict, list)):
         return _PLAIN.encode(value)
     parts = value.values() if isinstance(value, dict) else value
+    if isinstance(value, list) and set(map(type, value)) == {int}:
+        return f"[{inner}{str(value)[1:-1].replace(', ', f',{inner}')}{line}]"
     if {dict, list}.isdisjoint(map(type, parts)):
         flat = _flat(inner).encode(value)
         return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"

@@ -90,8 +90,9 @@ def _check(found: Sequence[Part], records: Words) -> None:
                 raise malformed(f"{place}: {problem[1]}", part.core.op.loc)
 
 
-def _addresses(cores: Sequence[Core | Idle]) -> dict[str, Any]:
-    places = np.array([(*c.chip, *c.at) for c in cores])
+def _addresses(cores: Sequence[Core | Idle], words: int) -> dict[str, Any]:
+    """Return the address fields of so many words for each core."""
+    places = np.array([(*c.chip, *c.at) for c in cores]).repeat(words, axis=0)
     names = ("chip_x", "chip_y", "core_x", "core_y")
     return {n: places[:, k] for k, n in enumerate(names)} | {"core_mask_x": 0, "core_mask_y": 0}
 
@@ -103,7 +104,7 @@ def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words
     fields["test_chip"] = [linear(*r.test_chip) for r in registers]
     payloads = np.pad(frames.encode_register(fields), ((0, 0), (1, 0)))
     each = payloads.shape[1]
-    where = {k: v if isinstance(v, int) else v.repeat(each) for k, v in _addresses(cores).items()}
+    where = _addresses(cores, each)
     kinds = np.tile([Kind.SEED] + [Kind.REGISTER] * frames.REGISTER.words, len(cores))
     words = frames.encode(frames.HEADER, {**where, "kind": kinds, "payload": payloads.ravel()})
     return words.reshape(-1, each)[:, [0] * (frames.SEED.words - 1) + list(range(each))]
@@ -111,16 +112,14 @@ def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words
 
 def _packages(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
     """Return the headers of records and weights, `uint64[cores, 2]`."""
-    where = _addresses(cores) | {"start": 0, "request": 0}
-    words = [frames.RECORD_WORDS * r.in_ram * r.copies for r in registers]
-    rows = [LIMITS.weight_row_words * r.weight_rows for r in registers]
-    return np.concatenate(
-        [
-            frames.encode(frames.PACKAGE, {**where, "kind": kind, "count": count})
-            for kind, count in ((Kind.NEURONS, words), (Kind.WEIGHTS, rows))
-        ],
-        axis=1,
-    )
+    counts = [
+        (frames.RECORD_WORDS * r.in_ram * r.copies, LIMITS.weight_row_words * r.weight_rows)
+        for r in registers
+    ]
+    where = _addresses(cores, 2) | {"start": 0, "request": 0}
+    kinds = np.tile([Kind.NEURONS, Kind.WEIGHTS], len(cores))
+    fields = {**where, "kind": kinds, "count": np.ravel(counts)}
+    return frames.encode(frames.PACKAGE, fields).reshape(-1, 2)
 
 
 def encode_tables(placed: Placed) -> Words:
@@ -133,24 +132,25 @@ def encode_tables(placed: Placed) -> Words:
     return frames.encode_records(fields) if len(tables["core"]) else np.zeros((0, 4), np.uint64)
 
 
-def core_words(placed: Placed, part: Part) -> Words:
-    """Return the configuration of one core; its weights are made now and not kept.
+def _core_words(placed: Placed, part: Part) -> tuple[Words, ...]:
+    """Return the configuration of one core, piece by piece; its weights are made now, not kept.
 
     Raises:
         SnncError: `weight-range` or `weight-capacity`.
     """
     core, register = part.core, part.register
     if isinstance(core, Idle):
-        return part.head
+        return (part.head,)
     weights = placed.module.tensor(core.weights)
     if weights.dtype.itemsize != 1:
         raise malformed(f"{core.weights} holds {weights.dtype}, not weights", core.op.loc)
     rows = pack_rows(register, weights.view(np.int8))
     near, far = part.records[: register.in_ram], part.records[register.in_ram :]
     copies = np.repeat(near, register.copies, axis=0)
-    head = (part.head, part.packages[:1], copies.reshape(-1), part.packages[1:])
+    records, weights_package = part.packages[:1], part.packages[1:]
+    head = np.concatenate([part.head, records, copies.reshape(-1), weights_package])
     spilled = packaged(core.chip, core.at, register.weight_rows, frames.pack_records(far))
-    return np.concatenate([*head, rows.reshape(-1), *spilled])
+    return (head, rows.reshape(-1), *spilled)
 
 
 def write_config(
@@ -159,7 +159,7 @@ def write_config(
     """Write the configuration files of all cores; return their names in order, with their SHA-256.
 
     Raises:
-        SnncError: `output-unwritable`, or what `core_words` raises; no part of a file remains.
+        SnncError: `output-unwritable`, or what `_core_words` raises; no part of a file remains.
     """
     written = {}
     for stem, members in _files(cores, split).items():
@@ -183,7 +183,7 @@ def _files(cores: Sequence[Part], split: str) -> dict[str, list[Part]]:
     return files
 
 
-def _chunks(placed: Placed, suffix: str, cores: Sequence[Part]) -> Iterator[bytes]:
+def _chunks(placed: Placed, suffix: str, cores: Sequence[Part]) -> Iterator[bytes | memoryview]:
     if suffix == "npy":
         stream = io.BytesIO()
         shape = (sum(part.count for part in cores),)
@@ -191,8 +191,8 @@ def _chunks(placed: Placed, suffix: str, cores: Sequence[Part]) -> Iterator[byte
         np.lib.format.write_array_header_1_0(stream, header)
         yield stream.getvalue()
     for part in cores:
-        words = core_words(placed, part)
-        yield _lines(words) if suffix == "txt" else words.astype("<u8", copy=False).tobytes()
+        for words in _core_words(placed, part):
+            yield _lines(words) if suffix == "txt" else np.ascontiguousarray(words, "<u8").data
 
 
 def _lines(words: Words) -> bytes:
