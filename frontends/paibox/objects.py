@@ -234,7 +234,7 @@ def arguments(part: Any) -> dict[str, Any]:
     for name in ("weights", "bias", "bit_trunc", "kernel", "kernel_size", "stride", "padding"):
         if name in vars(part):
             found[name] = getattr(part, name)
-    for name in ("groups", "factor_a", "factor_b", "reset_v"):
+    for name in ("groups", "factor_a", "factor_b", "reset_v", "rin_buffer_option"):
         if name in vars(part):
             found[name] = getattr(part, name)
     if "pos_threshold" in vars(part):

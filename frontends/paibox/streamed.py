@@ -42,12 +42,15 @@ def _columns(
 ) -> Lowered:
     """Return delay neurons for each tap (the latest column first), and the module's neurons.
 
-    `steps` is how long the delay neurons work; `erased` are links that cancel what arrives before
-    the first column, the earliest first.
+    Those of a ring (asked for, or where the buffer is short) stop as soon as nothing is read of
+    them any more. `steps` is how long the delay neurons work; `erased` are links that cancel what
+    arrives before the first column, the earliest first.
     """
     shape, count = module.source.shape, len(taps)
     cores = -(-shape[0] * shape[1] * count // BYTES_PER_CORE)
-    ring = count * flow.interval > SLOTS >> (cores - 1).bit_length()
+    ring = module.args.get("rin_buffer_option", False) or (
+        count * flow.interval > SLOTS >> (cores - 1).bit_length()
+    )
     found: list[Population] = []
     synapses: list[Synapse] = []
 
@@ -70,6 +73,14 @@ def _columns(
 def _moved(module: FunctionalModule, kernel: Shape, stride: Shape, padding: Shape) -> Flow:
     """Return when the columns of the output are there."""
     flow = _streamed(module)
+    if stride[0] != stride[1]:
+        raise fail(
+            "paibox-unsupported",
+            f"{module.name} has the strides {stride}; a streamed map is square, and PAIBox goes on "
+            "by the second along both axes",
+            module.loc,
+            help="use one stride, or a module that is not semi-folded",
+        )
     height = pooled(module.source.shape, kernel[:1], stride[:1], padding[:1])[1]
     first = flow.first + flow.interval * (kernel[1] - padding[0] - 1)
     return Flow(first, flow.interval * stride[1], height)

@@ -1,9 +1,10 @@
 """Runs where PAIBox is installed: builds networks, simulates them, writes objects as plain data.
 
 `python paibox_child.py OUT CASE...`: a case is a golden folder, `zoo:NAME`, a network written here,
-or `random:SEED`, of `paibox_random.py`, `spiking:SEED` or `graded:SEED`, of `paibox_wild.py`. For
-each, OUT gets `NAME.json` and `NAME.npz` with the objects' class paths and attributes; for all but
-golden folders also input trains and what PAIBox's simulation shows. Needs numpy and PAIBox only.
+or `random:SEED`, of `paibox_random.py`, `spiking:SEED` or `graded:SEED`, of `paibox_wild.py`, or
+`table:ENTRY.DRAW`, of `paibox_table.py`. For each, OUT gets `NAME.json` and `NAME.npz` with the
+objects' class paths and attributes; for all but golden folders also input trains and what PAIBox's
+simulation shows. Needs numpy and PAIBox only.
 """
 
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import paibox as pb
 import paibox_random
+import paibox_table
+import paibox_table_bytes  # noqa: F401 (adds entries)
 import paibox_wild
 
 SHOWN = (
@@ -248,9 +251,27 @@ RANDOM = {
 BYTES = ("streamed", "averaged", "padded", "bytes")
 
 
-def steps(name):
-    """Return how long a network is run; one in eight long enough to meet old registers again."""
-    return 540 if name.startswith("spiking") and int(name[7:]) % 8 == 0 else 24
+def plan(name):
+    """Return steps of a run, whether inputs are bytes, whether it is built first, and how driven.
+
+    One network in eight runs long enough to meet old registers again, or for 300 steps.
+    """
+    if name.startswith("table:"):
+        kind, _, number = name[6:].partition(".")
+        draw, graded = int(number), kind in paibox_table.GRADED
+        length = 300 if draw % 8 == 7 or kind in paibox_table.LONG else 40
+        return length, graded, True, "hard" if draw % 4 else "random"
+    graded = name in BYTES or name.startswith("graded")
+    length = 540 if name.startswith("spiking") and int(name[7:]) % 8 == 0 else 24
+    return length, graded, graded or name.startswith("random"), "random"
+
+
+def driven(rng, how, high, shape):
+    """Return an input train: random, or the largest values for a while, then random, then none."""
+    made = rng.integers(0, high, shape).astype(np.uint8)
+    if how == "hard":
+        made[: shape[0] // 3], made[-(shape[0] // 5) :] = high - 1, 0
+    return made
 
 
 def named(top, prefix=""):
@@ -271,15 +292,13 @@ def simulate(name, top):
     rng, parts = np.random.default_rng(9), named(top)
     inputs = {k: p for k, p in parts.items() if isinstance(p, pb.InputProj)}
     shown = {k: p for k, p in parts.items() if k not in inputs}
-    length, graded = steps(name), name in BYTES or name.startswith("graded")
-    if graded or name.startswith("random"):
+    length, graded, rebuilt, how = plan(name)
+    if rebuilt:
         pb.Mapper().build(top)
         built = {p.name: p for p in top.components.values()}
         shown = {k: lowered(p, built) for k, p in shown.items()}
     high = 256 if graded else 2
-    trains = {
-        k: rng.integers(0, high, (length, *p.shape_out)).astype(np.uint8) for k, p in inputs.items()
-    }
+    trains = {k: driven(rng, how, high, (length, *p.shape_out)) for k, p in inputs.items()}
     probes = {
         f"{key}__{k}": pb.Probe(part, attr)
         for k, part in shown.items()
@@ -317,7 +336,11 @@ def main(out, cases):
     load_words()
     for case in cases:
         freezer, records = Freezer(), {}
-        if case.startswith(("zoo:", *(f"{word}:" for word in RANDOM))):
+        if case.startswith("table:"):
+            name = case[6:]
+            freezer.object(paibox_table.network(name))
+            records = simulate(case, paibox_table.network(name))
+        elif case.startswith(("zoo:", *(f"{word}:" for word in RANDOM))):
             name = case.removeprefix("zoo:").replace(":", "")
             freezer.object(zoo(name))
             rewritten = zoo(name)

@@ -75,9 +75,21 @@ def test_streamed_maps_say_when_their_columns_are_there():
     assert [1, 2, 3] == [p.delay for p in made.populations[:-1]]
 
 
+def test_columns_of_a_ring_stop_when_nothing_is_read_of_them_any_more():
+    kernel = np.ones((3, 2, 3, 3), np.int8)
+    made = module("Conv2dSemiFolded", (2, 8), flow=Flow(), kernel=kernel, rin_buffer_option=True)
+    assert [8, 7, 6] == [p.ticks for p in made.populations[:-1]]
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [
+        (
+            lambda: module(
+                "AvgPool2dSemiFolded", (2, 4), flow=Flow(), kernel_size=2, stride=(1, 2)
+            ),
+            "paibox-unsupported",
+        ),
         (lambda: module("BitwiseAND", (4,), (5,)), "paibox-shape"),
         (lambda: module("SpikingMaxPool2d", (4, 4), kernel_size=2), "paibox-shape"),
         (lambda: module("SpikingMaxPool2d", (2, 4, 4), kernel_size=(2, 2, 2)), "paibox-number"),
