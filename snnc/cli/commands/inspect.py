@@ -115,9 +115,13 @@ def _informations(found: dict[str, Any], as_json: bool) -> None:
         show_json(found)
         return
     states = found.pop("states")
-    click.secho("######## model informations ########", bold=True)
+    title = "######## model informations ########"
+    click.secho(title, bold=True)
     for name, value in found.items():
-        click.echo(f"{name}: {value}")
+        # The vendor prints the element of the first tensor; where others differ, all are told.
+        kinds = list(dict.fromkeys(value)) if name.endswith("datatype") else []
+        click.echo(f"{name}: {kinds[0] if len(kinds) == 1 else value}")
+    click.echo("#" * len(title))
     rows = [(s["flag"], "x".join(map(str, s["shape"])), s["addr"], s["size"]) for s in states]
     show_table(("state", "shape", "address", "bytes"), rows, "\nStates of one lane")
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from snnc.cli.commands import inspect
 from snnc.ir.write import write
 from tests.unit.targets.lynxi.networks import small
 
@@ -12,11 +13,12 @@ batchsize: 28
 inputnum: 1
 inputshape: [[1, 6]]
 inputdatalen: 24
-inputdatatype: ['lyn_data_type_t.DT_FLOAT']
+inputdatatype: lyn_data_type_t.DT_FLOAT
 outputnum: 1
 outputshape: [[1, 3]]
 outputdatalen: 12
-outputdatatype: ['lyn_data_type_t.DT_FLOAT']
+outputdatatype: lyn_data_type_t.DT_FLOAT
+####################################
 """
 
 
@@ -87,3 +89,9 @@ def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
 def test_integers_are_refused_with_the_way_out(snnc):
     found = snnc("compile", "net.snn", "-t", "lynxi", "-o", "no")
     assert (1, True) == (found.exit_code, "before quantize" in found.stderr)
+
+
+def test_inspect_tells_the_elements_of_all_tensors_where_they_differ(capsys):
+    kinds = ["lyn_data_type_t.DT_FLOAT", "lyn_data_type_t.DT_UINT8"]
+    inspect._informations({"inputdatatype": kinds, "states": []}, False)
+    assert f"inputdatatype: {kinds}\n" in capsys.readouterr().out
