@@ -45,10 +45,13 @@ class Bound:
     together: tuple[object, ...]
 
 
-def bounds(module: Module) -> dict[str, Bound]:
-    """Return the bounds of all layers of a scheduled `int` module, by name, in text order."""
+def bounds(module: Module, widest: int = LIMITS.weight_bits[-1]) -> dict[str, Bound]:
+    """Return the bounds of all layers of a scheduled `int` module, by name, in text order.
+
+    No weight counts as wider than `widest` bits, so that one can ask what fewer bits would do.
+    """
     populations = Populations(module)
-    return {op.result.name: _bound(populations, op) for op in populations.ops}
+    return {op.result.name: _bound(populations, op, widest) for op in populations.ops}
 
 
 def total(found: Mapping[str, Bound]) -> int:
@@ -62,25 +65,25 @@ def total(found: Mapping[str, Bound]) -> int:
     )
 
 
-def _bound(populations: Populations, op: Op) -> Bound:
+def _bound(populations: Populations, op: Op, widest: int) -> Bound:
     wide, synapses = populations.form(op).wide, populations.synapses
     room = capacity(wide, 1, 1)
     edges = [windows_of(synapses, op, edge, room) for edge, _ in populations.feeding(op)]
-    sizes = _widths(edges, op)
+    sizes = [(min(bits, widest), n) for bits, n in _widths(edges, op)]
     most = {bits: _most(edges, wide, bits) for bits, _ in sizes}
     held = {bits: best for bits, best in most.items() if best}
     shares = sum((Fraction(n, capacity(wide, bits, 1)) for bits, n in sizes), Fraction(0))
     cores = ceil(sum((Fraction(n, held.get(bits, 1)) for bits, n in sizes), Fraction(0)))
-    widest = max(bits for bits, _ in sizes)
+    most_bits = max(bits for bits, _ in sizes)
     hint = populations.hint(op)
     return Bound(
         op.result.name,
         populations.size(op),
         sum(edge.fan_in for edge in edges),
-        widest,
+        most_bits,
         ceil(shares),
         cores,
-        most[widest],
+        most[most_bits],
         shares,
         (populations.form(op), hint.get("start"), op["first"], op["ticks"], hint.get("chip")),
     )

@@ -23,6 +23,7 @@ from snnc.cli.targeting import TargetCommand, chosen_options
 from snnc.diagnostics import Diagnostic, SnncError
 
 if TYPE_CHECKING:
+    from snnc.cli.paicore.fitting import Fitting
     from snnc.ir.graph import Module
 
 OURS = ("plugin-failed", "unknown-option", "unused-option", "bad-option", "chip-option")
@@ -44,6 +45,8 @@ class Verdict:
     problems: tuple[Diagnostic, ...] = ()
     resources: Mapping[str, Any] = field(factory=dict)
     latency: Mapping[str, int] = field(factory=dict)
+    needs: Mapping[str, Any] | None = None
+    ways: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def reason(self) -> str:
@@ -53,6 +56,8 @@ class Verdict:
             return f"{self.problems[0].code}: {self.problems[0].message}{more}"
         taken = [counted(self.resources[k], k[:-1]) for k in SHOWN if k in self.resources]
         latest = max(self.latency.values(), default=0)
+        if self.needs:
+            taken.append(f"{self.needs['cores']:,} cores at least")
         return ", ".join([*taken, f"latency {counted(latest, 'tick')}"])
 
 
@@ -84,7 +89,9 @@ def command(
 ) -> int:
     """Say whether a network fits each target, and why not.
 
-    The network is compiled, so what fits here compiles. Exit status 4: it does not fit one of the
+    The network is compiled, so what fits here compiles. For paicore, the fewest cores that any
+    mapping needs are told too, and, where it does not fit, what would make it fit: more chips and
+    narrower weights are tried. Exit status 4: it does not fit one of the
     targets named, or, where none is named, it fits none.
     """
     session = ctx.find_object(Session)
@@ -105,6 +112,10 @@ def command(
         show_table(("target", "fits", "takes, or why not"), rows)
         for verdict in _unlike(verdicts):
             show_all(verdict.problems)
+            if verdict.problems and verdict.needs:
+                from snnc.cli.paicore.fitting import show_needs
+
+                show_needs(verdict.needs, verdict.ways)
     bad = [bool(verdict.problems) for verdict in verdicts]
     return UNFIT if (any(bad) if target else all(bad)) else 0
 
@@ -142,13 +153,28 @@ class Asking:
         from snnc.driver import compile as compile_network
 
         options = {**passes, **own, "plugin": self.session.plugins, "progress": self.progress}
+        fitting = self._fitting(target, passes, own)
         try:
             build = compile_network(self.module, target, **options)
         except SnncError as error:
             if error.code in OURS:
                 raise
-            return Verdict(target, error.diagnostics)
-        return Verdict(target, (), build.manifest["resources"], build.manifest["latency"])
+            needs = fitting.needs() if fitting else None
+            ways = tuple(fitting.ways_out(needs)) if fitting and needs else ()
+            return Verdict(target, error.diagnostics, needs=needs, ways=ways)
+        needs = fitting.needs() if fitting else None
+        return Verdict(target, (), build.manifest["resources"], build.manifest["latency"], needs)
+
+    def _fitting(
+        self, target: str, passes: Mapping[str, Any], own: Mapping[str, Any]
+    ) -> "Fitting | None":
+        """Return what asks further, for a target that has lower bounds."""
+        registry = self.session.registry
+        if registry.get_target(target.partition(":")[0]).level != "paicore":
+            return None
+        from snnc.cli.paicore.fitting import Fitting
+
+        return Fitting(registry, self.module, target, passes, own)
 
 
 def _verdicts(
@@ -194,4 +220,6 @@ def _data(verdict: Verdict) -> dict[str, Any]:
         ],
         "resources": dict(verdict.resources),
         "latency": dict(verdict.latency),
+        "needs": verdict.needs,
+        "ways": list(verdict.ways),
     }

@@ -1,0 +1,197 @@
+"""What `snnc check` adds for PAICORE: the fewest cores a network needs, and what would make it fit.
+
+The needs are lower bounds, so a network that needs more than there is surely does not fit. What
+would make it fit is tried: the passes are run with more chips, and with narrower weights where the
+network is still to be quantized. Nothing is written.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from snnc.cli.printing import counted, show_pairs, show_table
+from snnc.diagnostics import SnncError
+from snnc.targets.paicore.bounds import bounds, total
+from snnc.targets.paicore.limits import LIMITS
+
+if TYPE_CHECKING:
+    from snnc.driver.pipeline import Chosen, Stage
+    from snnc.extend.registry import Registry
+    from snnc.ir.graph import Module
+
+CHIP = LIMITS.side**2 - (LIMITS.side - LIMITS.online_from) ** 2
+"""Cores of a chip that a program may use."""
+
+LARGEST = 5
+"""Layers that are named."""
+
+TRIES = 3
+"""Numbers of chips that are tried."""
+
+NO_ROOM = ("chip-full",)
+"""What more chips may help against."""
+
+
+@frozen
+class Fitting:
+    """Asks what a network of any level takes of PAICORE; `passes` are those of `snnc.compile`."""
+
+    registry: "Registry"
+    module: "Module"
+    target: str
+    passes: Mapping[str, Any]
+    own: Mapping[str, Any]
+
+    def needs(self) -> dict[str, Any] | None:
+        """Return lower bounds, None where the network is refused before cores are divided."""
+        try:
+            module = self._scheduled(self.passes)
+        except SnncError:
+            return None
+        found = bounds(module)
+        largest = sorted(found.values(), key=lambda b: -b.cores)[:LARGEST]
+        width = max((b.bits for b in found.values()), default=1)
+        chips = len(self._chosen({}).options.chips)
+        return {
+            "cores": total(found),
+            "available": CHIP * chips,
+            "chips": ceil(total(found) / CHIP),
+            "bits": width,
+            "cores_by_bits": {
+                str(bits): total(bounds(module, bits))
+                for bits in LIMITS.weight_bits[::-1]
+                if bits < width
+            },
+            "waits_for_bits": self._waits_for_bits(),
+            "largest": {b.layer: b.cores for b in largest},
+            "tiles": {
+                b.layer: ceil(b.cores / LIMITS.routing_group)
+                for b in found.values()
+                if b.cores > LIMITS.routing_group
+            },
+            "beyond_a_core": {b.layer: b.fan_in for b in found.values() if not b.neurons_per_core},
+        }
+
+    def ways_out(self, needs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield what was tried: more chips, then fewer bits, each until it fits or cannot help."""
+        if needs["beyond_a_core"]:
+            return
+        chips = list(self._chosen({}).options.chips)
+        first = max(len(chips) + 1, needs["chips"])
+        module = self._scheduled(self.passes)
+        for count in range(first, first + TRIES):
+            way = self._with_chips(module, chips, count)
+            yield way
+            if way["fits"] or way["code"] not in NO_ROOM:
+                break
+        for bits, cores in needs["cores_by_bits"].items():
+            if cores <= needs["available"] and needs["waits_for_bits"]:
+                way = self._tried(f"--bits {bits}", {**self.passes, "bits": int(bits)}, {})
+                yield way
+                if way["fits"]:
+                    break
+
+    def _with_chips(
+        self, module: "Module", chips: Sequence[tuple[int, int]], count: int
+    ) -> dict[str, Any]:
+        receiver = self._chosen({}).options.receiver
+        free = (
+            (x, y)
+            for x in range(LIMITS.side)
+            for y in range(LIMITS.side)
+            if (x, y) != receiver and (x, y) not in chips
+        )
+        wanted = [*chips, *(next(free) for _ in range(count - len(chips)))]
+        text = " ".join(f"--chip {x},{y}" for x, y in wanted)
+        flat = tuple(n for chip in wanted for n in chip)
+        return self._tried(text, self.passes, {"chip": flat}, module)
+
+    def _tried(
+        self,
+        text: str,
+        passes: Mapping[str, Any],
+        own: Mapping[str, Any],
+        module: "Module | None" = None,
+    ) -> dict[str, Any]:
+        chosen = self._chosen(own)
+        try:
+            begin = self._scheduled(passes) if module is None else module
+            stages = _behind(self._stages(chosen, passes))
+            placed = self._run(begin, stages, chosen)
+        except SnncError as error:
+            why = error.diagnostics[0]
+            told = {"cores": None, "code": why.code, "why": why.message}
+            return {"option": text, "fits": False, **told}
+        cores = len(list(placed.ops("core")))
+        return {"option": text, "fits": True, "cores": cores, "code": None, "why": ""}
+
+    def _scheduled(self, passes: Mapping[str, Any]) -> "Module":
+        chosen = self._chosen({})
+        stages = self._stages(chosen, passes)
+        before = stages[: len(stages) - len(_behind(stages))]
+        return self._run(self.module, before, chosen, passes.get("calibrate"))
+
+    def _waits_for_bits(self) -> bool:
+        """Whether a pass of the pipeline takes the width of weights from the command line."""
+        try:
+            self._stages(self._chosen({}), {**self.passes, "bits": 8})
+        except SnncError:
+            return False
+        return True
+
+    def _chosen(self, own: Mapping[str, Any]) -> "Chosen":
+        from snnc.driver.pipeline import choose
+
+        return choose(self.registry, self.target, {**self.own, **own})
+
+    def _stages(self, chosen: "Chosen", passes: Mapping[str, Any]) -> Sequence["Stage"]:
+        from snnc.driver.planning import Wanted, planned
+
+        wanted = Wanted(
+            bits=passes.get("bits"), per=passes.get("per"), shrink=passes.get("shrink", True)
+        )
+        return planned(self.registry, chosen, self.module.level, wanted)
+
+    def _run(
+        self, module: "Module", stages: Sequence["Stage"], chosen: "Chosen", data: Any = None
+    ) -> "Module":
+        from snnc.driver.pipeline import run_stages, runner
+        from snnc.extend.passes import Context
+
+        context = Context(hardware=chosen.hardware(), calibration=data, run=runner(self.registry))
+        return run_stages(module, stages, context, self.registry.get_engine("reference"))[-1]
+
+
+def _behind(stages: Sequence["Stage"]) -> Sequence["Stage"]:
+    """Return the stages behind `schedule`, which divide cores and place them."""
+    end = next(n for n, stage in enumerate(stages, 1) if stage.step.name == "schedule")
+    return stages[end:]
+
+
+def show_needs(needs: Mapping[str, Any], ways: Sequence[Mapping[str, Any]]) -> None:
+    """Print what a network that does not fit needs, and what was tried."""
+    click.secho("What it needs on PAICORE", bold=True)
+    least = f"{needs['cores']:,} or more, for weights of {counted(needs['bits'], 'bit')}"
+    shown = {
+        "cores": f"{least}; {needs['available']:,} are there",
+        "chips": f"{needs['chips']} or more",
+        "most of them": ", ".join(f"%{name} {n:,}" for name, n in needs["largest"].items()),
+    }
+    for name, fan_in in needs["beyond_a_core"].items():
+        most = LIMITS.axons << LIMITS.max_lcn
+        shown[f"%{name}"] = f"{fan_in:,} inputs to a neuron, a core has {most:,} axons at most"
+    for name, parts in needs["tiles"].items():
+        reach = f"a multicast reaches {LIMITS.routing_group} cores at most"
+        shown[f"%{name}"] = f"{counted(parts, 'tile')} or more: {reach}"
+    narrow = [f"{n:,} at {bits}" for bits, n in needs["cores_by_bits"].items()]
+    if narrow:
+        shown["with fewer bits"] = f"{', '.join(narrow)}, or more"
+        if not needs["waits_for_bits"]:
+            shown["with fewer bits"] += "; the weights are integers already: quantize them anew"
+    show_pairs(shown, "  ")
+    if ways:
+        rows = [(way["option"], way["fits"], way["cores"], way["why"]) for way in ways]
+        show_table(("tried", "fits", "cores", "why not"), rows, "\nWhat would make it fit")
