@@ -118,7 +118,7 @@ def _scale(module: Module, op: Op, entries: Entries) -> list[tuple[Value, Entrie
     return [(op.values[0], entries.scaled(factors.astype(weight.dtype)))]
 
 
-def _window(op: Op, axes: int, kernel: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+def window(op: Op, axes: int, kernel: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
     """Return stride, padding before and dilation per axis."""
     stride = list(op["stride"]) or (list(kernel) if "pool" in op.kind else [1] * axes)
     return stride, (list(op["padding"]) or [0] * axes)[:axes], list(op["dilation"]) or [1] * axes
@@ -128,7 +128,7 @@ def _taps(op: Op, kernel: tuple[int, ...], index: Index) -> tuple[Index, Index, 
     """Return, for result elements, (channel, flat place in a channel of x per tap, inside x)."""
     sizes, out = op.values[0].type.shape[1:], op.result.type.shape
     axes = len(kernel)
-    stride, before, dilation = _window(op, axes, kernel)
+    stride, before, dilation = window(op, axes, kernel)
     channel, *position = np.unravel_index(index, out)
     place = np.zeros((len(index), *[1] * axes), dtype=np.int64)
     inside = np.ones((len(index), *[1] * axes), dtype=bool)
@@ -159,7 +159,7 @@ def _conv_transpose(module: Module, op: Op, entries: Entries) -> list[tuple[Valu
     w = module.tensor(op.symbols[0])
     kernel, axes = w.shape[2:], w.ndim - 2
     sizes = op.values[0].type.shape[1:]
-    stride, before, dilation = _window(op, axes, kernel)
+    stride, before, dilation = window(op, axes, kernel)
     channel, *position = np.unravel_index(index, op.result.type.shape)
     place = np.zeros((len(index), *[1] * axes), dtype=np.int64)
     inside = np.ones((len(index), *[1] * axes), dtype=bool)

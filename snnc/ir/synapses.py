@@ -131,21 +131,33 @@ class Synapses:
         Raises:
             SnncError: `bias-behind-delay` where a constant is read late, so is not constant.
         """
+        made, bias = self._walk(op, select)
+        return Rows({e: made[e].dense(e.source.type.size) for e in self.edges(op)}, bias)
+
+    def entries(self, op: Op, select: NDArray[np.int64]) -> Mapping[Edge, Entries]:
+        """Return the synapses into the neurons `select` per edge; those that meet are listed apart.
+
+        Raises:
+            SnncError: `bias-behind-delay` where a constant is read late, so is not constant.
+        """
+        made, _ = self._walk(op, select)
+        return {edge: made[edge] for edge in self.edges(op)}
+
+    def _walk(self, op: Op, select: NDArray[np.int64]) -> tuple[dict[Edge, Entries], Array]:
+        """Return the entries of each source, and the constant input of each neuron."""
         self.edges(op)
         kind = np.float64 if self.module.level == "snn" else np.int64
-        bias = np.zeros(len(select), dtype=kind)
-        ones = np.ones(len(select), dtype=kind)
+        bias, ones = np.zeros(len(select), dtype=kind), np.ones(len(select), dtype=kind)
         pending = {
             Edge(op.values[0], 0): Entries(len(select), np.arange(len(select)), select, ones)
         }
-        made: dict[Edge, Array] = {}
+        made: dict[Edge, Entries] = {}
         while pending:
             # What is made last comes first, so that parallel paths meet before they go on.
             edge = max(pending, key=lambda e: (self._run_rank.get(e.source, -1), -e.delay))
             entries, through = pending.pop(edge), self.linear_op(edge.source)
             if through is None:
-                block = entries.dense(edge.source.type.size)
-                made[edge] = made[edge].astype(kind) + block if edge in made else block
+                made[edge] = made[edge].joined(entries) if edge in made else entries
                 continue
             self._add_bias(through, edge.delay, entries, bias)
             for value, reached in self.adjoints[through.kind](self.module, through, entries):
@@ -153,7 +165,7 @@ class Synapses:
                 pending[following] = (
                     pending[following].joined(reached) if following in pending else reached
                 )
-        return Rows({edge: made[edge] for edge in self.edges(op)}, bias)
+        return made, bias
 
     def _add_bias(self, through: Op, delay: int, entries: Entries, bias: Array) -> None:
         if (

@@ -4,16 +4,16 @@ Of a program whose weights are small the matrix of each layer is made once, and 
 it; of a larger one each core's weights are made whenever they are asked for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Op
 from snnc.ir.types import smallest_weight
 from snnc.ir.weights import Array
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.populations import Populations, Segment
 
 
@@ -28,12 +28,24 @@ class Piece:
 
 
 class Dense:
-    """The weights of a program's cores; `offset` tells where a segment begins in a region."""
+    """The weights of a program's cores.
+
+    Args:
+        populations: of the program.
+        columns: tells where the elements of a segment stand in a region: the first column where
+            they follow one another, or the column of each.
+        orders: lists the flat neurons of an op as pieces count them, if not 0, 1, 2 ...
+        kept: whether the matrix of each layer stays.
+    """
 
     def __init__(
-        self, populations: Populations, offset: Callable[[int, Segment], int], kept: bool
+        self,
+        populations: Populations,
+        columns: Callable[[int, Segment], int | Ints],
+        orders: Mapping[Op, Ints],
+        kept: bool,
     ) -> None:
-        self.populations, self.offset, self.kept = populations, offset, kept
+        self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
         self._layers: dict[tuple[int, Op], Array] = {}
 
     def core(self, group: int, pieces: Sequence[Piece], columns: int) -> Array:
@@ -47,6 +59,8 @@ class Dense:
 
     def _piece(self, group: int, piece: Piece, columns: int) -> Array:
         op = piece.op
+        if op in self.orders:
+            return self._scattered(group, op, self.orders[op][piece.first : piece.last], columns)
         if not self.kept:
             return self._rows(group, op, np.arange(piece.first, piece.last), columns)
         if (group, op) not in self._layers:
@@ -54,14 +68,25 @@ class Dense:
             self._layers[group, op] = self._rows(group, op, whole, columns)
         return self._layers[group, op][piece.first : piece.last]
 
-    def _rows(self, group: int, op: Op, select: NDArray[np.int64], columns: int) -> Array:
+    def _rows(self, group: int, op: Op, select: Ints, columns: int) -> Array:
         made = np.zeros((len(select), columns), dtype=np.int8)
         for edge, block in self.populations.synapses.rows(op, select).weights.items():
             if self.populations.form(op).pool:
                 block = (block != 0).astype(np.int8)
-            first = self.offset(group, self.populations.segment(op, edge))
+            first = self.columns(group, self.populations.segment(op, edge))
             made[:, first : first + block.shape[1]] += _narrow(block, op)
         return made
+
+    def _scattered(self, group: int, op: Op, select: Ints, columns: int) -> Array:
+        """Return the rows of neurons whose cores receive a part of each source only."""
+        made = np.zeros(len(select) * columns, dtype=np.int64)
+        for edge, entries in self.populations.synapses.entries(op, select).items():
+            at = self.columns(group, self.populations.segment(op, edge))
+            row, index, weight = entries.coordinates()
+            np.add.at(made, row * columns + np.take(at, index), weight)
+        if self.populations.form(op).pool:
+            made = (made != 0).astype(np.int8)
+        return _narrow(made, op).reshape(len(select), columns)
 
 
 def _narrow(block: Array, op: Op) -> Array:

@@ -101,7 +101,8 @@ def _memory(part: Part) -> int:
 def relies_on(placed: Placed) -> tuple[str, ...]:
     """Return what this build needs of the silicon though nobody measured it, as `name: meaning`."""
     tables = placed.tables
-    masks = {*tables["mask"].tolist(), *(linear(*i.mask) for i in placed.inputs)}
+    masks = {*tables["mask"].tolist()}
+    masks |= {linear(*mask) for item in placed.inputs for _, mask, _ in item.destinations}
     found = {
         "multicast-masks": any(not _is_block(mask) for mask in masks),
         "reversal-leak-sign": bool((tables["leak_reversal"] * tables["leak"]).any()),

@@ -285,7 +285,9 @@ def decode_register(payloads: Words) -> dict[str, Ints]:
     return decode(REGISTER, payloads)
 
 
-def address(chip: tuple[int, int], core: tuple[int, int] = (0, 0)) -> dict[str, int]:
+def address(
+    chip: tuple[int, int], core: tuple[ArrayLike, ArrayLike] = (0, 0)
+) -> dict[str, ArrayLike]:
     """Return the address fields of a word for one core, without multicast."""
     return {
         "chip_x": chip[0],
@@ -329,8 +331,8 @@ def package_word(
 
 def spike_words(
     chip: tuple[int, int],
-    core: tuple[int, int],
-    mask: tuple[int, int],
+    core: tuple[ArrayLike, ArrayLike],
+    mask: tuple[ArrayLike, ArrayLike],
     axon: ArrayLike,
     slot: ArrayLike,
     data: ArrayLike = 1,

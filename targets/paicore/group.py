@@ -1,18 +1,20 @@
 """Pass `group`: which populations share a region of cores, and which neurons share a core.
 
-A region is a power-of-two block of cores that receives the same frames; all populations that read
-one physical copy of a source lie in one region. Readers are put together as long as that needs
-fewer dendrites than storing the source once per region, and readers of one input where they share
-cores then. The result stands in `place`: the region's
-number, its axon extension, and slices `[core, first, last, copy]`, cores counted in the region.
+A region is a block of cores that receives frames together; all populations that read one physical
+copy of a source lie in one region. Readers are put together as long as that needs fewer dendrites
+than storing the source once per region, and readers of one input where they share cores then. A
+region of convolutions or pools may be cut into tiles, each with the cores that its neurons need.
+
+The result stands in `place`: the region's number, its axon extension, and slices `[core, first,
+last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
+axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
@@ -20,14 +22,19 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.pack import PACKERS, Core, Slice
 from snnc.targets.paicore.populations import (
     Destination,
-    Form,
     Populations,
     blocks,
     checked_extension,
-    extension,
 )
+from snnc.targets.paicore.tiling.axis import width
+from snnc.targets.paicore.tiling.grid import Part
+from snnc.targets.paicore.tiling.plan import MULTICAST, Plan, Planner, grid, tile_shape
+
+Copies = Mapping[Op, Sequence[Destination]]
+"""The physical copies of each population, by where they send."""
 
 
 @frozen
@@ -42,11 +49,17 @@ class Group(Pass):
         help="fewest ticks of work per core, fewest cores, or both",
         choices=("latency", "cores", "both"),
     )
+    multicast: str = option(
+        "masks",
+        help="cut layers into tiles as far as masks follow, where no place goes to two tiles, "
+        "or not at all",
+        choices=MULTICAST,
+    )
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with region, extension, bits and slices on every neuron op."""
         populations = Populations(module)
-        regions = Regions(populations)
+        regions = Regions(populations, self.multicast)
         regions.merge()
         regions.share(self.for_)
         hints = regions.hints(self.for_)
@@ -59,30 +72,12 @@ class Group(Pass):
         return rebuild(module, placed)
 
 
-@frozen
-class Slice:
-    """Neurons first..last-1 of one physical copy of a population."""
-
-    op: Op
-    copy: int
-    first: int
-    last: int
-    bits: int
-
-
-@define
-class Core:
-    """A core being filled."""
-
-    room: int
-    slices: list[Slice] = field(factory=list)
-
-
 class Regions:
     """A division of the populations into regions, and what it costs."""
 
-    def __init__(self, populations: Populations) -> None:
+    def __init__(self, populations: Populations, multicast: str = "masks") -> None:
         self.populations = populations
+        self.planner = Planner(populations, multicast)
         self.group_of = {op: number for number, op in enumerate(populations.ops)}
         self._bits = {op: populations.bits(op) for op in populations.ops}
         self._forms = {op: populations.form(op) for op in populations.ops}
@@ -94,9 +89,10 @@ class Regions:
             found.setdefault(group_of[op], []).append(op)
         return found
 
-    def axons(self, ops: Iterable[Op]) -> int:
-        """Return how many axons a region of these populations receives."""
-        return sum(s.source.type.size for s in self.populations.segments(ops))
+    def plan(self, ops: Sequence[Op], copies: Copies) -> Plan:
+        """Return how a region of these populations is laid out."""
+        counts = [len(copies[op]) for op in ops]
+        return self.planner.plan(ops, counts, self._deepest(ops))
 
     def merge(self) -> None:
         """Join readers of one source, two regions at a time, while dendrites are saved."""
@@ -134,11 +130,20 @@ class Regions:
                         self.group_of = joined
 
     def _occupied(self, group_of: Mapping[Op, int], groups: Sequence[int], goal: str) -> int:
-        """Return the cores that some regions reserve: powers of two."""
+        """Return the cores that some regions reserve: powers of two where they have no tiles."""
         members, copies = self.members(group_of), self.populations.destinations(group_of)
-        wide = {group: self.extension(ops) for group, ops in members.items()}
-        packed = [self._pack(members[g], copies, wide, g, goal) for g in groups]
-        return sum(1 << (len(cores) - 1).bit_length() for cores in packed)
+        plans = {group: self.plan(ops, copies) for group, ops in members.items()}
+        wide = {group: plan.extension for group, plan in plans.items()}
+        total = 0
+        for group in groups:
+            tiling = plans[group].tiling
+            if tiling is None:
+                whole = self._whole(members[group])
+                (cores,) = self._pack(members[group], copies, wide, group, goal, whole)
+                total += 1 << width(len(cores))
+            else:
+                total += tiling.occupied
+        return total
 
     def fits(self, group_of: Mapping[Op, int], group: int) -> bool:
         """Whether a region keeps within extension, buffer depth, half a chip and one chip pin.
@@ -148,25 +153,23 @@ class Regions:
         ops = self.members(group_of)[group]
         if len({self._forms[op].wide for op in ops}) > 1:
             return False
-        wide = self.extension(ops)
-        pins = {self.populations.hint(op).get("chip") for op in ops} - {None}
-        if wide > 1 << LIMITS.max_lcn or len(pins) > 1 or not self._deep_enough(ops, wide):
-            return False
         copies = self.populations.destinations(group_of)
-        return sum(self._cores(op, wide) * len(copies[op]) for op in ops) <= LIMITS.routing_group
+        plan = self.plan(ops, copies)
+        pins = {self.populations.hint(op).get("chip") for op in ops} - {None}
+        if plan.extension > self._deepest(ops) or len(pins) > 1:
+            return False
+        cores = sum(self._cores(op, plan.extension) * len(copies[op]) for op in ops)
+        return plan.tiling is not None or cores <= LIMITS.routing_group
 
-    def _deep_enough(self, ops: Sequence[Op], wide: int) -> bool:
-        start = self.populations.start
+    def _deepest(self, ops: Sequence[Op]) -> int:
+        """Return the largest axon extension whose buffers hold what waits there."""
+        start, waits = self.populations.start, 1
         for op in ops:
             for edge, source in self.populations.feeding(op):
                 ahead = start(op) + edge.delay - (0 if source is None else start(source))
-                if ahead + (source is None) > LIMITS.slots // wide:
-                    return False
-        return True
-
-    def extension(self, ops: Sequence[Op]) -> int:
-        """Return the axon extension of a region of these populations, checked by nobody."""
-        return extension(self.axons(ops), self._forms[ops[0]].wide)
+                waits = max(waits, ahead + (source is None))
+        most = max(LIMITS.slots // waits, 1)
+        return min(1 << most.bit_length() - 1, 1 << LIMITS.max_lcn)
 
     def _cores(self, op: Op, wide: int) -> int:
         most = capacity(self._forms[op].wide, self._bits[op], wide)
@@ -177,7 +180,7 @@ class Regions:
         copies = self.populations.destinations(group_of)
         total = 0
         for ops in self.members(group_of).values():
-            wide = self.extension(ops) * axons_of(self._forms[ops[0]].wide)
+            wide = self.plan(ops, copies).extension * axons_of(self._forms[ops[0]].wide)
             total += sum(
                 self.populations.size(op) * len(copies[op]) * self._bits[op] * wide for op in ops
             )
@@ -193,133 +196,90 @@ class Regions:
         number = {old: new for new, old in enumerate(members)}
         self.group_of = {op: number[g] for op, g in self.group_of.items()}
         copies = self.populations.destinations(self.group_of)
-        wide = {
-            number[g]: checked_extension(self.axons(ops), ops, self._forms[ops[0]].wide)
-            for g, ops in members.items()
-        }
+        plans = {number[g]: self.plan(ops, copies) for g, ops in members.items()}
+        for group, ops in enumerate(members.values()):
+            if plans[group].tiling is None:
+                checked_extension(self._flat(ops), ops, self._forms[ops[0]].wide)
+        wide = {group: plan.extension for group, plan in plans.items()}
         hints: dict[Op, dict[str, Any]] = {}
-        for old, ops in members.items():
-            group = number[old]
-            cores = self._pack(ops, copies, wide, group, goal)
-            if len(cores) > LIMITS.routing_group:
-                raise _too_large(ops, len(cores))
-            for op in ops:
-                slices = tuple(
-                    (at, s.first, s.last, s.copy)
-                    for at, core in enumerate(cores)
-                    for s in core.slices
-                    if s.op is op
-                )
-                hints[op] = {
-                    "group": group,
-                    "extension": wide[group],
-                    "bits": self._bits[op],
-                    "slices": slices,
-                }
+        for group, ops in enumerate(members.values()):
+            tiling = plans[group].tiling
+            tile = None if tiling is None else tiling.tile
+            parts = self._parts(ops, tile)
+            tiles = self._pack(ops, copies, wide, group, goal, parts)
+            split = max(width(len(cores)) for cores in tiles)
+            if len(tiles) == 1 and len(tiles[0]) > LIMITS.routing_group:
+                raise _too_large(ops, len(tiles[0]))
+            codes = [part.code << split for part in parts[ops[0]]]
+            shape = {} if tile is None else {"tile": tile, "split": split}
+            for op, slices in _slices(ops, codes, tiles).items():
+                common = {"group": group, "extension": wide[group], "bits": self._bits[op]}
+                hints[op] = {**common, **shape, "slices": slices}
         return hints
+
+    def _flat(self, ops: Sequence[Op]) -> int:
+        return sum(s.source.type.size for s in self.populations.segments(ops))
+
+    def _whole(self, ops: Sequence[Op]) -> dict[Op, list[Part]]:
+        return {op: [Part(0, 0, self.populations.size(op))] for op in ops}
+
+    def _parts(self, ops: Sequence[Op], tile: tuple[int, ...] | None) -> dict[Op, list[Part]]:
+        """Return the neurons of each tile, in order, and the code that the tile has."""
+        if tile is None:
+            return self._whole(ops)
+        cut = grid(self.populations, ops, tile, 0)
+        return {op: cut.order(tile_shape(self.populations, op, tile))[1] for op in ops}
 
     def _pack(
         self,
         ops: Sequence[Op],
-        copies: Mapping[Op, Sequence[Destination]],
+        copies: Copies,
         wide: Mapping[int, int],
         group: int,
         goal: str,
-    ) -> list[Core]:
-        """Return the cores of a region; neurons that share one agree in what a core has once."""
-        classes: dict[tuple[Any, ...], list[Slice]] = {}
+        parts: Mapping[Op, Sequence[Part]],
+    ) -> list[list[Core]]:
+        """Return the cores of each tile; neurons that share one agree in what a core has once."""
+        classes: dict[tuple[Any, ...], list[tuple[Op, int]]] = {}
         for op in ops:
-            size, bits = self.populations.size(op), self._bits[op]
+            form = self._forms[op]
+            mode = (form.values, form.keep, form.pool)
             for copy, to in enumerate(copies[op]):
-                stride = blocks(size) if to.output >= 0 else wide[to.group]
-                form = self._forms[op]
-                mode = (form.values, form.keep, form.pool)
+                stride = blocks(self.populations.size(op)) if to.output >= 0 else wide[to.group]
                 key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
-                classes.setdefault(key, []).append(Slice(op, copy, 0, size, bits))
-        cores: list[Core] = []
-        room = partial(_room, self._forms[ops[0]], wide[group])
-        for key in sorted(classes, key=lambda k: self._place_of(classes[k][0])):
-            cores += PACKERS[goal](classes[key], room)
-        return cores
+                classes.setdefault(key, []).append((op, copy))
+        ordered = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
 
-    def _place_of(self, item: Slice) -> tuple[int, int]:
-        return self.populations.ops.index(item.op), item.copy
+        def room(bits: int) -> int:
+            return capacity(self._forms[ops[0]].wide, bits, wide[group])
 
+        def packed(tile: int) -> list[Core]:
+            cores: list[Core] = []
+            for items in ordered:
+                cut = [
+                    Slice(op, copy, part.first, part.last, self._bits[op])
+                    for op, copy in items
+                    if (part := parts[op][tile]).last > part.first
+                ]
+                cores += PACKERS[goal](cut, room)
+            return cores
 
-Room = Callable[[int], int]
-"""How many neurons fit a core of a region, by the bits of their weights."""
+        return [packed(tile) for tile in range(len(parts[ops[0]]))]
 
-
-def _room(form: Form, wide: int, bits: int) -> int:
-    return capacity(form.wide, bits, wide)
-
-
-def balanced(item: Slice, most: int) -> list[Slice]:
-    """Return an item cut into as few slices as fit, their sizes differing by at most one."""
-    size = item.last - item.first
-    parts = -(-size // most)
-    made, start = [], item.first
-    for part in range(parts):
-        length = size // parts + (part < size % parts)
-        made.append(Slice(item.op, item.copy, start, start + length, item.bits))
-        start += length
-    return made
+    def _place_of(self, op: Op, copy: int) -> tuple[int, int]:
+        return self.populations.ops.index(op), copy
 
 
-def for_latency(items: Sequence[Slice], room: Room) -> list[Core]:
-    """Each population in cores of its own, evenly loaded."""
-    return [Core(0, [part]) for item in items for part in balanced(item, room(item.bits))]
-
-
-def for_cores(items: Sequence[Slice], room: Room) -> list[Core]:
-    """Full cores first; what is left over is packed first-fit, widest and largest first."""
-    full, rests = [], []
-    for item in items:
-        most, start = room(item.bits), item.first
-        while item.last - start >= most:
-            full.append(Core(0, [Slice(item.op, item.copy, start, start + most, item.bits)]))
-            start += most
-        if start < item.last:
-            rests.append(Slice(item.op, item.copy, start, item.last, item.bits))
-    rests.sort(key=lambda s: (-s.bits, s.first - s.last))
-    return full + _first_fit([[rest] for rest in rests], room)
-
-
-def for_both(items: Sequence[Slice], room: Room) -> list[Core]:
-    """Even slices as for latency; slices of different populations share cores where they fit."""
-    parts = [balanced(item, room(item.bits)) for item in items]
-    parts.sort(key=lambda p: (-p[0].bits, -len(p)))
-    return _first_fit(parts, room)
-
-
-def _first_fit(parts: Iterable[Sequence[Slice]], room: Room) -> list[Core]:
-    """Put each slice into the first core with room that has no slice of the same copy.
-
-    Wider weights come first, so that the first slice of a core sets its width.
-    """
-    cores: list[Core] = []
-    for slices in parts:
-        fresh = len(cores)
-        for part in slices:
-            size = part.last - part.first
-            core = next(
-                (
-                    c
-                    for c in cores[:fresh]
-                    if c.room >= size
-                    and not any(s.op is part.op and s.copy == part.copy for s in c.slices)
-                ),
-                None,
-            )
-            if core is None:
-                core = Core(room(part.bits))
-                cores.append(core)
-            core.slices.append(part)
-            core.room -= size
-    return cores
-
-
-PACKERS = {"latency": for_latency, "cores": for_cores, "both": for_both}
+def _slices(
+    ops: Sequence[Op], codes: Sequence[int], tiles: Sequence[Sequence[Core]]
+) -> dict[Op, tuple[tuple[int, int, int, int], ...]]:
+    """Return the slices of each population: core, first, last, copy."""
+    found: dict[Op, list[tuple[int, int, int, int]]] = {op: [] for op in ops}
+    for code, cores in zip(codes, tiles, strict=True):
+        for at, core in enumerate(cores):
+            for part in core.slices:
+                found[part.op].append((code + at, part.first, part.last, part.copy))
+    return {op: tuple(sorted(s, key=lambda one: one[0])) for op, s in found.items()}
 
 
 def _too_large(ops: Sequence[Op], cores: int) -> Exception:

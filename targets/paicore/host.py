@@ -24,13 +24,16 @@ from snnc.targets.paicore.limits import LIMITS
 
 Bytes = NDArray[np.uint8]
 _SAME = attrs.cmp_using(eq=np.array_equal)
+Each = tuple[int | Ints, int | Ints]
+"""A coordinate x, y, the same for all elements or one for each."""
 
 
 @frozen(kw_only=True)
 class InputPort:
     """How one input value reaches one multicast group of cores.
 
-    `ticks` (time slot at local step 0) and `axons` have one entry per element. `extension` is the
+    `ticks` (time slot at local step 0) and `axons` have one entry per element; so may the x and y
+    of `core` and `mask`. `extension` is the
     axon extension L of the cores; `start` the tick at which they start, `first` the first tick
     whose input they read, so their register holds 1 + start + first. `wide` cores take values up to
     255, others spikes. `name` may occur in several ports.
@@ -38,8 +41,8 @@ class InputPort:
 
     name: str
     chip: Coordinate
-    core: Coordinate
-    mask: Coordinate = (0, 0)
+    core: Each = field(eq=_SAME)
+    mask: Each = field(default=(0, 0), eq=_SAME)
     extension: int
     ticks: Ints = field(eq=_SAME, repr=False)
     axons: Ints = field(eq=_SAME, repr=False)

@@ -215,7 +215,7 @@ def _layout(content: Any, path: Path) -> Layout:
 
 _KINDS = {
     "neurons": (len(TABLES),),
-    "input": (2,),
+    "input": (2, 3),
     "core": (1,),
     "idle": (0,),
     "layer": (0, 1),

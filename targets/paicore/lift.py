@@ -123,10 +123,12 @@ def _edges(placed: Placed, offsets: dict[str, int], inputs: int) -> list[_Edges]
     delays = {place: np.zeros_like(array) for place, array in signals.items()}
     for item in placed.inputs:
         first = offsets[item.source.name]
-        for core in region(placed, item.chip, item.core, item.mask).used:
-            columns = core.columns(item.slot, item.axon)
-            signals[core.place][columns] = first + np.arange(len(columns))
-            delays[core.place][columns] = item.slot // item.extension + core["first"] - item.first
+        for base, mask, mine in item.destinations:
+            slot, axon = item.slot[mine], item.axon[mine]
+            for core in region(placed, item.chip, base, mask).used:
+                columns = core.columns(slot, axon)
+                signals[core.place][columns] = first + mine
+                delays[core.place][columns] = slot // item.extension + core["first"] - item.first
     for core in placed.cores:
         for reader, rows, columns, slots in _sent(placed, core):
             signals[reader.place][columns] = inputs + rows

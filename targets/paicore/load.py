@@ -19,6 +19,7 @@ from snnc.ir.opset import Symbol
 from snnc.ir.types import ELEMENTS, U1, U8, Element, Type
 from snnc.ir.weights import Tensor, tensor
 from snnc.targets.paicore import frames, side
+from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.files import read_image
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.image import ChipImage, CoreImage
@@ -33,6 +34,9 @@ from snnc.targets.paicore.layout import (
 )
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.placed import Place, Placed, read_placed
+
+ADDRESS = ("core_x", "core_y", "core_x_ex", "core_y_ex")
+"""Numbers of an input's destination, for the whole input or for each element."""
 
 UNUSED = ("potential", "random_weight", "random_leak", "threshold_mask")
 """Fields of a record for which the level has no column; they must be 0."""
@@ -89,9 +93,9 @@ def read_build(folder: Path) -> Build:
 
 def _inputs(folder: Path) -> dict[str, Any]:
     found = read_json(folder / side.INPUTS)
-    names = {"tick_relative": list, "addr_axon": list, "lcn": int}
-    names |= {f"addr_{n}": int for n in ("chip_x", "chip_y", "core_x", "core_y")}
-    names |= {f"addr_{n}": int for n in ("core_x_ex", "core_y_ex")}
+    names: dict[str, Any] = {"tick_relative": list, "addr_axon": list, "lcn": int}
+    names |= {f"addr_{n}": int for n in ("chip_x", "chip_y")}
+    names |= {f"addr_{n}": (int, list) for n in ADDRESS}
     if not isinstance(found, dict) or not all(
         isinstance(entry, dict)
         and all(isinstance(entry.get(name), kind) for name, kind in names.items())
@@ -241,13 +245,17 @@ class _Loader:
         found = self.source.inputs[self.entries[entry.name]]
         axon = self._weight(entry.weights[0], np.array(found["addr_axon"], dtype=np.int64))
         slot = self._weight(entry.weights[1], np.array(found["tick_relative"], dtype=np.int64))
-        attrs = {
+        to = np.array([_listed(found[f"addr_{name}"]) for name in ADDRESS], dtype=np.int64)
+        groups, which = distinct(to)
+        attrs: dict[str, Any] = {
             "chip": (found["addr_chip_x"], found["addr_chip_y"]),
-            "core": (found["addr_core_x"], found["addr_core_y"]),
-            "mask": (found["addr_core_x_ex"], found["addr_core_y_ex"]),
+            "core": tuple(groups[:2].T.reshape(-1).tolist()),
+            "mask": tuple(groups[2:].T.reshape(-1).tolist()),
             "extension": found["lcn"],
             "first": entry.first,
         }
+        if len(entry.weights) == 3:
+            attrs["region"] = self._weight(entry.weights[2], which)
         self._emit(entry, [self._value(entry.reads[0]), axon, slot], attrs)
 
     def _core(self, entry: Entry) -> None:

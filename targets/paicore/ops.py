@@ -115,7 +115,8 @@ LEVEL = register_level(
             "paicore.input",
             "The spikes of x as the host sends them to the region `core`, `mask` of "
             "`chip`: element e at tick k to axon[e], slot (slot[e] + (k-first) extension) mod 256; "
-            "ticks before `first` are not sent.",
+            "ticks before `first` are not sent. With `region`, `core` and `mask` hold several "
+            "coordinates one after another, and element e goes to number region[e].",
             (
                 OperandSpec("x"),
                 OperandSpec("axon", constant=True),
@@ -127,6 +128,7 @@ LEVEL = register_level(
                 AttrSpec("mask", "ints", (0, 0), "don't-care bits of x and y"),
                 AttrSpec("extension", "int", 1, "axon extension of the cores that read it"),
                 AttrSpec("first", "int", 0, "tick at which they begin"),
+                AttrSpec("region", "symbol", ABSENT, "which core and mask each element goes to"),
             ),
             _input,
         ),

@@ -1,30 +1,36 @@
 """Pass `place`: regions become aligned blocks of cores, and the program takes the chip's shape.
 
 Regions are laid along the quad tree (paicore.md, section 1.2), largest first, clear of the online
-cores, chip after chip. Weights stay symbolic: a core's tensor is made when it is packed.
+cores, chip after chip. Weights stay symbolic: a core's tensor is made when it is packed. Where
+spikes go, and on which axon they land, is said by the region's `Grid`, element by element.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import astuple, frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
+from snnc.ir.opset import Symbol
 from snnc.ir.types import ELEMENTS, U1, U8, Type
 from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.dense import Dense, Piece
-from snnc.targets.paicore.frames import coordinate, linear
+from snnc.targets.paicore.distinct import distinct
+from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
 from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import allocate
+from snnc.targets.paicore.regions import Wish, allocate, cores_at
+from snnc.targets.paicore.tiling.axis import width
+from snnc.targets.paicore.tiling.grid import Grid
+from snnc.targets.paicore.tiling.plan import grid, tile_shape
 
 KEPT_BYTES = 1 << 22
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -52,6 +58,21 @@ class Place(Pass):
         return Placer(module, chips, output).place()
 
 
+@frozen(eq=False)
+class Way:
+    """Where elements go: chip, core and mask as ten-bit addresses, axon and slot there."""
+
+    chip: Ints
+    core: Ints
+    mask: Ints
+    axon: Ints
+    slot: Ints
+
+    def of(self, some: slice | Ints) -> "Way":
+        """Return the way of some of the elements."""
+        return Way(*(table[some] for table in astuple(self, recurse=False)))
+
+
 class Placer:
     """Builds the placed module of one `int` module."""
 
@@ -72,14 +93,23 @@ class Placer:
         for op, group in self.group_of.items():
             self.members.setdefault(group, []).append(op)
         self.cores = {g: self._cores_of(ops) for g, ops in self.members.items()}
-        self.dense = Dense(self.populations, self._offset, self._weight_bytes() <= KEPT_BYTES)
-        self.regions = allocate(
-            [(g, len(self.cores[g]), self._pin(ops)) for g, ops in self.members.items()], chips
-        )
         self.segments = {g: self.populations.segments(ops) for g, ops in self.members.items()}
+        self.grids = {g: self._grid(g, ops) for g, ops in self.members.items()}
+        self.orders = {
+            op: self.grids[self.group_of[op]].order(tile_shape(self.populations, op, tile))[0]
+            for op in self.populations.ops
+            if (tile := self.hints[op].get("tile")) is not None
+        }
+        kept = self._weight_bytes() <= KEPT_BYTES
+        self.dense = Dense(self.populations, self._columns, self.orders, kept)
+        self.regions = allocate(
+            [Wish(g, self._needs(g), self._pin(ops)) for g, ops in self.members.items()], chips
+        )
+        self.ways: dict[tuple[int, Segment], Way] = {}
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
         self.inputs: dict[tuple[int, Segment], Value] = {}
+        self.listed: dict[Op, Symbol] = {}
 
     def _hint(self, op: Op) -> Mapping[str, Any]:
         hint = self.populations.hint(op)
@@ -96,27 +126,40 @@ class Placer:
         pins = {h["chip"] for op in ops if "chip" in (h := self.hints[op])}
         return int(pins.pop()) if pins else None
 
-    def _cores_of(self, ops: Sequence[Op]) -> list[list[Piece]]:
-        """Return the pieces of every core of a region."""
+    def _cores_of(self, ops: Sequence[Op]) -> dict[int, list[Piece]]:
+        """Return the pieces of every core of a region, by the core's code."""
         cores: dict[int, list[Piece]] = {}
         for op in ops:
             for core, first, last, copy in self.hints[op]["slices"]:
                 cores.setdefault(core, []).append(Piece(op, copy, first, last))
-        return [cores[number] for number in range(len(cores))]
+        return {code: cores[code] for code in sorted(cores)}
+
+    def _grid(self, group: int, ops: Sequence[Op]) -> Grid:
+        """Return the geometry of a region, as `group` chose it."""
+        hint = self.hints[ops[0]]
+        split = hint["split"] if "split" in hint else width(len(self.cores[group]))
+        return grid(self.populations, ops, hint.get("tile"), split)
+
+    def _needs(self, group: int) -> NDArray[np.bool_]:
+        """Return which codes of a region hold neurons or receive something."""
+        needs = self.grids[group].reached
+        needs[list(self.cores[group])] = True
+        return needs
 
     def place(self) -> Module:
         """Return the placed module."""
         order = sorted(
             self.regions, key=lambda g: (self.regions[g].chip_rank, self.regions[g].start)
         )
-        self._neurons([piece for g in order for core in self.cores[g] for piece in core])
+        self._neurons([p for g in order for core in self.cores[g].values() for p in core])
         self._make_inputs(order)
         self._announce_layers()
         self._make_cores(order)
         return self.build.finish(*self._make_outputs())
 
     def _neurons(self, pieces: Sequence[Piece]) -> None:
-        tables = record_tables(self.module, [(p.op, p.first, p.last) for p in pieces])
+        spans = [(piece.op, piece.first, piece.last) for piece in pieces]
+        tables = record_tables(self.module, spans, self.orders)
         tables |= self._destination_tables(pieces)
         symbols = [
             self.build.weight(
@@ -128,55 +171,58 @@ class Placer:
 
     def _destination_tables(self, pieces: Sequence[Piece]) -> dict[str, Array]:
         """Return chip, core, mask, axon and slot of every neuron record."""
-        regions, axons, slots = [], [], []
-        for piece in pieces:
-            element = np.arange(piece.first, piece.last)
-            to = self.copies[piece.op][piece.copy]
-            region, axon, slot = self._arrival(piece, to, element)
-            regions.append(region)
-            axons.append(axon)
-            slots.append(slot)
-        each = np.repeat(np.array(regions), [p.last - p.first for p in pieces], axis=0)
-        table = dict(zip(("chip", "core", "mask"), each.T, strict=True))
-        return table | {"axon": np.concatenate(axons), "slot": np.concatenate(slots)}
+        ways = [self._way_of(piece) for piece in pieces]
+        return {
+            name: np.concatenate([getattr(way, name) for way in ways])
+            for name in ("chip", "core", "mask", "axon", "slot")
+        }
 
-    def _arrival(
-        self, piece: Piece, to: Destination, element: NDArray[np.int64]
-    ) -> tuple[tuple[int, int, int], NDArray[np.int64], NDArray[np.int64]]:
-        if to.output >= 0:
-            core = to.output + linear(*LIMITS.output_core)
-            slot, axon = np.divmod(element, LIMITS.axons)
-            return (linear(*self.output), core, 0), axon, slot
-        source = piece.op.result
-        segment = next(
-            s for s in self.segments[to.group] if s.source is source and s.delay == to.delay
+    def _way_of(self, piece: Piece) -> "Way":
+        """Return where the neurons of a piece send."""
+        to = self.copies[piece.op][piece.copy]
+        mine: slice | Ints = slice(piece.first, piece.last)
+        if piece.op in self.orders:
+            mine = self.orders[piece.op][mine]
+        if to.output < 0:
+            source = piece.op.result
+            segment = next(
+                s for s in self.segments[to.group] if s.source is source and s.delay == to.delay
+            )
+            return self._way(to.group, segment).of(mine)
+        core = to.output + linear(*LIMITS.output_core)
+        slot, axon = np.divmod(np.arange(self.populations.size(piece.op))[mine], LIMITS.axons)
+        same = np.ones_like(axon)
+        return Way(linear(*self.output) * same, core * same, 0 * same, axon, slot)
+
+    def _way(self, group: int, segment: Segment) -> "Way":
+        """Return where each element of a segment goes (section 5.1)."""
+        if (group, segment) in self.ways:
+            return self.ways[group, segment]
+        region, arrival = self.regions[group], self.grids[group].arrival(segment)
+        wide, values = self._extension(group), self._takes_values(group)
+        slot, axon = np.divmod(arrival.axon, axons_of(values))
+        self.ways[group, segment] = Way(
+            np.full_like(axon, linear(*region.chip)),
+            region.cores(arrival.base),
+            cores_at(arrival.mask),
+            axon * axon_step(values),
+            # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
+            (slot + wide * (segment.delay - 1)) % LIMITS.slots,
         )
-        axon, slot = self._axons(to.group, segment, element)
-        region = self.regions[to.group]
-        return (linear(*region.chip), region.base, region.mask), axon, slot
+        return self.ways[group, segment]
 
-    def _axons(
-        self, group: int, segment: Segment, element: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return axon and slot (tick_relative) of a segment's elements (section 5.1)."""
-        place = self._offset(group, segment) + element
-        wide = self.hints[self.members[group][0]]["extension"]
-        values = self._takes_values(group)
-        slot, axon = np.divmod(place, axons_of(values))
-        # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
-        return axon * axon_step(values), (slot + wide * (segment.delay - 1)) % LIMITS.slots
+    def _extension(self, group: int) -> int:
+        return int(self.hints[self.members[group][0]]["extension"])
 
     def _takes_values(self, group: int) -> bool:
         """Whether the cores of a region have 8-bit input."""
         return self.populations.form(self.members[group][0]).wide
 
-    def _offset(self, group: int, segment: Segment) -> int:
-        offset = 0
-        for other in self.segments[group]:
-            if other == segment:
-                break
-            offset += other.source.type.size
-        return offset
+    def _columns(self, group: int, segment: Segment) -> int | Ints:
+        """Return the weight columns of a segment's elements; of a whole source, the first one."""
+        axon = self.grids[group].arrival(segment).axon
+        tiled = "tile" in self.hints[self.members[group][0]]
+        return axon if tiled else int(axon[0])
 
     def _make_inputs(self, order: Sequence[int]) -> None:
         # An input that nobody reads stays: it is part of the interface, and gets no frames.
@@ -212,19 +258,21 @@ class Placer:
     ) -> None:
         name = f"{value.name}.{counts[segment.source]}"
         counts[segment.source] += 1
-        axon, slot = self._axons(group, segment, np.arange(value.type.size))
-        region = self.regions[group]
+        way = self._way(group, segment)
         symbols = (
-            self.build.weight(f"{name}.axon", axon.astype(np.uint16)),
-            self.build.weight(f"{name}.slot", slot.astype(np.uint8)),
+            self.build.weight(f"{name}.axon", way.axon.astype(np.uint16)),
+            self.build.weight(f"{name}.slot", way.slot.astype(np.uint8)),
         )
+        to, which = distinct(np.stack([way.core, way.mask]))
         attrs = {
-            "chip": region.chip,
-            "core": coordinate(region.base),
-            "mask": coordinate(region.mask),
+            "chip": self.regions[group].chip,
+            "core": tuple(n for core in to[0].tolist() for n in coordinate(core)),
+            "mask": tuple(n for mask in to[1].tolist() for n in coordinate(mask)),
             "first": segment.first,
-            "extension": self.hints[self.members[group][0]]["extension"],
+            "extension": self._extension(group),
         }
+        if to.shape[1] > 1:
+            attrs["region"] = self.build.weight(f"{name}.region", which.astype(np.uint16))
         op = self.build.emit("input", (value, *symbols), attrs, loc=value.loc, names=[name])
         self.inputs[group, segment] = op.result
 
@@ -242,8 +290,9 @@ class Placer:
         left = {(op, copy): self.populations.size(op) for op, copy in self.layers}
         for group in order:
             feeding = self._feeding(group)
-            for number, pieces in enumerate(self.cores[group]):
-                result = self._make_core(group, number, pieces, feeding, row)
+            for code, pieces in self.cores[group].items():
+                reads = [value for value, reached in feeding if reached[code]]
+                result = self._make_core(group, code, pieces, reads, row)
                 start = 0
                 for piece in pieces:
                     key, size = (piece.op, piece.copy), piece.last - piece.first
@@ -256,32 +305,29 @@ class Placer:
                         self._make_layer(piece.op, piece.copy, parts[piece.op, piece.copy])
             self._make_idle(group)
 
-    def _feeding(self, group: int) -> list[Value]:
-        """Return what reaches a region: its inputs in text order, then layers in text order."""
+    def _feeding(self, group: int) -> list[tuple[Value, NDArray[np.bool_]]]:
+        """Return what reaches a region, inputs and layers in text order, and which codes."""
         inputs, layers = [], []
         for segment in self.segments[group]:
+            reached = self.grids[group].reached_by(segment)
             source = self.populations.by_value.get(segment.source)
             if source is None:
-                inputs.append(self.inputs[group, segment])
+                inputs.append((self.inputs[group, segment], reached))
                 continue
             copy = self.copies[source].index(Destination(group, segment.delay))
-            layers.append(self.layers[source, copy])
+            layers.append((self.layers[source, copy], reached))
         return inputs + layers
 
     def _make_core(
-        self, group: int, number: int, pieces: Sequence[Piece], feeding: Sequence[Value], row: int
+        self, group: int, code: int, pieces: Sequence[Piece], feeding: Sequence[Value], row: int
     ) -> Value:
         region, hint = self.regions[group], self.hints[pieces[0].op]
         bits = max(self.hints[p.op]["bits"] for p in pieces)
         count = sum(p.last - p.first for p in pieces)
-        core = region.core(number)
+        core = int(region.cores(np.array(code)))
         op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]
         wide = hint["extension"]
-        target = (
-            blocks(self.populations.size(op))
-            if to.output >= 0
-            else self.hints[self.members[to.group][0]]["extension"]
-        )
+        target = blocks(self.populations.size(op)) if to.output >= 0 else self._extension(to.group)
         form = self.populations.form(op)
         columns = axons_of(form.wide) * wide
         weights = Tensor(
@@ -321,7 +367,7 @@ class Placer:
             * int(self.hints[piece.op]["extension"])
             * (piece.last - piece.first)
             for cores in self.cores.values()
-            for pieces in cores
+            for pieces in cores.values()
             for piece in pieces
         )
 
@@ -338,14 +384,26 @@ class Placer:
             "delay": self.copies[op][copy].delay,
             "unit": self.hints[op].get("unit", ()),
             "pieces": None if whole else pieces,
+            "order": self._order(op),
         }
         made = self.build.emit("layer", cores, attrs, loc=op.loc, names=[later.name])
         self.build.bind(later, made.result)
 
+    def _order(self, op: Op) -> Symbol | None:
+        """Return the weight that lists the neurons of a layer in tiles; copies share it."""
+        if op in self.orders and op not in self.listed:
+            order = self.orders[op]
+            kind = np.uint16 if len(order) <= 1 << 16 else np.int32
+            self.listed[op] = self.build.weight(f"{op.result.name}.order", order.astype(kind))
+        return self.listed.get(op)
+
     def _make_idle(self, group: int) -> None:
         region = self.regions[group]
-        for number in range(len(self.cores[group]), region.size):
-            at = (*region.chip, *coordinate(region.core(number)))
+        idle = [
+            code for code in np.flatnonzero(self._needs(group)) if code not in self.cores[group]
+        ]
+        for core in region.cores(np.array(idle, dtype=np.int64)).tolist():
+            at = (*region.chip, *coordinate(core))
             self.build.emit("idle", (), {"at": at, "test_chip": self.output})
 
     def _make_outputs(self) -> list[Value]:

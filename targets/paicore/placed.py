@@ -17,6 +17,7 @@ from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.targets.paicore.core import Coordinate, Register
+from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.ops import TABLES
@@ -114,12 +115,15 @@ class Idle:
 
 @frozen(eq=False)
 class Input:
-    """One way of a graph input to a region; `axon` and `slot` have one entry per element."""
+    """One way of a graph input to a region; `axon` and `slot` have one entry per element.
+
+    `core` and `mask` are pairs x, y of arrays with one entry per element, too.
+    """
 
     op: Op
     chip: Coordinate
-    core: Coordinate
-    mask: Coordinate
+    core: tuple[Ints, Ints]
+    mask: tuple[Ints, Ints]
     extension: int
     first: int
     axon: Ints
@@ -129,6 +133,15 @@ class Input:
     def source(self) -> Value:
         """The graph input."""
         return self.op.values[0]
+
+    @cached_property
+    def destinations(self) -> tuple[tuple[Coordinate, Coordinate, Ints], ...]:
+        """Core, mask and elements of each destination."""
+        groups, which = distinct(np.stack([*self.core, *self.mask]))
+        return tuple(
+            ((x, y), (mask_x, mask_y), np.flatnonzero(which == number))
+            for number, (x, y, mask_x, mask_y) in enumerate(groups.T.tolist())
+        )
 
 
 @frozen(eq=False)
@@ -297,11 +310,29 @@ def _idle(op: Op) -> Idle:
 
 
 def _input(module: Module, op: Op, inputs: Container[Value]) -> Input:
-    axon, slot = (module.tensor(s).astype(np.int64).reshape(-1) for s in op.symbols)
+    axon, slot = (module.tensor(s).astype(np.int64).reshape(-1) for s in op.symbols[:2])
     if op.values[0] not in inputs:
         raise malformed(f"%{op.values[0].name} is no input of the graph", op.loc)
-    chip, core, mask = (pair(op, name) for name in ("chip", "core", "mask"))
-    return Input(op, chip, core, mask, op["extension"], op["first"], axon, slot)
+    core, mask = (np.array(op[name], dtype=np.int64) for name in ("core", "mask"))
+    which = np.zeros(len(axon), dtype=np.int64)
+    if op["region"] is not None:
+        which = module.tensor(op["region"]).astype(np.int64).reshape(-1)
+    legal = len(core) == len(mask) and len(core) % 2 == 0 and len(which) == len(axon)
+    count = len(core) // 2
+    if not legal or which.min(initial=0) < 0 or which.max(initial=0) >= count:
+        message = f"%{op.result.name}: {count} cores and {len(mask) // 2} masks for its elements"
+        raise malformed(message, op.loc)
+    core, mask = core.reshape(-1, 2)[which].T, mask.reshape(-1, 2)[which].T
+    return Input(
+        op,
+        pair(op, "chip"),
+        (core[0], core[1]),
+        (mask[0], mask[1]),
+        op["extension"],
+        op["first"],
+        axon,
+        slot,
+    )
 
 
 def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:

@@ -30,10 +30,11 @@ HINTS: Mapping[str, Sequence[int]] = {
     "bits": LIMITS.weight_bits,
     "group": range(1 << 31),
     "extension": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
+    "split": range(LIMITS.routing_group.bit_length()),
 }
 """Whole numbers that a neuron's `place` may hold: `start` and `chip` are for users to give."""
 
-LISTS = ("slices", "unit")
+LISTS = ("slices", "tile", "unit")
 """What else it holds between the passes."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
 from snnc.ir.weights import Array
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
 
 RESETS = {"hard": 0, "soft": 1, "none": 2}
@@ -19,14 +20,23 @@ NEGATIVE_MODES = {"reset": 0, "floor": 1}
 DEFAULT_TRUNCATION = 8
 
 
-def record_tables(module: Module, parts: Sequence[tuple[Op, int, int]]) -> dict[str, Array]:
-    """Return the parameter columns for the neurons of each (op, first, last), in order."""
+def record_tables(
+    module: Module, parts: Sequence[tuple[Op, int, int]], orders: Mapping[Op, Ints]
+) -> dict[str, Array]:
+    """Return the parameter columns for the neurons of each (op, first, last), in order.
+
+    `orders` lists the flat neurons of an op as first and last count them, if not 0, 1, 2 ...
+    """
     columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
     names = next(iter(columns.values())) if columns else {}
-    return {name: _joined({op: c[name] for op, c in columns.items()}, parts) for name in names}
+    return {
+        name: _joined({op: c[name] for op, c in columns.items()}, parts, orders) for name in names
+    }
 
 
-def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, int, int]]) -> Array:
+def _joined(
+    column: Mapping[Op, Array], parts: Sequence[tuple[Op, int, int]], orders: Mapping[Op, Ints]
+) -> Array:
     """Return one column of all parts from what each op's neurons have, often one number for all."""
     first = next(iter(column.values()))
     if first.size == 1 and all(a.size == 1 and a.item() == first.item() for a in column.values()):
@@ -34,6 +44,7 @@ def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, int, int]]) ->
     flat = {
         op: np.broadcast_to(array, op.result.type.shape).reshape(-1) for op, array in column.items()
     }
+    flat |= {op: flat[op][order] for op, order in orders.items()}
     return np.concatenate([flat[op][a:b] for op, a, b in parts])
 
 

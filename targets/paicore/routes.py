@@ -16,6 +16,7 @@ from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Value
 from snnc.ir.types import U1
 from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axon_step
 from snnc.targets.paicore.limits import LIMITS
@@ -132,9 +133,11 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
                     _check_times(router, layer, core, where, axon, slot)
     for item in placed.inputs:
         if item.chip in targets and _is_legal(item):
-            where = router.region(item.chip, item.core, item.mask)
             what = f"input %{item.source.name}"
-            router.arrive(where, item.extension, item.axon, item.slot, item.op.result, what)
+            for base, mask, mine in item.destinations:
+                where, axon, slot = router.region(item.chip, base, mask), item.axon, item.slot
+                wide = item.extension
+                router.arrive(where, wide, axon[mine], slot[mine], item.op.result, what)
     return {core.place: _check_arrivals(router, core) for core in placed.cores}
 
 
@@ -157,12 +160,10 @@ def destinations(
 ) -> Iterator[tuple[tuple[Coordinate, Coordinate, Coordinate], Any]]:
     """Yield the destinations (chip, core, mask) of some records, each with an index of its own."""
     address = np.stack([placed.tables[n][rows] for n in ("chip", "core", "mask")])
-    if (address == address[:, :1]).all():
-        yield _address(*address[:, 0].tolist()), slice(None)
-        return
-    groups, which = np.unique(address, axis=1, return_inverse=True)
+    groups, which = distinct(address)
+    alone = groups.shape[1] == 1
     for number, group in enumerate(groups.T.tolist()):
-        yield _address(*group), which.reshape(-1) == number
+        yield _address(*group), slice(None) if alone else which == number
 
 
 def _address(chip: int, core: int, mask: int) -> tuple[Coordinate, Coordinate, Coordinate]:
@@ -178,7 +179,7 @@ def _is_legal(item: Input) -> bool:
         and item.first >= 0
         and not axons.size
         and not slots.size
-        and not _off_grid(item.chip, item.core, item.mask)
+        and not _off_grid(item.chip, *(place for to in item.destinations for place in to[:2]))
     )
 
 
@@ -218,7 +219,8 @@ def _check_arrivals(router: _Router, core: Core) -> Ints:
     none = np.zeros(0, dtype=np.int64)
     counts = np.bincount(np.concatenate([none, *here.columns]))
     columns, twice = np.flatnonzero(counts), np.flatnonzero(counts > 1)
-    if twice.size:
+    # What has no weight may come from anywhere: it adds nothing.
+    if twice.size and weighs(router.placed, core, twice):
         slot, axon = divmod(int(twice[0]), core.axons)
         router.error(
             "axon-collision",
@@ -243,16 +245,18 @@ def check_inputs(placed: Placed, found: Diagnostics) -> None:
             message = f"input %{name} goes to chip {item.chip}, where no core is configured"
             found.error("input-chip", message, item.op.loc, help=_HELP)
             continue
-        for core in region(placed, item.chip, item.core, item.mask).used:
-            _check_input(placed, item, core, found)
+        for base, mask, mine in item.destinations:
+            for core in region(placed, item.chip, base, mask).used:
+                _check_input(placed, item, core, mine, found)
 
 
-def _check_input(placed: Placed, item: Input, core: Core, found: Diagnostics) -> None:
-    delays, depth = item.slot // item.extension, LIMITS.slots // item.extension
+def _check_input(placed: Placed, item: Input, core: Core, mine: Ints, found: Diagnostics) -> None:
+    slot, axon = item.slot[mine], item.axon[mine]
+    delays, depth = slot // item.extension, LIMITS.slots // item.extension
     ahead = core["start"] - 1 - item.first if core["start"] else 0
     early = ahead + int(delays.min(initial=0)) < 0
     deep = ahead + int(delays.max(initial=0)) >= depth
-    if not (early or deep) or not weighs(placed, core, core.columns(item.slot, item.axon)):
+    if not (early or deep) or not weighs(placed, core, core.columns(slot, axon)):
         return
     numbers = (
         f"{core.place} starts at {core['start']}, input %{item.op.result.name} at {item.first}"

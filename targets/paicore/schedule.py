@@ -16,12 +16,13 @@ from typing import Any
 from attrs import frozen
 
 from snnc.diagnostics import SnncError, fail
-from snnc.extend.passes import Context, Exactness, Pass
+from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, checked_extension
 from snnc.targets.paicore.relay import Relays
+from snnc.targets.paicore.tiling.plan import MULTICAST, Planner
 
 ROUNDS = 8
 """Times that relays are added; they are readers too."""
@@ -47,10 +48,13 @@ class Schedule(Pass):
     name = "schedule"
     level = "int"
     exactness = Exactness.EXACT
+    multicast: str = option(
+        "masks", help="how far `group` will cut layers into tiles", choices=MULTICAST
+    )
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with `place.start` on every neuron op."""
-        module, starts = _solved(module)
+        module, starts = _solved(module, self.multicast)
 
         def with_start(op: Op, build: Rebuild) -> Any:
             if op.kind != "neuron":
@@ -60,34 +64,36 @@ class Schedule(Pass):
         return rebuild(module, with_start)
 
 
-def _solved(module: Module) -> tuple[Module, dict[Op, int]]:
+def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:
     """Return a module with starts for it; with relays where spikes would wait too long."""
-    populations = Populations(module)
+    planner = Planner(Populations(module), multicast)
     try:
-        return module, solve(populations)
+        return module, solve(planner)
     except SnncError as error:
         why = error
     for _ in range(ROUNDS):
-        causal = earliest(populations) if why.code in CURABLE else None
-        depth = {op: find_depth(populations, op) for op in populations.ops}
+        populations = planner.populations
+        causal = earliest(planner) if why.code in CURABLE else None
+        depth = {op: find_depth(planner, op) for op in populations.ops}
         made = Relays(populations, causal, depth).module() if causal is not None else None
         if made is None:
             raise why
-        populations = Populations(made)
+        planner = Planner(Populations(made), multicast)
         try:
-            return made, solve(populations)
+            return made, solve(planner)
         except SnncError as error:
             why = error
     raise why
 
 
-def solve(populations: Populations) -> dict[Op, int]:
+def solve(planner: Planner) -> dict[Op, int]:
     """Return the earliest start of each population.
 
     Raises:
         SnncError: `loop-too-short`, `delay-too-long`, `input-too-late`, with the numbers.
     """
-    bounds = find_bounds(populations)
+    populations = planner.populations
+    bounds = find_bounds(planner)
     hints = {op: populations.hint(op) for op in populations.ops}
     fixed = {op: int(hint["start"]) for op, hint in hints.items() if "start" in hint}
     starts = {op: fixed.get(op, 0) for op in populations.ops}
@@ -101,15 +107,15 @@ def solve(populations: Populations) -> dict[Op, int]:
                     raise _wrong_start(bound, starts)
                 starts[bound.to], cause[bound.to], changed = earliest, bound, True
         if not changed:
-            _check_inputs(populations, starts)
+            _check_inputs(planner, starts)
             return starts
     raise _unsolvable(cause)
 
 
-def earliest(populations: Populations) -> dict[Op, int] | None:
+def earliest(planner: Planner) -> dict[Op, int] | None:
     """Return the earliest starts that causality alone allows; None where a loop is too short."""
-    causes = [bound for bound in find_bounds(populations) if not bound.deep]
-    starts = dict.fromkeys(populations.ops, 0)
+    causes = [bound for bound in find_bounds(planner) if not bound.deep]
+    starts = dict.fromkeys(planner.populations.ops, 0)
     for _ in range(len(starts) + 1):
         late = [b for b in causes if starts[b.of] + b.least > starts[b.to]]
         if not late:
@@ -119,11 +125,11 @@ def earliest(populations: Populations) -> dict[Op, int] | None:
     return None
 
 
-def find_bounds(populations: Populations) -> list[Bound]:
+def find_bounds(planner: Planner) -> list[Bound]:
     """Return what the edges between populations say of their starts."""
-    bounds = []
+    populations, bounds = planner.populations, []
     for op in populations.ops:
-        depth = find_depth(populations, op)
+        depth = find_depth(planner, op)
         for edge, source in populations.feeding(op):
             populations.segment(op, edge)
             if source is None:
@@ -133,16 +139,19 @@ def find_bounds(populations: Populations) -> list[Bound]:
     return bounds
 
 
-def find_depth(populations: Populations, op: Op) -> int:
+def find_depth(planner: Planner, op: Op) -> int:
     """Return how many ticks the input buffer of a population's cores holds."""
+    plan, populations = planner.plan([op], [1]), planner.populations
+    if plan.tiling is not None:
+        return LIMITS.slots // plan.extension
     axons = sum(s.source.type.size for s in populations.segments([op]))
     return LIMITS.slots // checked_extension(axons, [op], populations.form(op).wide)
 
 
-def _check_inputs(populations: Populations, starts: dict[Op, int]) -> None:
-    for op in populations.ops:
-        depth = find_depth(populations, op)
-        for edge, source in populations.feeding(op):
+def _check_inputs(planner: Planner, starts: dict[Op, int]) -> None:
+    for op in planner.populations.ops:
+        depth = find_depth(planner, op)
+        for edge, source in planner.populations.feeding(op):
             if source is None and starts[op] + edge.delay + 1 > depth:
                 raise fail(
                     "input-too-late",

@@ -1,14 +1,15 @@
 """The vendor's JSON files beside the frames: their contents, from a placed module.
 
-Schemas are those of the vendor's tool (paicore.md, section 6.11): keys, order and meaning. What it
-has no word for gets a suffix: further destinations of one input are `x#1`, `x#2`; the pieces of an
+Schemas are those of the vendor's tool (paicore.md, section 6.11): keys, order and meaning. An input
+whose elements go to several groups of cores has lists for the address, as for the axons. What else
+it has no word for gets a suffix: further ways of one input are `x#1`, `x#2`; the pieces of an
 output on two chips with equal coordinates `(x,y)#1`; further copies of a layer, and outputs that
 are returned again, `name#1`. The same functions serve to write a build and, on reading one, to see
 that its files agree.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -95,7 +96,7 @@ def core_params(placed: Placed) -> Json:
     return content
 
 
-def _destination(chip: Coordinate, core: Coordinate, mask: Coordinate) -> Json:
+def _destination(chip: Coordinate, core: Sequence[Any], mask: Sequence[Any]) -> Json:
     return {
         "addr_chip_x": chip[0],
         "addr_chip_y": chip[1],
@@ -119,8 +120,11 @@ def inputs(placed: Placed) -> Json:
     """Return how each input reaches each of its regions; `lcn` is the axon extension L."""
     content: Json = {}
     for item in placed.inputs:
+        core, mask = [n.tolist() for n in item.core], [n.tolist() for n in item.mask]
+        if len(item.destinations) == 1:
+            core, mask = map(list, item.destinations[0][:2])
         content[numbered(item.source.name, content)] = {
-            **_destination(item.chip, item.core, item.mask),
+            **_destination(item.chip, core, mask),
             "tick_relative": item.slot.tolist(),
             "addr_axon": item.axon.tolist(),
             "lcn": item.extension,

@@ -82,11 +82,19 @@ def reaches(chip: Coordinate, base: Coordinate, mask: Coordinate, core: Core) ->
 
 
 def _input_port(placed: Placed, item: Input) -> InputPort:
-    inside = [c for c in placed.cores if reaches(item.chip, item.core, item.mask, c)]
+    inside = [
+        (core, mine)
+        for base, mask, mine in item.destinations
+        for core in placed.cores
+        if reaches(item.chip, base, mask, core)
+    ]
     # What a core does not weigh may come to it at any time, so it sets no limit to a burst.
-    later_first = sorted(inside, key=lambda core: -core["start"])
-    heard = (c for c in later_first if weighs(placed, c, c.columns(item.slot, item.axon)))
-    latest = next((c["start"] for c in heard), 1)
+    later_first = sorted(inside, key=lambda at: -at[0]["start"])
+    heard = (
+        core["start"]
+        for core, mine in later_first
+        if weighs(placed, core, core.columns(item.slot[mine], item.axon[mine]))
+    )
     return InputPort(
         name=item.source.name,
         chip=item.chip,
@@ -95,9 +103,9 @@ def _input_port(placed: Placed, item: Input) -> InputPort:
         extension=item.extension,
         ticks=item.slot,
         axons=item.axon,
-        start=max(latest, 1) - 1 - item.first,
+        start=max(next(heard, 1), 1) - 1 - item.first,
         first=item.first,
-        wide=any(core.wide for core in inside),
+        wide=any(core.wide for core, _ in inside),
     )
 
 

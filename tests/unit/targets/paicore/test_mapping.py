@@ -11,7 +11,7 @@ from snnc.targets.paicore.frames import coordinate
 from snnc.targets.paicore.group import Group
 from snnc.targets.paicore.legalise import Legalise
 from snnc.targets.paicore.place import Place
-from snnc.targets.paicore.regions import allocate, core_at
+from snnc.targets.paicore.regions import Wish, allocate, core_at
 from snnc.targets.paicore.schedule import Schedule
 
 
@@ -140,31 +140,29 @@ def test_the_quad_tree_is_walked_with_y_in_the_low_digit() -> None:
 
 
 def test_larger_regions_come_first_and_are_aligned() -> None:
-    regions = allocate([(0, 1, None), (1, 5, None), (2, 2, None)], [(0, 0)])
+    regions = allocate([Wish.block(0, 1), Wish.block(1, 5), Wish.block(2, 2)], [(0, 0)])
     assert {0: (10, 1), 1: (0, 8), 2: (8, 2)} == {g: (r.start, r.size) for g, r in regions.items()}
 
 
 def test_a_chip_holds_regions_up_to_the_online_cores() -> None:
     sizes = (512, 256, 128, 64, 32, 16)
-    regions = allocate([(g, size, None) for g, size in enumerate(sizes)], [(0, 0)])
+    regions = allocate([Wish.block(g, size) for g, size in enumerate(sizes)], [(0, 0)])
     assert max(r.start + r.size for r in regions.values()) == 1008
 
 
 def test_a_full_chip_goes_on_with_the_next() -> None:
-    regions = allocate([(0, 512, None), (1, 512, None)], [(0, 0), (0, 1)])
+    regions = allocate([Wish.block(0, 512), Wish.block(1, 512)], [(0, 0), (0, 1)])
     assert [(0, 0), (0, 1)] == [regions[g].chip for g in (0, 1)]
 
 
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
-        ([(0, 512, None), (1, 512, None)], "chip-full"),
-        ([(0, 1, 3)], "bad-chip"),
+        ([Wish.block(0, 512), Wish.block(1, 512)], "chip-full"),
+        ([Wish.block(0, 1, pin=3)], "bad-chip"),
     ],
 )
-def test_what_the_chips_cannot_take_is_refused(
-    wanted: list[tuple[int, int, int | None]], code: str
-) -> None:
+def test_what_the_chips_cannot_take_is_refused(wanted: list[Wish], code: str) -> None:
     with pytest.raises(SnncError) as error:
         allocate(wanted, [(0, 0)])
     assert (code, 4) == (error.value.code, error.value.exit_status)

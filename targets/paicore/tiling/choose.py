@@ -1,0 +1,210 @@
+"""Which tiles a region is cut into: all sizes are counted exactly, and the fewest cores win.
+
+Layers choose apart from each other, because tiles cost their sources nothing: one neuron still has
+one destination. For every tile size the axons follow from the periods, the axon extension from the
+axons, the neurons per core from the extension, and the cores from the neurons of inner and of
+border tiles.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import product
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import ArrayLike, NDArray
+
+from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.populations import Segment
+from snnc.targets.paicore.tiling.axis import Axis, axis, gray, width
+from snnc.targets.paicore.tiling.reach import Reach
+
+EVERY_SIZE = 64
+"""Along an axis up to this long every tile size is tried; of longer ones, one per tile count."""
+
+MOST_BITS = LIMITS.routing_group.bit_length() - 1
+"""Bits of a code: a region is at most half a chip."""
+
+Sources = Mapping[Segment, tuple[Sequence[int], Reach]]
+"""Each segment of a region with the shape of its source and what is read of it."""
+
+
+@frozen
+class Member:
+    """A layer of a region: its shape, the bits of its weights and its physical copies."""
+
+    shape: tuple[int, ...]
+    bits: int
+    copies: int
+
+
+@frozen
+class Tiling:
+    """A choice: neurons of a tile along each axis, and what it costs.
+
+    `cores` hold neurons; `occupied` adds those that only receive.
+    """
+
+    tile: tuple[int, ...]
+    extension: int
+    axons: int
+    cores: int
+    occupied: int
+
+    @property
+    def cost(self) -> int:
+        """What is made small: cores that are taken, and a little those that hold neurons."""
+        return 4 * self.occupied + self.cores
+
+
+def choose(
+    members: Sequence[Member], sources: Sources, wide: bool, most: int, contiguous: bool
+) -> Tiling | None:
+    """Return the best tiles of a region, None where no extension up to `most` is enough.
+
+    Args:
+        members: the layers; of one rank. Axes of different sizes are not cut.
+        sources: what they read.
+        wide: whether the cores take values.
+        most: the largest axon extension.
+        contiguous: whether a place may go to one tile only.
+    """
+    followed = {span.axis for _, reach in sources.values() for span in reach}
+    along = list(zip(*(member.shape for member in members), strict=True))
+    sizes = [_sizes(counts, number in followed) for number, counts in enumerate(along)]
+    counted = _Counted(along, sizes, [_Cut(*source, sizes) for source in sources.values()])
+    legal = counted.alone if contiguous else np.ones_like(counted.alone)
+    lcn = np.zeros(counted.axons.shape, dtype=np.int64)
+    for code in range(LIMITS.max_lcn):
+        lcn += counted.axons > axons_of(wide) << code
+    legal = legal & (counted.axons <= axons_of(wide) * most)
+    rooms = {
+        m.bits: np.array([capacity(wide, m.bits, 1 << code) for code in range(LIMITS.max_lcn + 1)])
+        for m in members
+    }
+    cores, largest = counted.cores(members, {bits: room[lcn] for bits, room in rooms.items()})
+    split = np.ceil(np.log2(largest)).astype(np.int64)
+    legal &= split + counted.bits <= MOST_BITS
+    if not legal.any():
+        return None
+    occupied = counted.reached << split
+    cost = np.where(legal, 4 * occupied + cores, np.iinfo(np.int64).max)
+    order = (counted.bits + split, counted.tiles, lcn, cost)
+    best = np.lexsort([np.broadcast_to(key, cost.shape).reshape(-1) for key in order])[0]
+    at = np.unravel_index(best, cost.shape)
+    return Tiling(
+        tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
+        1 << int(lcn[at]),
+        int(counted.axons[at]),
+        int(cores[at]),
+        int(occupied[at]),
+    )
+
+
+def _sizes(counts: Sequence[int], followed: bool) -> list[int]:
+    """Return the tile sizes to try along an axis, the largest last."""
+    count = max(counts)
+    if not followed or min(counts) < count:
+        return [count]
+    least = -(-count >> MOST_BITS)
+    if count <= EVERY_SIZE:
+        return list(range(max(least, 1), count + 1))
+    return sorted({-(-count // -(-count // size)) for size in range(max(least, 1), count + 1)})
+
+
+def _on(values: ArrayLike, number: int, rank: int) -> NDArray[np.int64]:
+    """Return values as an array along one of `rank` axes."""
+    return np.asarray(values, dtype=np.int64).reshape(
+        [-1 if a == number else 1 for a in range(rank)]
+    )
+
+
+class _Cut:
+    """A source under every tile size: the axes that it follows, and axons along all others."""
+
+    def __init__(self, places: Sequence[int], reach: Reach, sizes: Sequence[Sequence[int]]) -> None:
+        self.axes: dict[int, list[Axis]] = {}
+        self.rest = 1
+        for count, span in zip(places, reach, strict=True):
+            if span.axis < 0 or span.axis in self.axes:
+                self.rest *= count
+            else:
+                low, high = span.low, span.high
+                self.axes[span.axis] = [axis(low, high, count, t) for t in sizes[span.axis]]
+        self.unread = any(not one[0].read.all() for one in self.axes.values())
+
+
+class _Counted:
+    """What every combination of tile sizes takes, in arrays with an axis for each axis."""
+
+    def __init__(
+        self,
+        along: Sequence[Sequence[int]],
+        sizes: Sequence[Sequence[int]],
+        cuts: Sequence[_Cut],
+    ) -> None:
+        self.along, self.sizes, self.rank = along, sizes, len(sizes)
+        shape = [len(s) for s in sizes]
+        self.axons = np.full(shape, int(any(cut.unread for cut in cuts)))
+        self.tiles = np.ones(shape, dtype=np.int64)
+        self.bits = np.zeros(shape, dtype=np.int64)
+        self.reached = np.ones(shape, dtype=np.int64)
+        self.alone = np.ones(shape, dtype=bool)
+        for cut in cuts:
+            periods = [self._each(n, [a.period for a in one]) for n, one in cut.axes.items()]
+            self.axons += reduce(np.multiply, periods, np.full(shape, cut.rest))
+        for number, each in enumerate(sizes):
+            tiles = [-(-max(along[number]) // size) for size in each]
+            self.tiles *= self._each(number, tiles)
+            self.bits += self._each(number, [width(count) for count in tiles])
+            kinds = [
+                [cut.axes[number][at] if number in cut.axes else None for cut in cuts]
+                for at in range(len(each))
+            ]
+            self.reached *= self._each(number, list(map(_reached, kinds, tiles)))
+            self.alone &= self._each(number, list(map(_alone, kinds, tiles))) > 0
+
+    def _each(self, number: int, values: ArrayLike) -> NDArray[np.int64]:
+        return _on(values, number, self.rank)
+
+    def cores(self, members: Sequence[Member], room: Mapping[int, Ints]) -> tuple[Ints, Ints]:
+        """Return the cores that hold neurons, of all tiles and of the largest one."""
+        total = np.zeros_like(self.axons)
+        largest = total
+        cut = [n for n, each in enumerate(self.sizes) if len(each) > 1]
+        for inner in product((True, False), repeat=len(cut)):
+            count, extents = np.ones_like(total), dict[int, Ints]()
+            for number, whole in zip(cut, inner, strict=True):
+                size, n = np.array(self.sizes[number]), self.along[number][0]
+                count = count * self._each(number, n // size if whole else n % size > 0)
+                extents[number] = self._each(number, size if whole else n % size)
+            here = np.zeros_like(total)
+            for member in members:
+                neurons = np.ones_like(total)
+                for number, n in enumerate(member.shape):
+                    neurons = neurons * extents.get(number, n)
+                here = here + member.copies * -(-neurons // room[member.bits])
+            total = total + count * here
+            if all(inner):
+                largest = here
+        return total, largest
+
+
+def _reached(kinds: Sequence[Axis | None], tiles: int) -> int:
+    """Return how many codes along an axis are reached by some source, or hold a tile."""
+    size = 1 << width(tiles)
+    if any(one is None for one in kinds):
+        return size
+    found = np.zeros(size, dtype=bool)
+    found[gray(np.arange(tiles))] = True
+    for one in kinds:
+        if one is not None:
+            found |= one.reached
+    return int(found.sum())
+
+
+def _alone(kinds: Sequence[Axis | None], tiles: int) -> bool:
+    """Whether each place along an axis goes to one tile only."""
+    return tiles == 1 or all(one is not None and not one.mask.any() for one in kinds)
