@@ -8,7 +8,7 @@ its own runs the meaning of the reference, over all ticks at once where it has n
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -83,16 +83,44 @@ Held = Mapping[str, State]
 """States of stateful ops by the name of their first result."""
 
 
+@frozen
+class Span:
+    """What a chunk runs: some ticks, from one on, of some samples."""
+
+    tick: int
+    ticks: int
+    samples: int
+
+
+class Looped(Protocol):
+    """A loop made ready to run over many ticks at once."""
+
+    def run(
+        self,
+        span: Span,
+        now: Mapping[Value, Array],
+        states: Mapping[Op, State],
+        traced: set[Op],
+        halt: Event,
+    ) -> tuple[dict[Value, Array], dict[Op, Array], dict[Op, State]]:
+        """Return the values that are seen, potentials of traced neurons, and the states after.
+
+        `now` and `states` are those before; a run is given up soon after `halt` is set.
+        """
+
+
 @frozen(eq=False)
 class Plan:
     """What a run does: stages, the kernel of each of their ops, and what an op reads instead.
 
-    An op of which the kernel does the work of another one too reads what that one reads.
+    An op of which the kernel does the work of another one too reads what that one reads. A stage
+    in `loops` needs no kernels.
     """
 
     stages: tuple[Stage, ...]
     kernels: Mapping[Op, Kernel]
     reads: Mapping[Op, tuple[Value, ...]] = field(factory=dict)
+    loops: Mapping[Stage, Looped] = field(factory=dict)
 
     def operands(self, op: Op) -> tuple[Value, ...]:
         """Return the values that the kernel of an op takes."""
@@ -271,7 +299,9 @@ class _Chunk:
             for stage in self.plan.stages:
                 if halt.is_set():
                     raise Halted
-                if stage.loop:
+                if stage in self.plan.loops:
+                    self._at_once(stage, halt)
+                elif stage.loop:
                     self._loop(stage, halt)
                 else:
                     self._whole(stage.ops[0])
@@ -304,6 +334,17 @@ class _Chunk:
         self.now.update(zip(op.results, results, strict=False))
         if self._traced(op):
             self.potentials[op] = results[1]
+
+    def _at_once(self, stage: Stage, halt: Event) -> None:
+        span = Span(self.tick, self.batch.ticks, self.batch.samples)
+        traced = {op for op in stage.ops if self._traced(op)}
+        loop = self.plan.loops[stage]
+        now, potentials, states = loop.run(span, self.now, self.states, traced, halt)
+        if halt.is_set():
+            raise Halted
+        self.now |= now
+        self.potentials |= potentials
+        self.states |= states
 
     def _loop(self, stage: Stage, halt: Event) -> None:
         for op in (*stage.delays, *stage.ops):

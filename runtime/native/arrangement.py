@@ -1,6 +1,7 @@
 """How neurons lie in memory: rows of channels, these filled up to whole vectors."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from snnc.ir.weights import Array
 from snnc.runtime.native.columns import LANES
 
 
-@frozen
+@frozen(slots=False)
 class Arrangement:
     """How values of a shape lie in memory: rows of channels, which may be axis 0 of the shape."""
 
@@ -32,6 +33,17 @@ class Arrangement:
             return array.reshape(*array.shape[:lead], *self.shape)
         array = array.reshape(*array.shape[:lead], *self.shape[1:], self.shape[0])
         return np.moveaxis(array, -1, lead)
+
+    @cached_property
+    def order(self) -> Array | None:
+        """The element that lies at each place in memory, None if they are in row-major order."""
+        elements = np.arange(self.rows * self.channels).reshape(1, *self.shape)
+        return None if self.last else self.inner(elements, 1).reshape(-1)
+
+    @cached_property
+    def places(self) -> Array | None:
+        """The place in memory of each element, None if they are in row-major order."""
+        return None if self.order is None else np.argsort(self.order)
 
     @property
     def padded(self) -> int:

@@ -83,11 +83,13 @@ class NativeProgram(NumpyProgram):
         self.sources: dict[Op, Source] = {}
         self.fused: dict[Op, Fusion] = {}
         self._fusions: dict[Op, Kernel] = {}
-        self._plans: dict[tuple[Op, ...], Plan] = {}
+        self._plans: dict[tuple[tuple[Op, ...], frozenset[Value]], Plan] = {}
         self._ranges = ranges(module)
         self._grids = grids(module) if module.level == "snn" else {}
         super().__init__(module)
         self._pictures = _pictures(module)
+        loops = [stage for stage in self.whole.stages if stage.loop]
+        self._looped = {r for s in loops for op in (*s.ops, *s.delays) for r in op.results}
         self.notes = tuple(_notes(self.kernels))
         self._fuse()
 
@@ -141,18 +143,31 @@ class NativeProgram(NumpyProgram):
         """Return a plan with the fusions of all products that need not be seen."""
         seen = {*self.module.graph.outputs, *wanted.values.values()}
         fused = tuple(n for n, found in self.fused.items() if not found.hidden & seen)
-        if fused not in self._plans:
-            self._plans[fused] = self._planned({neuron: self.fused[neuron] for neuron in fused})
-        return self._plans[fused]
+        looped = frozenset(seen & self._looped)
+        if (fused, looped) not in self._plans:
+            found = {neuron: self.fused[neuron] for neuron in fused}
+            self._plans[fused, looped] = self._planned(found, seen)
+        return self._plans[fused, looped]
 
-    def _planned(self, fused: "dict[Op, Fusion]") -> Plan:
-        """Return the plan in which some neurons, the keys, do the work of other ops too."""
+    def _planned(self, fused: "dict[Op, Fusion]", seen: set[Value]) -> Plan:
+        """Return the plan in which some neurons, the keys, do the work of other ops too.
+
+        Of what loops make, `seen` is kept.
+        """
+        from snnc.runtime.native.loops import loop
+
         gone = {op for found in fused.values() for op in found.gone}
         kernels = {op: k for op, k in self.kernels.items() if op not in gone}
         kernels |= {neuron: self._fusions[neuron] for neuron in fused}
         reads = {neuron: found.reads for neuron, found in fused.items()}
         kept = (_without(stage, gone) for stage in self.whole.stages)
-        return Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
+        plan = Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
+        loops = {
+            stage: loop(self.module, self.compiler, stage, plan, seen)
+            for stage in plan.stages
+            if stage.loop
+        }
+        return evolve(plan, loops={stage: found for stage, found in loops.items() if found})
 
     def made(self) -> list[Value]:
         """Return the values of a run that sees no more than it must."""

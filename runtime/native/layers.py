@@ -4,6 +4,7 @@ They take and give what the kernels of the numpy engine do, states of the refere
 array that they give may be a view in which channels lie next to each other.
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ from snnc.runtime.native.neurons import Neurons
 from snnc.runtime.native.real_neurons import RealNeurons
 from snnc.runtime.native.sinks import Scan, Store
 from snnc.runtime.native.source import Source
+from snnc.runtime.native.steps import Called
 from snnc.runtime.semantics import State
 
 ZEROS = np.zeros(1024, dtype=np.uint8)
 """A row of weights for events that are not there: as long as the longest block."""
 
 
-def _block(fields: dict[str, int]) -> Array:
+def arguments_of(fields: dict[str, int]) -> Array:
+    """Return the block of arguments of a product or scan."""
     return np.array([fields.get(name, 0) for name in FIELDS], dtype=np.int64)
 
 
@@ -48,6 +51,26 @@ class Gathered:
             self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
         self._codes: dict[tuple[int, int, bool], tuple[Shape, Function]] = {}
         self._packed: dict[tuple[int, ...], tuple[Array, Array]] = {}
+
+    @property
+    def looped(self) -> int:
+        """Bytes of an input in dot products, 0 for events, where a call has only a few ticks."""
+        binary = self.source.binary or self.element is None
+        return 0 if binary else self.element or 0
+
+    @cached_property
+    def reading(self) -> tuple[Array | None, Array | None, int]:
+        """How an input lies: elements in the order in which they are read, their places, the size.
+
+        Each is None if it is plain; other places have zeros.
+        """
+        type = self.source.op.values[0].type
+        laid = self.source.layout(np.arange(1, type.size + 1).reshape(1, 1, *type.shape))
+        (places,) = np.nonzero(laid.reshape(-1))
+        elements = laid.reshape(-1)[places] - 1
+        full = len(places) == laid.size
+        plain = np.array_equal(elements, np.arange(type.size))
+        return None if plain else elements, None if full else places, laid.size
 
     def start(self, samples: int, first_sample: int) -> State:
         """Return the initial potentials, or no state."""
@@ -70,10 +93,10 @@ class Gathered:
             shape = (len(x), ticks, arrangement.rows, arrangement.channels)
             sums = np.empty(shape, dtype=np.float32 if self.sums == 64 else np.int32)
             fields = {"end": ticks, "spikes": sums.ctypes.data}
-            self._call(x, ticks, active, fields, self._code(element, None, 4))
+            self._call(x, ticks, active, fields, self.code(element, None, 4))
             return [arrangement.outer(sums, 2)], state
         work = self.neurons.work(tick, ticks, state, potentials)
-        code = self._code(element, work.form, work.spikes.itemsize)
+        code = self.code(element, work.form, work.spikes.itemsize)
         placed = [self._placed(y, bits) for y, bits in zip(terms, work.form.terms, strict=True)]
         fields = work.fields() | {n: a.ctypes.data for n, a in zip(TERMS, placed, strict=False)}
         return work.results(self._call(x, ticks, active, fields, code))
@@ -133,39 +156,49 @@ class Gathered:
         code: tuple[Shape, Function],
     ) -> int:
         shape, function = code
-        weights, bias = self._weights(shape)
-        buffer = np.empty((ticks + 1) * shape.block, dtype=np.int32)
-        kept = [] if shape.dense else self._events(x, ticks, active)
-        fields = fields | {
-            "samples": len(x),
-            "ticks": ticks,
-            "inputs": x.ctypes.data,
-            "weights": weights.ctypes.data,
-            "bias": bias.ctypes.data,
-            "buffer": buffer.ctypes.data,
-            "scale": self.scale,
-            "zeros": ZEROS.ctypes.data,
-        }
-        fields |= {n: a.ctypes.data for n, a in zip(("indices", "starts"), kept, strict=False)}
-        arguments = _block(fields)
+        kept = self.kept(shape, x, ticks, active)
+        if not shape.dense:
+            rows = len(x) * ticks
+            self.listed()(rows, *(a.ctypes.data for a in (x, kept["indices"], kept["starts"])))
+        sizes = {"samples": len(x), "ticks": ticks, "scale": self.scale}
+        addresses = {name: array.ctypes.data for name, array in kept.items()}
+        arguments = arguments_of({**sizes, **addresses, **fields})
         return function(arguments.ctypes.data)
 
-    def _events(self, x: Array, ticks: int, active: int) -> list[Array]:
+    def kept(self, shape: Shape, x: Array, ticks: int, active: int) -> dict[str, Array]:
+        """Return the arrays of a call by the names of their addresses: inputs, weights, buffers."""
+        weights, bias = self._weights(shape)
+        found = {
+            "inputs": x,
+            "weights": weights,
+            "bias": bias,
+            "buffer": np.empty((ticks + 1) * shape.block, dtype=np.int32),
+            "zeros": ZEROS,
+        }
+        if not shape.dense:
+            window = self.source.window
+            units = window.size[0] * window.size[1] * window.groups
+            found["indices"] = np.empty(active + SLACK, dtype=np.int32)
+            found["starts"] = np.empty(len(x) * ticks * units + 1, dtype=np.int64)
+        return found
+
+    def listed(self, name: str = "events") -> Function:
+        """Return the function that lists events, or `called`: the same with a block of words."""
         window = self.source.window
-        units = window.size[0] * window.size[1] * window.groups
-        indices = np.empty(active + SLACK, dtype=np.int32)
-        starts = np.empty(len(x) * ticks * units + 1, dtype=np.int64)
 
         def emit(module: Any) -> None:
             Events(module, window, self.compiler.path)
+            if name == "called":
+                Called(module, "events")
 
         about = (window.size, window.groups, window.unit)
-        listed = self.compiler.function("events", about, emit)
-        listed(len(x) * ticks, x.ctypes.data, indices.ctypes.data, starts.ctypes.data)
-        return [indices, starts]
+        return self.compiler.function(name, about, emit)
 
-    def _code(self, element: int, form: Framed | None, out: int) -> tuple[Shape, Function]:
-        """Return the shape and the function of a call, made once."""
+    def code(self, element: int, form: Framed | None, out: int) -> tuple[Shape, Function]:
+        """Return the shape and the function of a call, made once.
+
+        `element` is the bytes of an input in dot products, 0 for events; `out` those of a result.
+        """
         # Of all that forms have, only these differ between the calls of one layer.
         state, traced = (form.bits // 8, form.traced) if form else (4, False)
         if (element, state, traced) not in self._codes:
@@ -221,10 +254,11 @@ class Scanned:
         x = np.ascontiguousarray(operands[0], dtype=self.kind)
         work = self.neurons.work(tick, ticks, state, potentials)
         fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": x.ctypes.data}
-        block = _block(fields)
-        return work.results(self._function(work.form, work.spikes.itemsize)(block.ctypes.data))
+        block = arguments_of(fields)
+        return work.results(self.code(work.form, work.spikes.itemsize)(block.ctypes.data))
 
-    def _function(self, form: Framed, out: int) -> Function:
+    def code(self, form: Framed, out: int) -> Function:
+        """Return the function of a call; `out` is the bytes of a spike."""
         arrangement, form = self.neurons.arrangement, evolve(form, wide=self.compiler.path.wide)
 
         def emit(module: Any) -> None:
