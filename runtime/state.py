@@ -86,7 +86,7 @@ def probes(module: Module, asked: Iterable[str]) -> Probes:
     values = {v.name: v for v in (*module.graph.inputs, *(r for op in ops for r in op.results))}
     potentials = {f"{op.result.name}.v": op for op in ops if op.kind == "neuron"}
     names = [asked] if isinstance(asked, str) else list(asked)
-    if names == ["all"] and "all" not in values:
+    if names == ["all"]:
         return Probes(values, potentials)
     for name in names:
         if name not in values and name not in potentials:

@@ -1,7 +1,8 @@
 """The rules of a valid module. All are checked, and all violations are collected, in this order.
 
 - The module's attribute `ticks`, if given, is a number of ticks.
-- Names: each value is made once; what is read, is made; the graph returns something.
+- Names: each value is made once, and is not what the potential of neurons is called (`NAME.v`);
+  what is read, is made; the graph returns something.
 - Types: no axis is empty; at `snn` and `int` trains start at tick 0; at `int` sums and spikes are
   integers (an encoder may read floats).
 - Weights: shape and element agree with the values, which lie in the element's range and are finite.
@@ -15,7 +16,7 @@
 Driver and tests call this around every pass; a reader of the module may rely on each rule.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from weakref import WeakSet
 
@@ -91,6 +92,8 @@ def _check_names(module: Module, found: Diagnostics) -> None:
                 help="rename one of the two",
             )
         made[value.name] = value
+    for op in graph.ops:
+        _check_potential(op, made, found)
     defined = set(graph.inputs) | {r for op in graph.ops for r in op.results}
     uses = [(v, op.loc) for op in graph.ops for v in op.values]
     for value, loc in [*uses, *((v, graph.loc) for v in graph.outputs)]:
@@ -107,6 +110,18 @@ def _check_names(module: Module, found: Diagnostics) -> None:
             f"graph @{graph.name} returns nothing",
             graph.loc,
             help="return at least one value",
+        )
+
+
+def _check_potential(op: Op, made: Mapping[str, Value], found: Diagnostics) -> None:
+    """What probes call the potential of neurons must not be another value's name."""
+    other = made.get(f"{op.result.name}.v") if op.kind == "neuron" else None
+    if other is not None and other not in op.results:
+        found.error(
+            "ambiguous-potential",
+            f"%{other.name} has the name by which the potential of %{op.result.name} is probed",
+            other.loc,
+            help="rename one of the two",
         )
 
 

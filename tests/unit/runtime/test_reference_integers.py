@@ -255,3 +255,12 @@ def test_an_unknown_probe_is_refused_with_the_nearest_name():
         program.run({"x": np.zeros((1, 1, 6), "u1")}, probe=("bakc",))
     assert "unknown-probe" == caught.value.code
     assert "back" in caught.value.diagnostics[0].help
+
+
+def test_every_value_can_be_asked_for_where_one_is_called_all():
+    build = Builder("net", "int")
+    x = build.input("x", "u1[2]~")
+    module = build.finish(build.op("neuron", x, name="all", threshold=1))
+    given = {"x": np.ones((1, 2, 2), np.uint8)}
+    trace = Reference().prepare(module).run(given, probe=("all",)).trace
+    assert ["x", "all", "all.v"] == list(trace)
