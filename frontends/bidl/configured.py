@@ -10,8 +10,6 @@ from snnc.frontends.bidl.config import read_config
 if TYPE_CHECKING:
     from snnc.frontends.bidl.frontend import Options
 
-SIDES = (("input_channels", "c0"), ("h", "h0"), ("w", "w0"))
-
 
 def configured(path: Path, options: "Options") -> tuple[Any, Any, dict[str, Any]]:
     """Return the network that a configuration describes, zeros of its input's shape, and the rest.
@@ -24,7 +22,7 @@ def configured(path: Path, options: "Options") -> tuple[Any, Any, dict[str, Any]
     """
     import torch
 
-    from snnc.frontends.bidl.backbones import backbone
+    from snnc.frontends.bidl.backbones import backbone, sample_shape
 
     config, place = read_config(path), at(str(path), 1)
     if not 0 <= options.slice_ < len(config.backbones):
@@ -35,15 +33,13 @@ def configured(path: Path, options: "Options") -> tuple[Any, Any, dict[str, Any]
         network = _of_file(options.backbone, {k: v for k, v in said.items() if k != "type"})
     else:
         network = backbone(**said)
-    shape = options.input_shape
+    shape: tuple[int, ...] | None = options.input_shape
     if not shape and config.shapes:
         shape = config.shapes[options.slice_]
+    shape = shape or sample_shape(network, said)
     if not shape:
-        found = [int(said[n]) for names in SIDES for n in names if n in said]
-        if len(found) != len(SIDES):
-            text = f"{path.name} does not say the shape of an input"
-            raise fail("bidl-config", text, place, help="give --input-shape 1,C,H,W")
-        shape = (1, *found)
+        text = f"{path.name} does not say the shape of an input"
+        raise fail("bidl-config", text, place, help="give --set input_shape=1,C,H,W")
     told: dict[str, Any] = {"unused": config.unused} if config.unused else {}
     told |= {"devices": config.devices} if config.devices else {}
     return network, torch.zeros(tuple(shape)), told

@@ -33,6 +33,16 @@ class Functions(Protocol):
         """Return relu, tanh, sigmoid of x, or x itself."""
 
 
+class Fused(Protocol):
+    """The chip's fused ops, which some networks fire and reset with."""
+
+    def fires(self, x: Any, theta: Any) -> Any:
+        """Return 1 where x > theta."""
+
+    def rest(self, x: Any, theta: Any, v_0: Any, alpha: Any = 1.0, beta: Any = 0.0) -> Any:
+        """Return alpha x + beta, or alpha v_0 + beta where a neuron is reset."""
+
+
 @frozen
 class Readout:
     """What a layer gives: spikes (`k` is None), or an activation of one of four values.
@@ -53,15 +63,29 @@ States = dict[str, Any]
 
 
 def lif(
-    o: Functions, x: Any, v: Any, p: Mapping[str, Any], norm: Norm | None, out: Readout
+    o: Functions,
+    x: Any,
+    v: Any,
+    p: Mapping[str, Any],
+    norm: Norm | None,
+    out: Readout,
+    fused: Fused | None = None,
 ) -> tuple[Any, Any]:
     """Return the output of a Lif layer and its potential, kept after reset and leak."""
     u = x + v
     u = norm(u) if norm else u
-    fired = o.fires(u, p["theta"])
-    rest = fired * p["v_0"] + (1.0 - fired) * u
+    theta = p["theta"]
+    if fused is not None and out.k is None:
+        kept = fused.rest(u, theta, p["v_0"], p["alpha"], p["beta"])
+        return fused.fires(u, theta), kept
+    if fused is not None:
+        # An analog layer does not say when it fires.
+        fired, rest = None, fused.rest(u, theta, p["v_0"])
+    else:
+        fired = o.fires(u, theta)
+        rest = fired * p["v_0"] + (1.0 - fired) * u
     kept = rest * p["alpha"] + p["beta"]
-    return out.of(o, fired, (u, u - p["theta"], rest, kept)), kept
+    return out.of(o, fired, (u, u - theta, rest, kept)), kept
 
 
 @frozen
@@ -123,6 +147,7 @@ def lif_plus(
     c: Switches,
     norm: Norm | None,
     out: Readout,
+    fused: Fused | None = None,
 ) -> tuple[Any, States]:
     """Return the output of a LifPlus layer and its states; `p` has `epsilon`, `tau_recip`, ..."""
     v, new = old["v"], dict(old)
@@ -137,8 +162,11 @@ def lif_plus(
     charge = (drive + inner) * p["tau_recip"]
     u = x + charge if extra is None else x + charge + extra
     u = norm(u) if norm else u
-    fired = o.fires(u, theta)
-    rest = fired * p["v_0"] + (1.0 - fired) * u
+    if fused is None:
+        fired = o.fires(u, theta)
+        rest = fired * p["v_0"] + (1.0 - fired) * u
+    else:
+        fired, rest = fused.fires(u, theta), fused.rest(u, theta, p["v_0"])
     _after_spikes(fired, new, p, c)
     if c.decay == 0:
         kept = rest * p["alpha"] + p["beta"]

@@ -29,6 +29,12 @@ class Options:
     backbone: str = option("", help="file.py:Class in place of the backbone of a configuration")
     slice_: int = option(0, help="which model slice of a configuration (model_0, model_1 ...)")
     input_shape: tuple[int, ...] = option((), help="input of a configuration's network: 1,C,H,W")
+    fit: bool = option(
+        False, help="neurons of BIDL fire and reset by the chip's fused ops (its FIT)"
+    )
+    multinet: bool = option(
+        False, help="addresses of states are looked up at run time (BIDL's MULTINET)"
+    )
 
 
 class Bidl:
@@ -67,7 +73,7 @@ class Bidl:
             SnncError: `sample-missing`, `sample-shape`, `training-mode`, `unsupported-function`,
                 `unsupported-network`, what states and the weights' file raise.
         """
-        from snnc.frontends.bidl.capture import argument_names, capture
+        from snnc.frontends.bidl.capture import Form, argument_names, capture
         from snnc.frontends.bidl.lower import lower
         from snnc.frontends.pytorch.samples import as_samples
         from snnc.frontends.pytorch.weights import load_weights
@@ -86,5 +92,6 @@ class Bidl:
             source = load_weights(source, Path(chosen.checkpoint))
         tensors = as_samples(sample, argument_names(source))
         name = chosen.name or type(source).__name__
-        made = lower(capture(source, tensors), name, chosen.seed)
+        form = Form(chosen.fit, chosen.multinet)
+        made = lower(capture(source, tensors, form), name, chosen.seed)
         return evolve(made, attrs={**made.attrs, **told})

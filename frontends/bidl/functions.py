@@ -7,6 +7,8 @@ float32, as in torch.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from snnc.diagnostics import fail
 from snnc.frontends.bidl.graph import Graph
 from snnc.ir.graph import Value
@@ -120,6 +122,8 @@ for _name, _kind in {
     "minimum.default": "minimum",
     "clamp_min.default": "maximum",
     "clamp_min.Tensor": "maximum",
+    "max.other": "maximum",
+    "min.other": "minimum",
 }.items():
     FUNCTIONS[_name] = _binary(_kind)
 
@@ -243,12 +247,20 @@ def avg_pool(
     return _pooled(g, "avg", x, size, stride, padding, **more)
 
 
-@lowers("adaptive_avg_pool2d.default")
-def adaptive(g: Graph, x: Value, size: Any) -> Value:
-    """The mean of all places, where one is left."""
-    if _ints(size, 2) != (1, 1):
-        raise refuse(g, f"an adaptive pool to {list(size)}", "pool to 1, or use AvgPool2d")
-    return g.call("mean", real(g, x), axis=(2, 3), keepdims=True)
+def _adaptive(axes: int) -> Function:
+    def lower(g: Graph, x: Value, size: Any) -> Value:
+        if set(_ints(size, axes)) != {1}:
+            raise refuse(g, f"an adaptive pool to {list(size)}", "pool to 1, or use AvgPool2d")
+        rank = len(x.type.shape)
+        over = tuple(range(rank - axes, rank))
+        made: Value = g.call("mean", real(g, x), axis=over, keepdims=True)
+        return made
+
+    return lower
+
+
+for _axes in (1, 2, 3):
+    FUNCTIONS[f"adaptive_avg_pool{_axes}d.default"] = _adaptive(_axes)
 
 
 @lowers("view.default", "reshape.default", "_unsafe_view.default")
@@ -322,6 +334,12 @@ def cut(
     return g.call("strided_slice", x, **cuts)
 
 
+@lowers("narrow.default")
+def narrow(g: Graph, x: Value, axis: int, start: int, length: int) -> Value:
+    """A range of an axis by its length."""
+    return cut(g, x, axis, start, start + length)
+
+
 @lowers("cat.default")
 def cat(g: Graph, parts: Sequence[Value], axis: int = 0) -> Value:
     """Operands in a row."""
@@ -349,16 +367,86 @@ def _reduced(kind: str) -> Function:
 FUNCTIONS["mean.dim"], FUNCTIONS["sum.dim_IntList"] = _reduced("mean"), _reduced("sum")
 
 
-def _drawn(g: Graph, x: Value, size: Sequence[int]) -> Value:
-    made: Value = g.call("lyn_random_data", x, shape=tuple(size), seed=g.seed, serial=g.draws)
+def _drawn(g: Graph, x: Value, size: Sequence[int], mode: int = 0) -> Value:
+    options = {"shape": tuple(size), "seed": g.seed, "serial": g.draws, "mode": mode}
+    made: Value = g.call("lyn_random_data", x, **options)
     g.draws += 1
     return made
 
 
 @lowers("snnc_step.rand.default")
-def rand(g: Graph, x: Value, size: Sequence[int]) -> Value:
+def rand(g: Graph, x: Value, size: Sequence[int], mode: int) -> Value:
     """Draws at every step."""
-    return _drawn(g, x, size)
+    return _drawn(g, x, size, mode)
+
+
+@lowers("snnc_step.cut.default")
+def cut_here(g: Graph, x: Value, name: str) -> Value:
+    """The same value, by a name at which the graph can be cut."""
+    return g.op("lynxi.reshape", x, name=name, newshape=x.type.shape)
+
+
+@lowers("custom.cmpandfire.default", "custom.cmpandfire.Scalar")
+def fire(g: Graph, x: Value, theta: Any) -> Value:
+    """The chip's comparison."""
+    return g.call("cmpandfire", real(g, x), theta=_number(g, theta))
+
+
+_RESET = ("default", "leak", "Scalar")
+
+
+@lowers(*(f"custom.resetwithdecay.{form}" for form in _RESET))
+def reset(g: Graph, x: Value, *numbers: Any) -> Value:
+    """The chip's reset and leak."""
+    names = ("theta", "v_0", "alpha", "beta")
+    held = {name: _number(g, n) for name, n in zip(names, numbers, strict=True)}
+    return g.call("resetwithdecay", real(g, x), **held)
+
+
+def _number(g: Graph, number: Any) -> float:
+    """Return the one number that a fused op takes."""
+    array = g.held(number) if isinstance(number, Value) else np.asarray(number, np.float32)
+    if array is None or array.size != 1:
+        raise refuse(
+            g,
+            "a fused op of the chip with numbers per channel",
+            "use soma_params = 'all_share', or leave fit out",
+        )
+    return float(str(np.float32(array.reshape(()))))
+
+
+def _like(fill: float) -> Function:
+    def lower(g: Graph, x: Value, **_: Any) -> Value:
+        return g.image(np.full(x.type.shape, fill, np.float32))
+
+    return lower
+
+
+FUNCTIONS["zeros_like.default"], FUNCTIONS["ones_like.default"] = _like(0.0), _like(1.0)
+
+
+@lowers("full_like.default")
+def full_like(g: Graph, x: Value, fill: float, **_: Any) -> Value:
+    """A constant of the shape of x."""
+    return g.image(np.full(x.type.shape, fill, np.float32))
+
+
+@lowers("full.default")
+def full(g: Graph, size: Sequence[int], fill: float, **_: Any) -> Value:
+    """A constant of a shape."""
+    return g.image(np.full(tuple(size), fill, np.float32))
+
+
+@lowers("zeros.default")
+def zeros(g: Graph, size: Sequence[int], **_: Any) -> Value:
+    """Zeros of a shape."""
+    return full(g, size, 0.0)
+
+
+@lowers("ones.default")
+def ones(g: Graph, size: Sequence[int], **_: Any) -> Value:
+    """Ones of a shape."""
+    return full(g, size, 1.0)
 
 
 @lowers("bernoulli.default")

@@ -1,216 +1,291 @@
-"""Layers of BIDL for one time step, written anew: Lif, LifPlus, and both behind a synapse.
+"""Layers of BIDL, written anew: neurons behind a synapse, and what joins steps to one result.
 
-A layer keeps its states itself, so that a network can be trained step by step (`reset` before each
-sample); while a network is captured, states are loaded and saved by flags, which are the layer's
-path and the state's name. Noise belongs to training and is not added here.
+Classes, their arguments and the names of their parameters are those of BIDL. A layer takes one step
+at a time; with `use_inner_loop` it takes all steps, one after the other in rows of (steps x lanes),
+begins anew with every call, and keeps nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from snnc.diagnostics import fail, nearest
+from snnc.diagnostics import fail
 from snnc.frontends.bidl import state
-from snnc.frontends.bidl.equations import Readout, lif, lif_plus, switches
+from snnc.frontends.bidl.neurons import Lif, LifPlus, Soma, chosen, shared_shape
 
-SOMA = ("all_share", "channel_share")
-LIF = {"alpha": 0.3, "beta": 0.0, "theta": 0.5, "v_0": 0.0}
-PLUS = ("epsilon", "v_g", "tau_recip", "epsilon_r", "v_rr", "v_ar", "q_r", "b", "epsilon_w")
-PLUS_MORE = ("v_theta", "delta_t", "v_c", "a", "v_w", "v_leak")
+RELU, TANH = (0, "relu"), (0, "tanh")
 
 
-class Torch:
-    """The functions of equations over tensors."""
+class Population(nn.Module):  # type: ignore[misc]
+    """A layer with neurons, which are its part `lif` or `lifplus`."""
 
-    def fires(self, x: Any, theta: Any) -> Any:
-        """Return 1 where x - theta > 0."""
-        return self.over(x - theta)
-
-    def over(self, x: Any) -> Any:
-        """Return 1 where x > 0."""
-        return torch.gt(x, 0.0).to(x.dtype)
-
-    def exp(self, x: Any) -> Any:
-        """Return e^x."""
-        return torch.exp(x)
-
-    def act(self, name: str | None, x: Any) -> Any:
-        """Return an activation of x by its name."""
-        return x if name is None else getattr(torch, name)(x)
-
-
-def chosen(name: str, value: str, choices: tuple[str, ...]) -> str:
-    """Return a word of a configuration.
-
-    Raises:
-        SnncError: `bidl-option`.
-    """
-    if value not in choices:
-        text = f"{name} = {value!r} is not one of {', '.join(choices)}"
-        raise fail("bidl-option", text, help=nearest(str(value), choices))
-    return value
-
-
-class Soma(nn.Module):  # type: ignore[misc]
-    """Neurons with states: what Lif and LifPlus share."""
-
-    def __init__(self, channels: int, rank: int, mode: str, soma_params: str, norm: bool) -> None:
+    def __init__(self, use_inner_loop: bool, it_batch: int) -> None:
         super().__init__()
-        chosen("soma_params", soma_params, SOMA)
-        self.mode = chosen("cmode", mode, ("spike", "analog"))
-        share = soma_params == "all_share"
-        self.shape = () if share else (1, channels, *[1] * (rank - 2))
-        kind = nn.BatchNorm2d if rank == 4 else nn.BatchNorm1d
-        self.norm = kind(channels) if norm else None
-        self.path, self.held = "", {}  # type: ignore[var-annotated]
+        self.use_inner_loop, self.b = use_inner_loop, it_batch
 
-    def number(self, value: float | None) -> Any:
-        """Return a parameter of the neurons; without a value it is drawn, and then trained."""
-        full = torch.rand(self.shape) if value is None else torch.full(self.shape, value)
-        return nn.Parameter(full, requires_grad=False)
+    @property
+    def soma(self) -> Soma:
+        """The neurons."""
+        made: Soma = self.lif if hasattr(self, "lif") else self.lifplus
+        return made
 
-    def reset(self) -> None:
-        """Forget the states: a new sample begins."""
-        self.held = {}
-
-    def load(self, name: str, like: Any, fill: float) -> Any:
-        """Return a state before the step; `fill` everywhere at first."""
-        if state.capturing():
-            ones = {"init_one_use_data": like} if fill else {"init_zero_use_data": like}
-            return state.load(like, self._flag(name), **ones)
-        return self.held.get(name, torch.full_like(like, fill))
-
-    def save(self, name: str, value: Any) -> None:
-        """Keep a state for the next step."""
-        if state.capturing():
-            state.save(value, self._flag(name))
-        else:
-            self.held[name] = value
-
-    def _flag(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
-
-
-class Lif(Soma):
-    """Leaky neurons that are reset, then decay; `memb` says what an analog layer gives."""
-
-    def __init__(
-        self,
-        channels: int = 1,
-        rank: int = 4,
-        mode: str = "spike",
-        soma_params: str = "all_share",
-        norm: bool = False,
-        memb: tuple[int, str | None] = (0, "relu"),
-        **numbers: float,
-    ) -> None:
-        super().__init__(channels, rank, mode, soma_params, norm)
-        for name, value in {**LIF, **numbers}.items():
-            setattr(self, name, self.number(value))
-        self.out = Readout(*memb) if mode == "analog" else Readout()
-
-    def forward(self, x: Any) -> Any:
-        """Return spikes, or the activation of an analog layer."""
-        p = {name: getattr(self, name) for name in LIF}
-        out, kept = lif(Torch(), x, self.load("v", x, 0.0), p, self.norm, self.out)
-        self.save("v", kept)
-        return out
-
-
-class LifPlus(Soma):
-    """Neurons whose parts are chosen by six switches, as `neuron_config` lists them."""
-
-    def __init__(
-        self,
-        channels: int = 1,
-        rank: int = 4,
-        mode: str = "analog",
-        soma_params: str = "all_share",
-        norm: bool = False,
-        memb: tuple[int, str | None] = (0, "tanh"),
-        neuron_config: tuple[Any, ...] = (1, False, 0, 0, 0, 0),
-        **numbers: float,
-    ) -> None:
-        super().__init__(channels, rank, mode, soma_params, norm)
-        self.config = switches(neuron_config)
-        self.names = (*LIF, *PLUS, *PLUS_MORE)
-        for name in self.names:
-            setattr(self, name, self.number(numbers.get(name, LIF.get(name))))
-        self.out = Readout(*memb) if mode == "analog" else Readout()
-
-    def forward(self, x: Any) -> Any:
-        """Return spikes, or the activation of an analog layer."""
-        p: Mapping[str, Any] = {name: getattr(self, name) for name in self.names}
-        old = {n: self.load(n, x, fill) for n, fill in self.config.states.items()}
-        out, new = lif_plus(Torch(), x, old, p, self.config, self.norm, self.out)
-        for name in old:
-            self.save(name, new[name])
-        return out
-
-
-def neurons(neuron: str, channels: int, rank: int, norm: bool, **options: Any) -> Soma:
-    """Return the neurons that a configuration names: `lif` or `lifplus`."""
-    config = options.pop("neuron_config", None)
-    if chosen("neuron", neuron.lower(), ("lif", "lifplus")) == "lif":
-        return Lif(channels, rank, norm=norm, **options)
-    given: dict[str, Any] = {} if config is None else {"neuron_config": tuple(config)}
-    return LifPlus(channels, rank, norm=norm, **given, **options)
-
-
-class Conv2dLif(nn.Module):  # type: ignore[misc]
-    """A convolution and neurons; `mp` halves the map, the norm acts on input plus potential."""
-
-    def __init__(
-        self,
-        ci: int,
-        co: int,
-        k: int,
-        stride: int = 1,
-        padding: int = 0,
-        mp: bool = False,
-        neuron: str = "lif",
-        norm_state: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(ci, co, k, stride=stride, padding=padding)
-        self.pool = nn.MaxPool2d(2, 2) if mp else nn.Identity()
-        self.norm = nn.Identity() if norm_state else nn.BatchNorm2d(co)
-        self.lif = neurons(neuron, co, 4, norm_state, **options)
+    def current(self, x: Any) -> Any:
+        """Return what reaches the neurons."""
+        return x
 
     def forward(self, x: Any) -> Any:
         """Return what the neurons give."""
-        return self.lif(self.norm(self.pool(self.conv(x))))
+        current = self.current(x)
+        return self.soma.over_steps(current, self.b) if self.use_inner_loop else self.soma(current)
+
+    def reset(self, x: Any = None) -> None:
+        """Forget the states: a new sample begins."""
+        self.soma.reset(x)
 
 
-class FcLif(nn.Module):  # type: ignore[misc]
+def _normed(channels: int, rank: int) -> Any:
+    return nn.BatchNorm2d(channels) if rank == 4 else nn.BatchNorm1d(channels)
+
+
+class Lif1d(Population):
+    """Neurons without a synapse behind (lanes, channels); `norm_state` counts channels, or is 0."""
+
+    rank = 2
+
+    def __init__(
+        self,
+        norm_state: int = 0,
+        mode: str = "spike",
+        memb_mode: Sequence[Any] = RELU,
+        soma_params: str = "all_share",
+        noise: float = 0.0,
+        hidden_channel: int | None = None,
+        spike_func: Any = None,
+        use_inner_loop: bool = False,
+        it_batch: int = 1,
+    ) -> None:
+        super().__init__(use_inner_loop, it_batch)
+        channels = hidden_channel or int(norm_state)
+        norm = _normed(channels, self.rank) if norm_state else None
+        numbers = shared_shape(soma_params, channels, self.rank)
+        self.lif = Lif(norm, mode, memb_mode, numbers, noise, spike_func)
+
+
+class Lif2d(Lif1d):
+    """Neurons without a synapse behind (lanes, channels, height, width)."""
+
+    rank = 4
+
+
+class LifPlus1d(LifPlus):
+    """LifPlus without a synapse behind (lanes, channels)."""
+
+    rank = 2
+
+    def __init__(
+        self,
+        norm_state: int = 0,
+        mode: str = "spike",
+        memb_mode: Sequence[Any] = TANH,
+        soma_params: Any = None,
+        **switches: Any,
+    ) -> None:
+        norm = _normed(int(norm_state), self.rank) if norm_state else None
+        given = (
+            shared_shape(soma_params, int(norm_state), self.rank)
+            if isinstance(soma_params, str)
+            else soma_params
+        )
+        super().__init__(norm, mode, memb_mode, given, **switches)
+
+
+class LifPlus2d(LifPlus1d):
+    """LifPlus without a synapse behind (lanes, channels, height, width)."""
+
+    rank = 4
+
+
+def _single(feed_back: bool) -> None:
+    if feed_back:
+        raise fail("bidl-option", "feed_back = True", help="leave it out; BIDL refuses it as well")
+
+
+class Conv2dLif(Population):
+    """A convolution and neurons; `mp` halves the map before them.
+
+    The norm acts on input plus potential, or with `norm_state=False` on the input.
+    """
+
+    def __init__(
+        self,
+        input_channel: int,
+        hidden_channel: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        feed_back: bool = False,
+        norm_state: bool = True,
+        mode: str = "spike",
+        memb_mode: Sequence[Any] = RELU,
+        soma_params: str = "all_share",
+        noise: float = 0.0,
+        mp: bool = False,
+        spike_func: Any = None,
+        use_inner_loop: bool = False,
+        it_batch: int = 1,
+    ) -> None:
+        super().__init__(use_inner_loop, it_batch)
+        _single(feed_back)
+        shape = (input_channel, hidden_channel, kernel_size, stride, padding, dilation, groups)
+        self.p0 = nn.Conv2d(*shape)
+        self.pool = nn.MaxPool2d(2, 2) if mp else nn.Identity()
+        self.norm = nn.Identity() if norm_state else nn.BatchNorm2d(hidden_channel)
+        norm = nn.BatchNorm2d(hidden_channel) if norm_state else None
+        numbers = shared_shape(soma_params, hidden_channel, 4)
+        self.lif = Lif(norm, mode, memb_mode, numbers, noise, spike_func)
+
+    def current(self, x: Any) -> Any:
+        """Return the convolution, pooled and normed as far as it is."""
+        return self.norm(self.pool(self.p0(x)))
+
+
+class FcLif(Population):
     """A linear layer and neurons."""
 
     def __init__(
-        self, ci: int, co: int, neuron: str = "lif", norm_state: bool = True, **options: Any
+        self,
+        input_channel: int,
+        hidden_channel: int,
+        feed_back: bool = False,
+        norm_state: bool = True,
+        mode: str = "spike",
+        memb_mode: Sequence[Any] = RELU,
+        soma_params: str = "all_share",
+        noise: float = 0.0,
+        spike_func: Any = None,
+        use_inner_loop: bool = False,
+        it_batch: int = 1,
     ) -> None:
+        super().__init__(use_inner_loop, it_batch)
+        _single(feed_back)
+        self.p0 = nn.Linear(input_channel, hidden_channel)
+        norm = nn.BatchNorm1d(hidden_channel) if norm_state else None
+        numbers = shared_shape(soma_params, hidden_channel, 2)
+        self.lif = Lif(norm, mode, memb_mode, numbers, noise, spike_func)
+
+    def current(self, x: Any) -> Any:
+        """Return the products."""
+        return self.p0(x)
+
+
+class _Plus(Population):
+    """A synapse `p0` and LifPlus neurons."""
+
+    def __init__(
+        self,
+        synapse: Any,
+        channels: int,
+        rank: int,
+        feed_back: bool = False,
+        norm_state: bool = True,
+        mode: str = "spike",
+        memb_mode: Sequence[Any] = TANH,
+        soma_params: str = "all_share",
+        use_inner_loop: bool = False,
+        it_batch: int = 1,
+        **switches: Any,
+    ) -> None:
+        super().__init__(use_inner_loop, it_batch)
+        _single(feed_back)
+        self.p0 = synapse
+        norm = _normed(channels, rank) if norm_state else None
+        numbers = shared_shape(soma_params, channels, rank)
+        self.lifplus = LifPlus(norm, mode, memb_mode, numbers, **switches)
+
+    def current(self, x: Any) -> Any:
+        """Return the products of the synapse."""
+        return self.p0(x)
+
+
+class Conv2dLifPlus(_Plus):
+    """A convolution and LifPlus neurons; `options` are those of `_Plus` and LifPlus."""
+
+    def __init__(
+        self,
+        input_channel: int,
+        hidden_channel: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        **options: Any,
+    ) -> None:
+        shape = (input_channel, hidden_channel, kernel_size, stride, padding, dilation, groups)
+        super().__init__(nn.Conv2d(*shape), hidden_channel, 4, **options)
+
+
+class FcLifPlus(_Plus):
+    """A linear layer and LifPlus neurons; `options` are those of `_Plus` and LifPlus."""
+
+    def __init__(self, input_channel: int, hidden_channel: int, **options: Any) -> None:
+        super().__init__(nn.Linear(input_channel, hidden_channel), hidden_channel, 2, **options)
+
+
+class TimeDistributed(nn.Module):  # type: ignore[misc]
+    """A module that is applied to every row; rows are (steps x lanes)."""
+
+    def __init__(self, module: Any) -> None:
         super().__init__()
-        self.fc = nn.Linear(ci, co)
-        self.norm = nn.Identity() if norm_state else nn.BatchNorm1d(co)
-        self.lif = neurons(neuron, co, 2, norm_state, **options)
+        self.module = module
 
     def forward(self, x: Any) -> Any:
-        """Return what the neurons give."""
-        return self.lif(self.norm(self.fc(x)))
+        """Return what the module gives."""
+        return self.module(x)
 
 
-class TempAdd(Soma):
-    """The mean over time of what a head gives: each step adds its part."""
+class Aggregation(nn.Module):  # type: ignore[misc]
+    """All steps along an axis as one: their mean, their sum, or the step `idx`, which keeps it."""
+
+    def __init__(self, mode: str = "mean", dim: int = 1, idx: int = -1) -> None:
+        super().__init__()
+        self.mode = chosen("amode", mode, ("mean", "sum", "pick"))
+        self.dim, self.idx = dim, idx
+
+    def forward(self, x: Any) -> Any:
+        """Return the one result."""
+        if self.mode == "pick":
+            at = self.idx % x.size(self.dim)
+            return x.narrow(self.dim, at, 1)
+        return torch.mean(x, dim=self.dim) if self.mode == "mean" else torch.sum(x, dim=self.dim)
+
+
+class TempAdd(nn.Module):  # type: ignore[misc]
+    """The mean over time of what a head gives: each step adds its part to the state `tempAdd`."""
 
     def __init__(self, timestep: int) -> None:
-        super().__init__(1, 2, "spike", "all_share", False)
-        self.timestep = timestep
+        super().__init__()
+        self.timestep, self.held = timestep, None
 
     def forward(self, x: Any) -> Any:
         """Return the sum so far; after the last step it is the mean."""
         x = x.unsqueeze(2).unsqueeze(3)
-        total = self.load("tempAdd", x, 0.0) + x / self.timestep
-        self.save("tempAdd", total)
-        return total.squeeze(-1).squeeze(-1)
+        shared = state.shared()
+        if state.capturing():
+            before = state.load(x, "tempAdd", uselookup=shared, init_zero_use_data=x)
+        else:
+            before = torch.zeros_like(x) if self.held is None else self.held
+        total = before + x / self.timestep
+        if state.capturing():
+            state.save(total, "tempAdd", uselookup=shared)
+        else:
+            self.held = total
+        return total.clone().squeeze(-1).squeeze(-1)
+
+    def reset(self) -> None:
+        """Forget the sum: a new sample begins."""
+        self.held = None

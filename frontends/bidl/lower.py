@@ -5,6 +5,7 @@ show: `1 - f` is two casts of 1, a product and a difference; a sum multiplies it
 1; a state is reshaped before its load and before its save, and cast behind the load.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from snnc.diagnostics import Location, fail, named
@@ -34,6 +35,7 @@ class _Lowering:
         self.signature = captured.program.graph_signature
         self.graph = Graph(name, seed)
         self.env: dict[Any, Any] = {}
+        self.kept = self._states()
 
     def module(self) -> Module:
         """Return the graph."""
@@ -45,26 +47,61 @@ class _Lowering:
                 self.env[node] = self._call(node)
         return self._end(nodes[-1])
 
+    def _states(self) -> dict[str, str]:
+        """Return what is saved by the buffer that holds it; a state that nothing reads is none.
+
+        Raises:
+            SnncError: `state-type`.
+        """
+        sig = self.signature
+        saved = {target: name for name, target in sig.buffers_to_mutate.items()}
+        read = {
+            sig.inputs_to_buffers[n.name]
+            for n in self.program.graph.nodes
+            if n.op == "placeholder" and n.name in sig.inputs_to_buffers and n.users
+        }
+        for target in saved:
+            dtype = str(self._tensor(target).dtype).removeprefix("torch.")
+            if target in read and dtype != "float32":
+                raise fail(
+                    "state-type",
+                    f"state {self._flag(target)!r} is kept as {dtype}",
+                    named(target.removeprefix("network.")),
+                    help="keep numbers in float32, and compare where they are read",
+                )
+        return {target: name for target, name in saved.items() if target in read}
+
     def _inputs(self, nodes: list[Any]) -> None:
         sig, graph = self.signature, self.graph
         users = set(sig.user_inputs)
-        changed = set(sig.buffers_to_mutate.values())
         count = 0
         for node in nodes:
             if node.name in users:
-                shape = tuple(int(n) for n in node.meta["val"].shape)
-                label = self.captured.names[count]
-                given = graph.input(label, train(F32, *shape[1:]), named(label))
-                self.env[node] = graph.op("data", given, name=f"data_{count}", dtype="float32")
+                self.env[node] = self._data(node, count)
                 count += 1
                 continue
             target = sig.inputs_to_parameters.get(node.name) or sig.inputs_to_buffers.get(node.name)
             target = target or sig.inputs_to_lifted_tensor_constants[node.name]
             graph.loc = named(target.removeprefix("network."))
-            if target in changed:
-                self.env[node] = graph.load(self._flag(target), self._initial(target))
+            if target in self.kept:
+                flag = self._flag(target)
+                self.env[node] = graph.load(flag, self._initial(target), self._place(flag))
             else:
                 self.env[node] = _Tensor(target.removeprefix("network."), self._tensor(target))
+
+    def _data(self, node: Any, number: int) -> Any:
+        """Return an input of forward; its axis of one lane is not the program's."""
+        shape = [int(n) for n in node.meta["val"].shape]
+        lane, label = self.captured.lane, self.captured.names[number]
+        inner = shape[:lane] + shape[lane + 1 :]
+        while lane and shape[lane - 1] == 1:
+            lane -= 1
+        given = self.graph.input(label, train(F32, *inner), named(label))
+        options: dict[str, Any] = {"dtype": "float32", "axis": lane}
+        return self.graph.op("data", given, name=f"data_{number}", **options)
+
+    def _place(self, flag: str) -> Mapping[str, int]:
+        return self.captured.places.get(flag, {})
 
     def _flag(self, target: str) -> str:
         return self.captured.flags.get(target, target.removeprefix("network."))
@@ -115,12 +152,10 @@ class _Lowering:
     def _end(self, node: Any) -> Module:
         sig, graph = self.signature, self.graph
         by_name = {n.name: n for n in self.program.graph.nodes}
-        saved: dict[str, Any] = {
-            self._flag(t): by_name[n] for n, t in sig.buffers_to_mutate.items()
-        }
-        for flag, made in saved.items():
+        for target, made in self.kept.items():
+            flag = self._flag(target)
             graph.loc = named(flag)
-            graph.save(flag, graph.floats(self._value(made)))
+            graph.save(flag, graph.floats(self._value(by_name[made])), self._place(flag))
         outputs = []
         for number, name in enumerate(sig.user_outputs):
             value = self._value(by_name[name])
@@ -129,11 +164,23 @@ class _Lowering:
                 raise fail("untimed-value", f"output {name} is a constant", Location())
             label = "out" if len(sig.user_outputs) == 1 else f"out{number}"
             options = {"element": "u1" if bit else value.type.element.name}
-            shape = value.type.shape[1:]
+            shape = self._result_shape(value)
             outputs.append(
                 graph.emit("result", [value], {**options, "shape": shape}, names=[label]).result
             )
         return graph.finish(*outputs)
+
+    def _result_shape(self, value: Any) -> tuple[int, ...]:
+        """Return the shape of an output without its axis of one lane."""
+        shape = value.type.shape
+        if shape[:1] != (1,):
+            raise fail(
+                "sample-shape",
+                f"an output is {list(shape)}, its first axis does not count one lane",
+                self.graph.loc,
+                help="return results as (lanes, ...)",
+            )
+        return tuple(shape[1:])
 
 
 class _Tensor:

@@ -1,8 +1,9 @@
 """States of a module that is one time step: kept beside it while it is captured.
 
 A module keeps its state in one of these ways, and each becomes a buffer that forward changes:
-a wrapper with `get` and `set` (the tutorial's), `load` and `save` by a flag (BIDL's), or a buffer
-of its own that forward assigns. A state is loaded once and saved once in a step.
+a wrapper with `get` and `set` (the tutorial's), `load` and `save` by a flag (BIDL's), a buffer of
+its own that forward assigns, or a plain attribute (`attributes.py`). A state is loaded once and
+saved once in a step.
 
 Functions of the vendor's that a file does not import (`rand`, `load`, `save`, `load_kernel`,
 `save_kernel`) are put into its names while it is captured.
@@ -33,15 +34,18 @@ def store_class() -> Any:
             super().__init__()
             self.flags: dict[str, str] = {}
             self.plain: dict[str, str] = {}
+            self.places: dict[str, dict[str, int]] = {}
+            self.fit, self.multinet = False, False
             self.initial: dict[str, Any] = {}
             self.pending: dict[str, Any] = {}
             self.loaded: list[str] = []
 
-        def load(self, flag: str, initial: Any) -> Any:
+        def load(self, flag: str, initial: Any, place: Mapping[str, int] | None = None) -> Any:
             """Return a state as it was before the step; `initial` is its value after a reset."""
             if flag in self.loaded:
-                raise _fault("state-twice", f"state {flag!r} is loaded twice in one step")
+                raise fault("state-twice", f"state {flag!r} is loaded twice in one step")
             self.loaded.append(flag)
+            self.places[flag] = dict(place or {})
             names = {known: name for name, known in self.flags.items()}
             if flag not in names:
                 names[flag] = f"s{len(self.flags)}"
@@ -50,24 +54,29 @@ def store_class() -> Any:
                 self.initial[names[flag]] = initial.detach().clone()
             return getattr(self, names[flag]).clone()
 
-        def save(self, flag: str, value: Any) -> None:
+        def save(self, flag: str, value: Any, place: Mapping[str, int] | None = None) -> None:
             """Keep a value for the next step."""
             if flag in self.pending:
-                raise _fault("state-twice", f"state {flag!r} is saved twice in one step")
+                raise fault("state-twice", f"state {flag!r} is saved twice in one step")
             self.pending[flag] = value
+            before = self.places.get(flag, dict(place or {}))
+            odd = [n for n, held in before.items() if (place or {}).get(n, 0) != held]
+            if odd:
+                text = f"load and save of state {flag!r} differ in {', '.join(odd)}"
+                raise fault("state-place", text)
 
         def finish(self) -> None:
             """Make what was saved the state, after checking that everything is a pair."""
             for flag in [*self.loaded, *self.pending]:
                 if flag not in self.pending:
-                    raise _fault("state-unsaved", f"state {flag!r} is loaded and never saved")
+                    raise fault("state-unsaved", f"state {flag!r} is loaded and never saved")
                 if flag not in self.loaded:
-                    raise _fault("state-unloaded", f"state {flag!r} is saved and never loaded")
+                    raise fault("state-unloaded", f"state {flag!r} is saved and never loaded")
             names = {known: name for name, known in self.flags.items()}
             for flag, value in self.pending.items():
                 old = getattr(self, names[flag])
                 if old.shape != value.shape or old.dtype != value.dtype:
-                    raise _fault(
+                    raise fault(
                         "state-shape",
                         f"state {flag!r} is loaded as {old.dtype} {list(old.shape)} and saved as "
                         f"{value.dtype} {list(value.shape)}",
@@ -78,7 +87,8 @@ def store_class() -> Any:
     return Store
 
 
-def _fault(code: str, message: str) -> SnncError:
+def fault(code: str, message: str) -> SnncError:
+    """Return the error for a state that is not loaded and saved once each, as one thing."""
     return fail(
         code,
         message,
@@ -129,19 +139,72 @@ def _active() -> Any:
 
 def plain_flag(flag: str, known: Mapping[str, str]) -> str:
     """Return a flag without what differs from run to run: `v<uuid>` becomes `v.0`."""
-    held = _UUID.sub("", flag).strip("._-")
-    return f"{held or 'state'}.{len(known)}" if held != flag else flag
+    held, number = _UUID.sub("", flag).strip("._-"), len(known)
+    if held == flag:
+        return flag
+    while f"{held or 'state'}.{number}" in {*known, *known.values()}:
+        number += 1
+    return f"{held or 'state'}.{number}"
+
+
+def fitting() -> bool:
+    """Whether neurons are captured with the chip's fused ops."""
+    return bool(_ACTIVE) and bool(_ACTIVE[-1].fit)
+
+
+def shared() -> bool:
+    """Whether states are captured with addresses that are looked up at run time (MULTINET)."""
+    return bool(_ACTIVE) and bool(_ACTIVE[-1].multinet)
+
+
+def cut(x: Any, name: str) -> Any:
+    """Return x; while a network is captured, a slice of it ends here and x gets the name."""
+    import torch
+
+    if not _ACTIVE:
+        return x
+    declare_ops()
+    return torch.ops.snnc_step.cut(x, name)
+
+
+def _place(flag: str, **said: Any) -> dict[str, int]:
+    """Return where a state lies, as `load` or `save` says it.
+
+    Raises:
+        SnncError: `state-place` for what has no meaning that is described.
+    """
+    place = {name: int(value or 0) for name, value in said.items()}
+    if place["mode"] not in MODES:
+        text = f"state {flag!r} has mode {place['mode']}"
+        raise fail("state-place", text, help="modes are 0 (chosen), 1 (on the chip), 2 (in DDR)")
+    if place["offset"] or place["step"]:
+        text = f"state {flag!r} is read in part: offset {place['offset']}, step {place['step']}"
+        raise fail("state-place", text, help="load and save whole states")
+    return place
+
+
+MODES = (0, 1, 2)
 
 
 def load(
     data: Any,
     flag: str,
-    *_: Any,
+    is_init: Any = True,
+    shape: Any = (),
+    dtype: str = "float32",
+    offset: int = 0,
+    step: int = 0,
+    uselookup: Any = False,
+    mode: Any = 0,
+    group_id: int = 0,
     init_zero_use_data: Any = None,
     init_one_use_data: Any = None,
-    **__: Any,
 ) -> Any:
-    """Return the state of a flag; `data`, or zeros or ones like a value, is its first value."""
+    """Return the state of a flag; `data`, or zeros or ones like a value, is its first value.
+
+    Raises:
+        SnncError: `state-place`, `state-image` for a state without a first value.
+    """
     import torch
 
     store = _active()
@@ -150,42 +213,88 @@ def load(
         initial = torch.zeros_like(init_zero_use_data)
     if init_one_use_data is not None:
         initial = torch.ones_like(init_one_use_data)
+    if not is_init or not hasattr(initial, "shape"):
+        raise fail(
+            "state-image",
+            f"state {flag!r} is loaded without a first value (is_init = {bool(is_init)}, "
+            f"shape = {list(shape)}, dtype = {dtype!r})",
+            help="give the value after a reset, or init_zero_use_data with a value of the shape",
+        )
     if flag not in store.plain:
         store.plain[flag] = plain_flag(flag, store.plain)
-    return store.load(store.plain[flag], initial)
+    place = _place(
+        flag, offset=offset, step=step, uselookup=uselookup, mode=mode, group_id=group_id
+    )
+    return store.load(store.plain[flag], initial, place)
 
 
-def save(data: Any, flag: str, *_: Any, **__: Any) -> Any:
-    """Keep a value as the state of a flag; return it."""
+def save(
+    data: Any,
+    flag: str,
+    offset: int = 0,
+    step: int = 0,
+    isOutput: Any = False,
+    uselookup: Any = False,
+    mode: Any = 0,
+    group_id: int = 0,
+) -> Any:
+    """Keep a value as the state of a flag; return it.
+
+    Raises:
+        SnncError: `state-place`.
+    """
     store = _active()
-    store.save(store.plain.get(flag, flag), data)
+    if isOutput:
+        text = f"state {flag!r} is saved as an output"
+        raise fail("state-place", text, help="return the value from forward, and save it as well")
+    place = _place(
+        flag, offset=offset, step=step, uselookup=uselookup, mode=mode, group_id=group_id
+    )
+    store.save(store.plain.get(flag, flag), data, place)
     return data
 
 
-def rand(x: Any, size: Any, *_: Any, **__: Any) -> Any:
-    """Return float16 draws in [0, 1) of a size; x gives no value."""
+RANDOM_MODES = {"HW_RANDOM": 0, "FOLLOW_SEED": 1, 0: 0, 1: 1}
+
+
+def rand(x: Any, size: Any, uInitValue: int = 0, mode: Any = 0) -> Any:
+    """Return float16 draws in [0, 1) of a size; x gives no value.
+
+    The vendor's function takes no notice of `uInitValue` either.
+
+    Raises:
+        SnncError: `random-mode`.
+    """
     import torch
 
-    declare_rand()
-    return torch.ops.snnc_step.rand(x, [int(n) for n in size])
+    if mode not in RANDOM_MODES:
+        known = ", ".join(map(str, RANDOM_MODES))
+        raise fail("random-mode", f"rand is called with mode = {mode!r}", help=f"give {known}")
+    declare_ops()
+    return torch.ops.snnc_step.rand(x, [int(n) for n in size], RANDOM_MODES[mode])
 
 
 @cache
-def declare_rand() -> Any:
-    """Declare the op that draws, once per process; return the library that keeps it."""
+def declare_ops() -> Any:
+    """Declare the ops that draw and that end a slice, once per process; return their library."""
     import torch
 
     library = torch.library.Library("snnc_step", "FRAGMENT")
-    library.define("rand(Tensor x, int[] size) -> Tensor", tags=torch.Tag.nondeterministic_seeded)
+    library.define(
+        "rand(Tensor x, int[] size, int mode) -> Tensor", tags=torch.Tag.nondeterministic_seeded
+    )
 
-    def draw(x: Any, size: Any) -> Any:
+    def draw(x: Any, size: Any, mode: int) -> Any:
         return torch.rand(size).to(torch.float16)
 
-    def shape_of(x: Any, size: Any) -> Any:
+    def shape_of(x: Any, size: Any, mode: int) -> Any:
         return torch.empty(size, dtype=torch.float16)
 
     library.impl("rand", draw, "CPU")
     torch.library.register_fake("snnc_step::rand", shape_of, lib=library)
+    library.define("cut(Tensor x, str name) -> Tensor")
+    library.impl("cut", lambda x, name: x.clone(), "CompositeExplicitAutograd")
+    torch.library.register_fake("snnc_step::cut", lambda x, name: torch.empty_like(x), lib=library)
     return library
 
 

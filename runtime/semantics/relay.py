@@ -112,10 +112,35 @@ def cast(module: Module, op: Op) -> Meaning:
 @semantics("lynxi.clip")
 def clip(module: Module, op: Op) -> Meaning:
     """Return the value between two numbers."""
+    low, high = _numbers(module, op, "a_min", "a_max")
+    return settled(module, op, lambda x: np.minimum(np.maximum(x, low), high))
+
+
+@semantics("lynxi.cmpandfire")
+def cmpandfire(module: Module, op: Op) -> Meaning:
+    """Return 1 where x > theta."""
+    (theta,) = _numbers(module, op, "theta")
+    return settled(module, op, lambda x: x > theta)
+
+
+@semantics("lynxi.resetwithdecay")
+def resetwithdecay(module: Module, op: Op) -> Meaning:
+    """Return alpha x + beta, or alpha v_0 + beta outside of the window."""
+    theta, v_0, alpha, beta = _numbers(module, op, "theta", "v_0", "alpha", "beta")
+    kind, lowest = real_element(module).storage, op["lowest"]
+
+    def run(x: Array) -> Array:
+        kept = np.where((x > lowest) & (x <= theta), x, v_0)
+        return np.asarray((kept * alpha).astype(kind).astype(np.float64) + beta)
+
+    return settled(module, op, run)
+
+
+def _numbers(module: Module, op: Op, *names: str) -> list[np.float64]:
+    """Return attributes as the profile holds them."""
     kind = real_element(module).storage.type
     with np.errstate(over="ignore"):
-        low, high = (np.float64(kind(op[n])) for n in ("a_min", "a_max"))
-    return settled(module, op, lambda x: np.minimum(np.maximum(x, low), high))
+        return [np.float64(kind(op[name])) for name in names]
 
 
 def _moved(module: Module, op: Op, function: Numbers) -> Meaning:
@@ -346,7 +371,7 @@ def avg_pool(module: Module, op: Op) -> Meaning:
 
 @semantics("lynxi.data")
 def data(module: Module, op: Op) -> Meaning:
-    """Return what is sent, behind a batch axis."""
+    """Return what is sent, with a batch axis."""
     type = op.result.type
     return Stateless(lambda x: x.astype(type.element.storage).reshape(-1, *type.shape))
 

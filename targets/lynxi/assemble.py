@@ -301,7 +301,8 @@ class _Reader:
             port = next((p for p in self.artifact.inputs if p.param == name), None)
             if port is not None:
                 x = self.inputs[port.name]
-                made = self.build.op("data", x, name=name, dtype=port.dtype)
+                axis = _lane(self.graph.params[name].shape, x.type.shape)
+                made = self.build.op("data", x, name=name, dtype=port.dtype, axis=axis)
             else:
                 type = self.graph.params[name]
                 held = self.artifact.params[name]
@@ -309,3 +310,12 @@ class _Reader:
                 made = self.build.op("param", symbol, name=name)
             self.vars[name] = made
         return self.vars[name]
+
+
+def _lane(sent: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """Return the first axis of size 1 without which what is sent has a shape, 0 if there is none.
+
+    Then the rules of the ops find that the printed type is not that of the input.
+    """
+    fits = (a for a, n in enumerate(sent) if n == 1 and sent[:a] + sent[a + 1 :] == shape)
+    return next(fits, 0)

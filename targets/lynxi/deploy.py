@@ -9,7 +9,6 @@ in their order. snnc has neither at hand: the calls are those that the vendor's 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snnc.ir.types import parse_type
 from snnc.targets.lynxi.deploy_text import SCRIPT
 from snnc.targets.lynxi.records import (
     LOAD,
@@ -34,12 +33,17 @@ CALLS = {"nn.relu": "torch.relu", "exp": "torch.exp", "tanh": "torch.tanh", "sqr
 CALLS |= {"sigmoid": "torch.sigmoid", "trunc": "torch.trunc", "negative": "torch.neg"}
 CALLS |= {"maximum": "torch.maximum", "minimum": "torch.minimum", "where": "torch.where"}
 
+PLACE = ("uselookup", "mode", "group_id")
+"""Where a state lies, as the vendor's load and save are told."""
+
 
 def script(artifact: Artifact) -> str:
     """Return the text of `deploy.py` for a build."""
     lines, names = _Lines(artifact).written()
     inputs = [
-        (p.param, [1, *parse_type(p.type).shape], p.dtype) for p in artifact.inputs if p.param
+        (p.param, list(artifact.graph.params[p.param].shape), p.dtype)
+        for p in artifact.inputs
+        if p.param
     ]
     values: Mapping[str, Any] = {
         "NAME": artifact.name,
@@ -102,10 +106,10 @@ class _Lines:
         return self._vendor(op, args, attrs)
 
     def _vendor(self, op: str, args: list[str], attrs: Mapping[str, Any]) -> str:
-        if op == LOAD:
-            return f"load({args[0]}, {attrs['flag']!r})"
-        if op == SAVE:
-            return f"kept({args[0]}, {attrs['flag']!r})"
+        if op in (LOAD, SAVE):
+            said = {name: attrs.get(name, 0) for name in PLACE}
+            place = "".join(f", {name}={value}" for name, value in said.items() if value)
+            return f"{'load' if op == LOAD else 'kept'}({args[0]}, {attrs['flag']!r}{place})"
         if op == RANDOM:
             first = args[0] if args else "0"
             size = f"torch.Size({list(attrs['shape'])})"
@@ -141,6 +145,13 @@ class _Lines:
 
     def _stack(self, args: list[str], attrs: Mapping[str, Any], _: Binding) -> str:
         return f"torch.stack({args[0]}, dim={attrs.get('axis', 0)})"
+
+    def _cmpandfire(self, args: list[str], attrs: Mapping[str, Any], _: Binding) -> str:
+        return f"torch.ops.custom.cmpandfire({args[0]}, {attrs['theta']})"
+
+    def _resetwithdecay(self, args: list[str], attrs: Mapping[str, Any], _: Binding) -> str:
+        numbers = ", ".join(str(attrs[n]) for n in ("theta", "v_0", "alpha", "beta"))
+        return f"torch.ops.custom.resetwithdecay({args[0]}, {numbers})"
 
     def _clip(self, args: list[str], attrs: Mapping[str, Any], _: Binding) -> str:
         return f"torch.clamp({args[0]}, {attrs['a_min']}, {attrs['a_max']})"

@@ -54,8 +54,8 @@ def network():
     import torch.nn.functional as F
     from custom_op_in_lyn.custom_op_load_save import load, rand, save
 
-    def kept(value, flag):
-        save(value, flag)
+    def kept(value, flag, **place):
+        save(value, flag, **place)
         return value
 
     class OneStep(torch.nn.Module):

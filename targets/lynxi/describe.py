@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from snnc.ir.types import parse_type
 from snnc.targets.lynxi.layout import read_files, states
 from snnc.targets.lynxi.records import Port, TupleType
 
@@ -30,7 +29,7 @@ def describe(folder: Path) -> dict[str, Any]:
     """
     artifact = read_files(folder)
     sent = [port for port in artifact.inputs if port.dtype]
-    shapes = {port.name: _shape(port) for port in sent}
+    shapes = {port.name: list(artifact.graph.params[port.param].shape) for port in sent}
     first = artifact.graph.result.type
     group = first.fields if isinstance(first, TupleType) else (first,)
     returned = [list(t.shape) for t in group]
@@ -48,10 +47,6 @@ def describe(folder: Path) -> dict[str, Any]:
             {k: row[k] for k in ("flag", "shape", "addr", "size")} for row in states(artifact)
         ],
     }
-
-
-def _shape(port: Port) -> list[int]:
-    return [1, *parse_type(port.type).shape]
 
 
 def _length(shapes: Sequence[list[int]], ports: Sequence[Port]) -> int:

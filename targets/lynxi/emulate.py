@@ -31,6 +31,7 @@ from snnc.targets.lynxi.records import (
     Binding,
     Constant,
     Node,
+    Port,
     Scalar,
     TensorType,
     TupleType,
@@ -319,7 +320,7 @@ class _Lanes:
 
     def _step(self, tick: int) -> None:
         program = self.program
-        self.data = {p.param: self._sent(p.name, tick) for p in program.artifact.inputs if p.param}
+        self.data = {p.param: self._sent(p, tick) for p in program.artifact.inputs if p.param}
         self.now = dict(program.constants)
         for index, _ in program.graph.of(LOAD):
             self.now[index] = self.states[program.flags[index]]
@@ -339,9 +340,9 @@ class _Lanes:
             flag: np.broadcast_to(kept[flag], old.shape) for flag, old in self.states.items()
         }
 
-    def _sent(self, name: str, tick: int) -> Array:
-        array = self.sent[name][:, tick]
-        return array.reshape(len(array), 1, *array.shape[1:])
+    def _sent(self, port: Port, tick: int) -> Array:
+        array = self.sent[port.name][:, tick]
+        return array.reshape(len(array), *self.program.graph.params[port.param].shape)
 
     def _value(self, arg: Arg) -> Array:
         if isinstance(arg, Node):

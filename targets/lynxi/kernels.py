@@ -14,6 +14,7 @@ from attrs import frozen
 
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.exact import Product, rounded
+from snnc.targets.lynxi.limits import LIMITS
 from snnc.targets.lynxi.records import Binding, TensorType, TupleType
 
 Function = Callable[..., Array]
@@ -132,9 +133,31 @@ def _stack(site: Site) -> Function:
 
 
 def _clip(site: Site) -> Function:
-    with np.errstate(over="ignore"):
-        low, high = (site.dtype.type(site.attrs[n]) for n in ("a_min", "a_max"))
+    low, high = (_number(site, n) for n in ("a_min", "a_max"))
     return lambda x: np.clip(x, low, high)
+
+
+def _fire(site: Site) -> Function:
+    theta = _number(site, "theta")
+    return lambda x: (x > theta).astype(site.dtype)
+
+
+def _reset(site: Site) -> Function:
+    theta, v_0, alpha, beta = (_number(site, n) for n in ("theta", "v_0", "alpha", "beta"))
+    lowest = site.attrs.get("lowest", LIMITS.fit_lowest)
+
+    def run(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            kept = np.where((x > lowest) & (x <= theta), x, v_0)
+            return np.asarray(((kept * alpha).astype(site.dtype) + beta).astype(site.dtype))
+
+    return run
+
+
+def _number(site: Site, name: str) -> Any:
+    """Return a number of an attribute as the profile holds it."""
+    with np.errstate(over="ignore"):
+        return site.dtype.type(site.attrs[name])
 
 
 def _sum(mean: bool) -> Callable[[Site], Function]:
@@ -374,6 +397,8 @@ _MAKERS: dict[str, Callable[[Site], Function]] = {
     "exp": _wide(np.exp),
     "tanh": _wide(np.tanh),
     "sigmoid": _wide(lambda x: 1.0 / (1.0 + np.exp(-x))),
+    "cmpandfire": _fire,
+    "resetwithdecay": _reset,
     "cast": _cast,
     "clip": _clip,
     "reshape": _reshape,

@@ -23,6 +23,7 @@ class Limits:
     grid_bits: int
     exact_count: int
     exact_count_f16: int
+    fit_lowest: float
 
 
 @lru_cache(maxsize=1)

@@ -92,6 +92,24 @@ def _movements() -> list[OpSpec]:
             (one("newshape", ints),),
             rules.reshaped,
         ),
+        _op(
+            "cmpandfire",
+            "relay: 1 where x > theta, else 0. On the chip a fused op.",
+            (X,),
+            (one("theta", "float"),),
+            rules.same,
+        ),
+        _op(
+            "resetwithdecay",
+            "relay: alpha x + beta where lowest < x <= theta, else alpha v_0 + beta; product and "
+            "sum are rounded once each. On the chip a fused op.",
+            (X,),
+            (
+                *(one(name, "float") for name in ("theta", "v_0", "alpha", "beta")),
+                one("lowest", "float", LIMITS.fit_lowest, "where the window begins"),
+            ),
+            rules.same,
+        ),
         _op("transpose", "relay: axes in an order.", (X,), (one("axes", ints),), rules.transposed),
         _op(
             "expand_dims",
@@ -192,7 +210,11 @@ def _data(call: Call) -> tuple[Type, ...]:
     x: Type = call.types["x"]
     if not x.timed:
         raise call.refuse("the host sends one value per tick", help="put an encoder before it")
-    return (Type(rules.element_of(call, call["dtype"]), (1, *x.shape), 0),)
+    shape = list(x.shape)
+    if not 0 <= call["axis"] <= len(shape):
+        raise call.refuse(f"axis = {call['axis']} of {x}")
+    shape.insert(call["axis"], 1)
+    return (Type(rules.element_of(call, call["dtype"]), tuple(shape), 0),)
 
 
 def _result(call: Call) -> tuple[Type, ...]:
@@ -218,7 +240,11 @@ def _ends() -> list[OpSpec]:
     dtype = AttrSpec("dtype", "str", REQUIRED, "element by its name in the text")
     return [
         _op(
-            "data", "What the host sends: x in `dtype`, behind a batch axis.", (X,), (dtype,), _data
+            "data",
+            "What the host sends: x in `dtype`, with a batch axis of size 1.",
+            (X,),
+            (dtype, AttrSpec("axis", "int", 0, "where the batch axis stands")),
+            _data,
         ),
         _op("param", "A parameter of the function.", (of,), (), _constant),
         _op("constant", "A constant of the metadata section.", (of,), (), _constant),

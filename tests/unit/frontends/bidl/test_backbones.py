@@ -51,7 +51,7 @@ def test_a_sequence_gives_what_torch_gives(options):
     x = np.random.default_rng(5).random((1, 3, 1, 8, 8), dtype=np.float32)
     build = compared(network, x)
     flags = [op["flag"] for op in build.placed.ops("annotation.load")]
-    assert "mean.tempAdd" in flags
+    assert ["tempAdd", "clif1"] == [flags[0], flags[1].partition(".")[0]]
     assert {"spike": 4, "analog": 7}[options["cmode"]] == len(flags)
 
 
@@ -94,7 +94,7 @@ def test_the_checkpoint_of_a_configuration_may_hold_a_whole_classifier(tmp_path)
     state = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "latest.pkl")
     module = snnc.load(path, checkpoint=str(tmp_path / "latest.pkl"))
-    name = "body.1.conv.weight"
+    name = "clif1.p0.weight"
     held = module.weights[name].tensor.array()
     np.testing.assert_array_equal(network.state_dict()[name].numpy(), held)
 
@@ -107,18 +107,131 @@ def test_two_slices_of_a_residual_network_give_what_the_whole_gives():
         backbone("ResNetLifItout_MP", **options, nclass=3, timestep=2, split=s)
         for s in ([0, 2], [2, 4])
     )
-    first.stem, second.fc = whole.stem, whole.fc
-    first.blocks, second.blocks = whole.blocks[:2], whole.blocks[2:]
+    for part in (first, second):
+        part.load_state_dict(whole.state_dict())
     x = torch.rand(2, 1, 1, 32, 32)
     with torch.no_grad():
         expected = [whole(x[t]).numpy() for t in range(2)]
-        whole.reset()
         actual = [second(first(x[t])).numpy() for t in range(2)]
     np.testing.assert_array_equal(expected, actual)
 
 
-def test_every_network_of_the_list_can_be_made():
-    small = {"input_channels": 1, "nclass": 2}
-    for name in BACKBONES:
-        given = {"depth": 10, "base_channels": 4} if "ResNet" in name else {}
-        assert not backbone(name, **small, **given).training
+TINY = {"input_channels": 1, "nclass": 2, "timestep": 2}
+RES = {"depth": 10, "stem_channels": 4, "base_channels": 4}
+SIDES = {"SeqClif3": 8, "SeqClifplus3": 8, "SeqClif5": 64, "SeqClifplus5": 64, "SeqClif7": 128}
+SIDES |= {"VGG7": 64, "ResNet": 32, "Attention": 64}
+INNER = sorted(n for n in BACKBONES if n.endswith("It") or n in ("ResNetLif", "AttentionVGGNet"))
+OUTER = sorted(n for n in BACKBONES if n not in INNER and "FastText" not in n)
+
+
+def tiny(name, **options):
+    """A small network of a name, and the side of its input."""
+    side = next(s for stem, s in SIDES.items() if name.startswith(stem))
+    given = {**TINY, **(RES if "ResNet" in name else {}), "h": side, "w": side, **options}
+    torch.manual_seed(7)
+    return settled(backbone(name, **given)), side
+
+
+@pytest.mark.parametrize("name", OUTER)
+def test_every_network_with_the_loop_outside_gives_what_torch_gives(name):
+    network, side = tiny(name)
+    compared(network, np.random.default_rng(1).random((1, 2, 1, side, side), dtype=np.float32))
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_every_network_with_the_loop_inside_gives_what_torch_gives(name):
+    network, side = tiny(name)
+    x = np.random.default_rng(2).random((2, 1, 1, side, side), dtype=np.float32)
+    module = snnc.load((network, torch.from_numpy(x)))
+    assert [f"f32[2, 1, {side}, {side}]~"] == [str(v.type) for v in module.graph.inputs]
+    build = snnc.compile(module, target="lynxi")
+    assert not list(build.placed.ops("annotation.load"))
+    ran = build.run(x[None, None, :, 0]).outputs["out"][0, 0]
+    with torch.no_grad():
+        np.testing.assert_allclose(network(torch.from_numpy(x))[0], ran, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("amode", ["mean", "sum", "pick"])
+def test_steps_inside_are_joined_as_asked(amode):
+    network, side = tiny("SeqClif3Fc3DmIt", amode=amode, cmode="analog", timestep=3)
+    x = np.random.default_rng(2).random((3, 1, 1, side, side), dtype=np.float32)
+    build = snnc.compile(snnc.load((network, torch.from_numpy(x))), target="lynxi")
+    assert build.verify()
+    ran = build.run(x[None, None, :, 0]).outputs["out"][0, 0]
+    with torch.no_grad():
+        np.testing.assert_allclose(network(torch.from_numpy(x))[0], ran, rtol=1e-4, atol=1e-4)
+
+
+def test_the_loop_inside_is_the_loop_outside():
+    inner, side = tiny("SeqClif7Fc1DgIt")
+    outer, _ = tiny("SeqClif7Fc1DgItout")
+    outer.load_state_dict(inner.state_dict())
+    x = torch.rand(2, 1, 1, side, side)
+    with torch.no_grad():
+        maps = [outer.flat(_through(outer, x[t])) for t in range(2)]
+        expected = outer.fc(torch.stack(maps).mean(dim=0))
+        torch.testing.assert_close(expected, inner(x), rtol=1e-5, atol=1e-5)
+
+
+def _through(network, x):
+    for n in range(1, 8):
+        x = getattr(network, f"clif{n}")(x)
+    return x
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+def test_residual_networks_of_every_depth_give_what_torch_gives(depth):
+    network, side = tiny("ResNetLifItout", depth=depth, soma_params="channel_share")
+    x = np.random.default_rng(1).random((1, 1, 1, side, side), dtype=np.float32)
+    build = compared(network, x)
+    blocks = {18: 16, 34: 32, 50: 48, 101: 99, 152: 150}[depth]
+    assert blocks + 2 == len(list(build.placed.ops("annotation.load")))
+
+
+@pytest.mark.parametrize("name", ["FastTextItout", "FastTextlifplusItout"])
+def test_words_of_a_text_are_rows_with_one_1(name):
+    torch.manual_seed(3)
+    network = settled(backbone(name, vocab_size=9, embedding_dim=4, hidden_dim=5, timestep=3))
+    x = np.eye(9, dtype=np.float32)[[2, 4, 4]][None]
+    compared(network, x)
+
+
+def test_names_of_parameters_are_those_of_the_framework():
+    """What a checkpoint of BIDL calls them, layer by layer."""
+    names = set(tiny("SeqClif3Fc3DmItout")[0].state_dict())
+    assert {"clif1.p0.weight", "clif2.lif.alpha", "clif3.lif.norm.running_var"} < names
+    assert {"head.0.weight", "head.4.bias"} < names
+    names = set(tiny("ResNetLif", depth=50)[0].state_dict())
+    assert {"conv.module.0.weight", "lif.lif.theta", "layer1.0.lif3.lif.v_0"} < names
+    assert {"layer2.0.downsample.module.1.bias", "layer4.2.conv3.module.1.weight"} < names
+    names = set(tiny("SeqClifplus3Flifplus2DgItout")[0].state_dict())
+    assert {"norm.weight", "clif1.lifplus.epsilon", "flif2.lifplus.tau_recip"} < names
+    assert not any(n.endswith((".v_theta", ".v_g", ".epsilon_w")) for n in names)
+    names = set(tiny("AttentionVGGNet")[0].state_dict())
+    assert {"conv8.lif.lif.beta", "twa1.sharedMLP.2.weight", "tcja.conv_c.weight"} < names
+
+
+def test_means_and_deviations_of_a_configuration_scale_the_input():
+    network, side = tiny("ResNetLifReluItout", norm={"mean": [0.25], "std": [2.0]})
+    compared(network, np.random.default_rng(1).random((1, 2, 1, side, side), dtype=np.float32))
+
+
+@pytest.mark.parametrize("mode", ["spike", "analog"])
+def test_the_fused_ops_of_the_chip_give_what_single_ones_give(mode):
+    network, side = tiny("VGG7_SNN", cmode=mode)
+    x = np.random.default_rng(1).random((1, 2, 1, side, side), dtype=np.float32)
+    plain, fused = (
+        snnc.compile(snnc.load((network, torch.zeros(1, 1, side, side)), fit=f), target="lynxi")
+        for f in (False, True)
+    )
+    assert 7 == len(list(fused.placed.ops("resetwithdecay")))
+    assert (7 if mode == "spike" else 0) == len(list(fused.placed.ops("cmpandfire")))
+    np.testing.assert_array_equal(plain.run(x).outputs["out"], fused.run(x).outputs["out"])
+    assert fused.verify()
+
+
+def test_fused_ops_take_no_numbers_per_channel():
+    network, side = tiny("SeqClif3Fc3DmItout", soma_params="channel_share")
+    with pytest.raises(SnncError) as found:
+        snnc.load((network, torch.zeros(1, 1, side, side)), fit=True)
+    assert "unsupported-function" == found.value.code
