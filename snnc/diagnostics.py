@@ -153,6 +153,10 @@ class Diagnostics:
         """Record a warning."""
         self.items.append(Diagnostic(Severity.WARNING, code, message, loc, (), help))
 
+    def note(self, code: str, message: str, loc: Location = UNKNOWN) -> None:
+        """Record something that is neither."""
+        self.items.append(Diagnostic(Severity.NOTE, code, message, loc))
+
     def check(self, exit_status: int = 1) -> None:
         """Raise a `SnncError` with all errors, if there are any."""
         if self.errors:

@@ -34,6 +34,9 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 }
 """What a manifest must hold for a build to be opened."""
 
+_END = "\n}\n"
+"""How the text of a manifest ends."""
+
 WEIGHTS = "model.safetensors"
 README = "README.md"
 
@@ -89,10 +92,22 @@ def write_manifest(
 ) -> dict[str, Any]:
     """Write and return the manifest; `files` are all in the folder, some digests are `known`."""
     found = {name: known.get(name) or digest(folder / name) for name in names_in(folder)}
-    full = {**manifest, "schema": SCHEMA, "files": found}
-    text = to_json(full)
+    text = sealed({**manifest, "schema": SCHEMA, "files": found})
     write_composed(folder / MANIFEST, text.encode())
     read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def sealed(manifest: Mapping[str, Any]) -> str:
+    """Return the text of a manifest; its last key `seal` is the SHA-256 of the text without it."""
+    text = to_json(manifest)
+    seal = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[: -len(_END)]},\n "seal": "{seal}"{_END}'
+
+
+def as_read(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain data as a manifest gives it back: lists for tuples, texts for keys."""
+    read: dict[str, Any] = json.loads(to_json(value))
     return read
 
 

@@ -13,7 +13,6 @@ from snnc.driver.composing import compose
 from snnc.driver.cost import cost_of
 from snnc.driver.pipeline import (
     Watch,
-    canonical,
     choose,
     last_approximation,
     run_stages,
@@ -21,6 +20,7 @@ from snnc.driver.pipeline import (
 )
 from snnc.driver.planning import Wanted, planned
 from snnc.driver.progress import Progress, Steps, silent
+from snnc.driver.reuse import origins, standing
 from snnc.driver.sources import Source, find_source, read_found, with_sample
 from snnc.extend.options import declared
 from snnc.extend.passes import Context
@@ -45,6 +45,7 @@ def compile(
     calibrate: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
     check: bool = False,
     dump: str | Path | None = None,
+    reuse: str | Path | None = None,
     plugin: Iterable[str | Path] = (),
     diagnostics: Diagnostics | None = None,
     progress: Progress = silent,
@@ -70,6 +71,8 @@ def compile(
             `labels` beside them, one per sample, make the report tell accuracies.
         check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
+        reuse: folder of a build that is returned as it stands if it was made by this version of
+            snnc from all the same; else `diagnostics` gets a note `compiled-anew` with the reason.
         plugin: files of plugins.
         diagnostics: collects warnings.
         progress: is told what is being done; see `snnc.driver.progress`.
@@ -103,13 +106,20 @@ def compile(
         cost=cost_of(registry, chosen, found),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
     )
+    made_from = origins(chosen, module, found, context.calibration)
+    if reuse is not None:
+        place, needs = Path(reuse), "check" if check else "dump" if dump is not None else ""
+        kept, reason = standing(place, made_from, registry, chosen, found, needs)
+        if kept is not None:
+            return kept
+        context.diagnostics.note("compiled-anew", f"{place} is not kept: {reason}")
     watch = Watch(check, Path(dump) if dump else None, steps)
     modules = run_stages(module, found, context, registry.get_engine("reference"), watch)
     program, placed = modules[last_approximation(found)], modules[-1]
     steps.begin("writing files")
     chosen.target.check(placed).check(exit_status=4)
     facts = {**context.report, "max_ticks": _exact_for([module, *modules])}
-    build = compose(registry, chosen, (module, program, placed), canonical(found), facts)
+    build = compose(registry, chosen, (program, placed), made_from, facts)
     if check:
         steps.begin("verifying")
         _verified(build, steps)

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import snnc
 from snnc.diagnostics import fail
 from snnc.driver.artifact import (
     README,
-    module_digest,
     save_model,
     write_manifest,
 )
@@ -17,7 +15,6 @@ from snnc.driver.build import Build
 from snnc.driver.host import encoders
 from snnc.driver.pipeline import Chosen
 from snnc.driver.readme import readme
-from snnc.extend.options import declared
 from snnc.extend.registry import Registry
 from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
@@ -26,18 +23,19 @@ from snnc.ir.graph import Module
 def compose(
     registry: Registry,
     chosen: Chosen,
-    modules: tuple[Module, Module, Module],
-    pipeline: str,
+    modules: tuple[Module, Module],
+    made_from: Mapping[str, Any],
     report: Mapping[str, Any],
 ) -> Build:
-    """Return the build of (source, reference program, placed module), its files written apart.
+    """Return the build of (reference program, placed module), its files written apart.
 
-    Of what passes report, `relies_on` and `max_ticks` go to the manifest beside the target's own.
+    `made_from` is what `reuse.origins` says. Of what passes report, `relies_on` and `max_ticks` go
+    to the manifest beside the target's own.
     """
     keep = tempfile.TemporaryDirectory(prefix="snnc-")
     try:
         folder = Path(keep.name)
-        manifest = _write(chosen, modules, pipeline, report, folder)
+        manifest = _write(chosen, modules, made_from, report, folder)
     except BaseException:
         keep.cleanup()
         raise
@@ -46,13 +44,13 @@ def compose(
 
 def _write(
     chosen: Chosen,
-    modules: tuple[Module, Module, Module],
-    pipeline: str,
+    modules: tuple[Module, Module],
+    made_from: Mapping[str, Any],
     report: Mapping[str, Any],
     folder: Path,
 ) -> dict[str, Any]:
     """Write all files of a build into a folder; return the manifest."""
-    source, module, placed = modules
+    module, placed = modules
     told = dict(report)
     emitted = chosen.target.emit(placed, folder, chosen.options)
     bounds = [n for n in (told.pop("max_ticks", None), emitted.max_ticks) if n is not None]
@@ -67,13 +65,8 @@ def _write(
     digests = {**emitted.digests, **save_model(module, folder)}
     takes = [v.name for v in placed.graph.inputs]
     manifest = {
-        "tool": {"name": "snnc", "version": snnc.__version__},
+        **made_from,
         "name": module.name,
-        "target": chosen.name,
-        "variant": chosen.variant,
-        "options": _fields(chosen.options),
-        "pipeline": pipeline,
-        "input_digest": module_digest(source),
         "inputs": {v.name: {"type": str(v.type)} for v in module.graph.inputs},
         "outputs": {v.name: {"type": str(v.type)} for v in module.graph.outputs},
         "takes": takes,
@@ -88,8 +81,3 @@ def _write(
     text = readme(manifest, emitted.files)
     digests[README] = write_composed(folder / README, text.encode())
     return write_manifest(folder, manifest, digests)
-
-
-def _fields(options: Any) -> dict[str, Any]:
-    """Return options as data by the names that texts use."""
-    return {o.name: getattr(options, o.field) for o in declared(type(options))}

@@ -30,7 +30,8 @@ class Emitted:
     `resources` (cores, axons, bits ...), `latency` in ticks per output, `relies_on` (unproven
     properties of the silicon) and `layout` (what the target's own loader needs) are plain JSON
     data. Of the resources, `memory_bytes` is what weights, parameters of neurons and states take of
-    the chip's memory. `max_ticks` is the longest run for which the build is exact, None for any length.
+    the chip's memory. `max_ticks` is the longest run for which the build is exact, None for any
+    length.
     """
 
     files: tuple[str, ...]
@@ -81,8 +82,10 @@ class Target(Protocol):
 class Board(Protocol):
     """What a target may have beside: `Build` passes these on, and refuses where there is none.
 
-    A target may also have `config(folder)`, which returns a configuration object of its vendor, and
-    `describe(folder)`, which returns what `snnc inspect` prints of a build, as plain JSON data.
+    A target may also have `config(folder)`, which returns a configuration object of its vendor,
+    `describe(folder)`, which returns what `snnc inspect` prints of a build, as plain JSON data, and
+    `code(options)`, which names the code outside of snnc that options bring in, empty for none: a
+    build with any is never taken for up to date.
     """
 
     def frames(self, folder: Path) -> Any:

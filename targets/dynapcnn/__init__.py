@@ -78,6 +78,10 @@ class Dynapcnn:
         """Return the target's own passes."""
         return {name: f"snnc.targets.dynapcnn.{where}" for name, where in _PASSES.items()}
 
+    def code(self, options: Any) -> str:
+        """Return the function of the user that changes the configuration, empty for none."""
+        return str(options.config_modifier)
+
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `snn` down to a configuration."""
         scale, strategy = options.scale, options.strategy

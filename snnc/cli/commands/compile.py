@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from snnc.driver import Build
 
 EXAMPLE = """snnc compile net.snnl -t paicore -o build
+snnc compile net.snnl -t paicore -o build --use-legacy
 snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
 
 
@@ -46,6 +47,11 @@ snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
 @click.option(
     "--check", is_flag=True, help="Execute what each pass promises, and verify the build."
 )
+@click.option(
+    "--use-legacy",
+    is_flag=True,
+    help="Keep the build in -o if it is whole and was made from all the same, else say why not.",
+)
 @click.option("--report", is_flag=True, help="Show what quantize did to tensors and layers.")
 @as_json
 @click.pass_context
@@ -56,6 +62,7 @@ def command(
     given: Mapping[str, str],
     target: str,
     output: str,
+    use_legacy: bool,
     report: bool,
     no_shrink: bool,
     calibrate: str | None,
@@ -85,6 +92,7 @@ def command(
             target,
             shrink=not no_shrink,
             calibrate=data,
+            reuse=output if use_legacy else None,
             plugin=session.plugins,
             diagnostics=found,
             progress=progress,
@@ -92,12 +100,15 @@ def command(
             **chosen,
         )
     show_all(found.items)
-    session.note(f"ran {build.manifest['pipeline']}")
-    build.save(output)
+    kept = build.folder is not None
+    if not kept:
+        session.note(f"ran {build.manifest['pipeline']}")
+        build.save(output)
     if as_json:
-        show_json({"folder": output, **_said(build.manifest, report)})
+        told = {"kept": kept} if use_legacy else {}
+        show_json({"folder": output, **told, **_said(build.manifest, report)})
     else:
-        _show(build, output, rest["check"])
+        _show(build, output, rest["check"], kept)
         if report:
             _show_report(build.manifest["report"])
 
@@ -132,7 +143,7 @@ def _show_report(report: Mapping[str, Any]) -> None:
         click.echo("nothing to report: the network came as integers")
 
 
-def _show(build: "Build", output: str, check: bool) -> None:
+def _show(build: "Build", output: str, check: bool, kept: bool) -> None:
     from pathlib import Path
 
     manifest = build.manifest
@@ -146,6 +157,5 @@ def _show(build: "Build", output: str, check: bool) -> None:
     if check:
         click.echo("  verified: the files, emulated, equal the program at every tick tried")
     size = sum(path.stat().st_size for path in Path(output).rglob("*") if path.is_file())
-    click.echo(
-        f"wrote {output}: {counted(len(manifest['files']) + 1, 'file')}, {size / 1e6:,.2f} MB"
-    )
+    files = counted(len(manifest["files"]) + 1, "file")
+    click.echo(f"{'kept' if kept else 'wrote'} {output}: {files}, {size / 1e6:,.2f} MB")

@@ -237,3 +237,36 @@ def test_a_setting_of_the_target_that_names_none_is_usage(folder, snnc):
         result = snnc("check", "net.snn")
         assert result.exit_code == failures.USAGE
         assert "there is no" in result.stderr
+
+
+def test_a_build_of_all_the_same_is_kept_and_said_so(folder, build, snnc):
+    before = {p: p.stat().st_mtime_ns for p in build.rglob("*")}
+    kept = snnc("compile", "net.snn", "-o", "build", "--use-legacy")
+    assert (0, "") == (kept.exit_code, kept.stderr)
+    assert "kept build: " in kept.stdout
+    assert before == {p: p.stat().st_mtime_ns for p in build.rglob("*")}
+    told = snnc("compile", "net.snn", "-o", "build", "--use-legacy", "--json").json()
+    assert told["kept"] is True
+    assert manifest(folder)["files"] == told["files"]
+
+
+def test_a_build_that_is_not_kept_is_made_anew_and_the_reason_told(folder, build, snnc):
+    text = (folder / "net.snn").read_text()
+    (folder / "net.snn").write_text(text.replace("threshold = 3", "threshold = 2"))
+    made = snnc("compile", "net.snn", "-o", "build", "--use-legacy", "--json")
+    assert made.json()["kept"] is False
+    assert "note[compiled-anew]: build is not kept: it differs in network" in made.stderr
+    fresh = snnc("compile", "net.snn", "-o", "fresh")
+    assert "wrote fresh: " in fresh.stdout
+    names = sorted(manifest(folder)["files"])
+    for name in names:
+        assert (folder / "fresh" / name).read_bytes() == (folder / "build" / name).read_bytes()
+    assert "kept" not in snnc("compile", "net.snn", "-o", "build", "--json").json()
+
+
+def test_a_spoiled_build_is_made_anew(folder, build, snnc):
+    frames = next(build.glob("*.bin"))
+    frames.write_bytes(frames.read_bytes()[:-8])
+    made = snnc("compile", "net.snn", "-o", "build", "--use-legacy")
+    assert f"{frames.name} is not the file that was built" in made.stderr
+    assert 0 == snnc("verify", "build").exit_code
