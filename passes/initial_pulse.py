@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
@@ -43,8 +43,8 @@ class InitialPulse(Pass):
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with potentials that begin at 0.
 
-        A neuron stays as it is where its memory is cleared at every tick, or where its potential is
-        seen before it begins to work.
+        A neuron stays as it is where its memory is cleared at every tick, or where it begins to
+        work later than at tick 0: until then its potential would be seen to be 0.
         """
         found = {op: _weights(module, op) for op in module.ops("neuron") if _begins(module, op)}
         return rebuild(module, _Pulses(found)) if found else module
@@ -52,14 +52,11 @@ class InitialPulse(Pass):
 
 @define(eq=False)
 class _Pulses:
-    """Rewrites neurons; all that begin to work at the same tick share a population of pulses.
-
-    A population is one op, so that it takes one core whatever the number of layers.
-    """
+    """Rewrites neurons; all share a population of pulses, one op, so that it takes one core."""
 
     weights: dict[Op, Weights]
-    _made: dict[int, Value] = field(factory=dict)
-    _taken: dict[int, int] = field(factory=dict)
+    _made: Value | None = None
+    _taken: int = 0
 
     def __call__(self, op: Op, build: Rebuild) -> Sequence[Value] | None:
         if op not in self.weights:
@@ -77,23 +74,22 @@ class _Pulses:
         return build.emit("neuron", [x], attrs, loc=op.loc, names=names).results
 
     def _pulse(self, build: Rebuild, op: Op, count: int) -> Value:
-        """Return `count` pulses of the neurons' first tick that nobody else has."""
-        first, name = op["first"], f"{op.result.name}.begin"
-        if first not in self._made:
-            sizes = [w.shape[1] for o, (w, _) in self.weights.items() if o["first"] == first]
-            self._made[first] = _pulses(build, name, sum(sizes), first)
-        pulses, start = self._made[first], self._taken.get(first, 0)
-        self._taken[first] = start + count
-        if pulses.type.size == count:
-            return pulses
+        """Return `count` pulses of the first tick that nobody else has."""
+        name = f"{op.result.name}.begin"
+        if self._made is None:
+            sizes = [w.shape[1] for w, _ in self.weights.values()]
+            self._made = _pulses(build, name, sum(sizes))
+        start, self._taken = self._taken, self._taken + count
+        if self._made.type.size == count:
+            return self._made
         cut: dict[str, Any] = {"axis": 0, "start": start, "stop": start + count}
-        return build.op("slice", pulses, name=f"{name}.part", **cut)
+        return build.op("slice", self._made, name=f"{name}.part", **cut)
 
 
 def _begins(module: Module, op: Op) -> bool:
     initial = param_array(module, op, "initial")
-    seen_early = op["potential"] and op["first"]
-    return initial is not None and bool(initial.any()) and op["memory"] == "keep" and not seen_early
+    given = initial is not None and bool(initial.any())
+    return given and op["memory"] == "keep" and not op["first"]
 
 
 def _weights(module: Module, op: Op) -> Weights:
@@ -135,15 +131,14 @@ def _spread(initial: Array, element: Element, count: int) -> Array:
     return np.asarray(np.clip(whole - np.arange(count) * (low + high), low, high))
 
 
-def _pulses(build: Rebuild, name: str, count: int, first: int) -> Value:
-    """Return neurons that fire once, at tick `first`; they hear themselves, by nothing at all."""
+def _pulses(build: Rebuild, name: str, count: int) -> Value:
+    """Return neurons that fire once, at tick 0; they hear themselves, by nothing at all."""
     train = Type(U1, (count,), 0)
     later = build.forward(name, train, build.loc)
     nothing = build.weight(f"{name}.none", np.zeros((), np.uint8), U1)
     before = build.op("delay", later, by=1, name=f"{name}.before")
     x = build.op("scale", before, nothing, name=f"{name}.nothing")
     attrs: dict[str, Any] = {"threshold": 1, "leak": 1, "reset": "none", "ticks": 1}
-    attrs |= {"first": first} if first else {}
     fired = build.op("neuron", x, name=name, **attrs)
     build.bind(later, fired)
     return fired

@@ -234,7 +234,12 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
     if op["overflow"] == "wrap-paibox":
         _check_wrap(module, op, refuse)
     if _any(module, op, "initial", lambda v: v != 0):
-        refuse("initial", "every potential starts at 0", "put initial-pulse before legalise")
+        late = f"it begins to work at tick {op['first']}, and until then its core shows 0"
+        refuse(
+            "initial",
+            late if op["first"] else "every potential starts at 0",
+            "begin at tick 0" if op["first"] else "put initial-pulse before legalise",
+        )
     if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
         refuse(
             "reset_by",

@@ -53,18 +53,17 @@ def same(module, seed=0, ticks=9):
     leak=st.integers(-2, 2),
     order=st.sampled_from(["before", "after"]),
     floor=st.sampled_from([None, -2, -20]),
-    first=st.integers(0, 3),
 )
-def test_every_potential_stays(seed, initial, element, reset, leak, order, floor, first):
-    attrs = {"reset": reset, "leak": leak, "leak_order": order, "first": first}
+def test_every_potential_stays(seed, initial, element, reset, leak, order, floor):
+    attrs = {"reset": reset, "leak": leak, "leak_order": order}
     if floor is not None:
         attrs["floor"] = floor
     module = network(initial, element, seed=seed, **attrs)
     inputs = {"x": np.random.default_rng(seed).integers(0, 2, (3, 9, 5)).astype(np.uint8)}
     made = started(module)
     results = [Reference().prepare(m).run(inputs, probe=["s", "s.v"]) for m in (module, made)]
-    for name, begin in (("s", 0), ("s.v", first)):
-        expected, actual = (r.trace[name][:, begin:] for r in results)
+    for name in ("s", "s.v"):
+        expected, actual = (r.trace[name] for r in results)
         np.testing.assert_array_equal(actual, expected)
 
 
@@ -82,31 +81,37 @@ def test_maps_get_it_too():
     same(network(-2, shape=(2, 3)))
 
 
-@pytest.mark.parametrize("attrs", [{"memory": "clear"}, {"potential": True, "first": 2}])
+@pytest.mark.parametrize("attrs", [{"memory": "clear"}, {"first": 2}])
 def test_neurons_that_it_would_change_stay(attrs):
     module = network(2, **attrs)
     assert started(module) is module
 
 
-@pytest.mark.parametrize("starts", [(0, 0, 0), (0, 2, 0), (1, 2, 3)])
-def test_layers_that_begin_together_share_one_population(starts):
+def test_neurons_that_begin_late_from_another_potential_are_refused():
+    """A chip shows 0 until they begin to work, the network what they begin with."""
+    with pytest.raises(SnncError) as caught:
+        snnc.compile(network(4, first=3), "paicore")
+    assert "unsupported-neuron" == caught.value.code
+    assert "begins to work at tick 3" in str(caught.value)
+
+
+def test_layers_share_one_population():
     rng = np.random.default_rng(0)
     b = Builder("net", "int")
     value = b.input("x", "u1[5]~")
-    for number, first in enumerate(starts):
+    for number in range(3):
         w = b.weight(f"w{number}", rng.integers(-2, 4, (5, 5)), "i4")
-        attrs = {"threshold": 3, "initial": -9 * number - 1, "first": first}
+        attrs = {"threshold": 3, "initial": -9 * number - 1}
         value = b.op("neuron", b.op("linear", value, w), name=f"s{number}", **attrs)
     module = b.finish(value)
     made = started(module)
-    assert len([*made.ops("neuron")]) == 3 + len(set(starts))
+    assert len([*made.ops("neuron")]) == 3 + 1
     inputs = {"x": rng.integers(0, 2, (4, 12, 5)).astype(np.uint8)}
     expected, actual = (Reference().prepare(m).run(inputs).outputs["s2"] for m in (module, made))
     np.testing.assert_array_equal(actual, expected)
-    if not any(starts):
-        build = snnc.compile(module, "paicore")
-        assert build.verify(inputs).equal
-        assert build.manifest["resources"]["cores"] == 4
+    build = snnc.compile(module, "paicore")
+    assert build.verify(inputs).equal
+    assert build.manifest["resources"]["cores"] == 4
 
 
 def test_a_network_that_begins_at_0_stays():
