@@ -131,16 +131,27 @@ NEEDS = "--peer names the Python of an environment with paibox 1.3"
 
 
 def child(
-    command: list[str], needs: str, environment: Mapping[str, str] | None = None
+    command: list[str],
+    needs: str,
+    environment: Mapping[str, str] | None = None,
+    limit: float | None = None,
 ) -> dict[str, Any]:
     """Run a process that prints JSON in its last line; `needs` is the way out if it fails.
 
     Raises:
-        SnncError: `bench-failed`, with the last line that it said.
+        SnncError: `bench-failed`, with the last line that it said, or after `limit` seconds.
     """
     variables = {**os.environ, **(environment or {})}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=variables, timeout=limit
+        )
+    except subprocess.TimeoutExpired as error:
+        raise fail(
+            "bench-failed",
+            f"{Path(command[0]).name} took longer than {limit:g} s",
+            help="give it more time",
+        ) from error
     except OSError as error:
         raise fail(
             "bench-failed", f"cannot run {command[0]}: {error.strerror or error}", help=needs

@@ -1,5 +1,7 @@
-"""Draws the rows of `snnc bench sim`; needs matplotlib, which is optional."""
+"""Draws the rows of benches; needs matplotlib, which is optional."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +43,23 @@ def check_plot(path: str) -> None:
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:
     """Write a picture: how much longer each peer takes, and how time grows with products."""
+    compared = [row for row in rows if row.get("peers")]
+    grown = [row for row in rows if "macs" in row and not row["peers"]]
+    kinds = ((_ratios, compared), (_sizes, grown))
+    saved([partial(panel, rows=found) for panel, found in kinds if found], path)
+
+
+def saved(panels: Sequence[Callable[[Any], None]], path: str) -> None:
+    """Write a picture of panels side by side, each drawn on an axis of its own."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    compared = [row for row in rows if row.get("peers")]
-    grown = [row for row in rows if "macs" in row and not row["peers"]]
-    panels = [draw_one for draw_one, found in ((_ratios, compared), (_sizes, grown)) if found]
-    found = {_ratios: compared, _sizes: grown}
     matplotlib.rcParams.update({"svg.hashsalt": "snnc", "svg.fonttype": "none", "font.size": 8})
     figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=SIZE, squeeze=False)
     for panel, axis in zip(panels, axes[0], strict=False):
-        panel(axis, found[panel])
+        panel(axis)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, dpi=150, metadata={"Date": None} if path.endswith(".svg") else None)

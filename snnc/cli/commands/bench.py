@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from snnc.cli.bench.map_command import command as mapping
 from snnc.cli.bench.options import runs as runs_option
 from snnc.cli.bench.sim_command import command as sim
 from snnc.cli.parameters import Command, as_json
@@ -112,6 +113,7 @@ def dynapcnn(session: Session, runs: int, peer: str | None, as_json: bool) -> No
     )
 
 
+command.add_command(mapping)
 command.add_command(sim)
 
 

@@ -1,0 +1,61 @@
+"""One measured mapping, in a process of its own: `python -m snnc.cli.bench.map_child TASK.json`.
+
+As in `child.py`, the network is made first and a tiny one compiled; measured is from the module in
+memory to the files on disk. Cores, links and bounds are counted behind that, from the placed
+program. The result is one line of JSON.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from snnc.cli.bench.child import make_network as make_connected
+from snnc.cli.bench.child import peak
+from snnc.cli.bench.map_networks import make_network
+
+
+def measure(task: dict[str, Any]) -> dict[str, Any]:
+    """Return what compiling a network of a task takes, and what its mapping is."""
+    from snnc.driver import compile as compile_network
+    from snnc.driver.pipeline import run_pipeline
+    from snnc.targets.paicore.bounds import bounds, total
+
+    layers = tuple(task["layers"])
+    module = make_network("bench", tuple(task["shape"]), layers, task["bits"])
+    with tempfile.TemporaryDirectory(prefix="snnc-bench-") as place:
+        compile_network(make_connected([16, 8], 0), "paicore").save(Path(place, "tiny"))
+        folder = Path(place, "build")
+        begun = time.perf_counter()
+        build = compile_network(module, "paicore", chip=tuple(task["chip"]))
+        build.save(folder)
+        seconds = time.perf_counter() - begun
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        found = {"seconds": seconds, "bytes": size, "peak_bytes": peak()}
+        found |= counts(build.placed)
+    scheduled = run_pipeline(module, "legalise,shrink-weights,schedule", target="paicore")
+    return found | {"bound": total(bounds(scheduled))}
+
+
+def counts(module: Any) -> dict[str, Any]:
+    """Return cores, and links and deliveries of one spike of every neuron and input element."""
+    from snnc.targets.paicore.placed import read_placed
+    from snnc.targets.paicore.traffic import traffic
+
+    placed = read_placed(module)
+    costs = traffic(placed)
+    inner = costs.rows.deliveries > 0
+    every = [costs.rows.links[inner], *(way.links for way in costs.inputs)]
+    reached = [costs.rows.deliveries, *(way.deliveries for way in costs.inputs)]
+    return {
+        "required": len(placed.cores),
+        "occupied": len(placed.cores) + len(placed.idle),
+        "links": int(sum(links.sum() for links in every)),
+        "deliveries": int(sum(each.sum() for each in reached)),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))

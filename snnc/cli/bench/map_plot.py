@@ -1,0 +1,46 @@
+"""Draws the rows of `snnc bench map`; needs matplotlib, which is optional."""
+
+from typing import Any
+
+from snnc.cli.bench.plotting import saved
+
+COLORS = {"required": "#4c72b0", "occupied": "#55a868", "links": "#c44e52"}
+
+
+def draw(rows: list[dict[str, Any]], path: str) -> None:
+    """Write a picture: what we take by what the peer takes, and how time grows with bytes."""
+    compared = [row for row in rows if "bits" in row and "occupied_by_peer" in row]
+    grown = [row for row in rows if row["suite"] == "growth" and "seconds" in row]
+    panels = []
+    if compared:
+        panels.append(lambda axis: _ratios(axis, compared))
+    if grown:
+        panels.append(lambda axis: _times(axis, grown))
+    saved(panels, path)
+
+
+def _ratios(axis: Any, rows: list[dict[str, Any]]) -> None:
+    names = [row["case"] for row in rows][::-1]
+    for name, color in COLORS.items():
+        points = [(row[f"{name}_by_peer"], names.index(row["case"])) for row in rows]
+        axis.plot(*zip(*points, strict=True), "o", color=color, label=name, markersize=3.5)
+    axis.axvline(1, color="black", linewidth=0.8)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(names)), names)
+    axis.grid(axis="x", which="both", linewidth=0.3)
+    axis.set_xlabel("by what PAIBox takes")
+    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, 1.1), ncols=3)
+
+
+def _times(axis: Any, rows: list[dict[str, Any]]) -> None:
+    points = [(row["bytes"] / 1e6, row["seconds"]) for row in rows]
+    axis.plot(*zip(*points, strict=True), "o-", color=COLORS["required"], markersize=4)
+    for row, (x, y) in zip(rows, points, strict=True):
+        axis.annotate(
+            f"{row['required']:,} cores", (x, y), textcoords="offset points", xytext=(5, -9)
+        )
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.grid(linewidth=0.3)
+    axis.set_xlabel("megabytes written")
+    axis.set_ylabel("seconds to compile")

@@ -1,0 +1,186 @@
+"""The bench of mapping: networks times widths, cores and links beside lower bounds and PAIBox.
+
+Each compilation of each side is a process of its own with a time limit; one that fails, or takes
+longer, is a row with the reason. What is counted does not depend on the machine, so one run of each
+is enough; times are of that run. A summary has geometric means over the cases that both sides map.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from snnc.cli.bench.compiling import child, scratch
+from snnc.cli.bench.map_networks import BITS, Net, networks
+from snnc.diagnostics import SnncError
+
+NEEDS = "--peer names the Python of an environment with paibox 1.3"
+
+OVER_BOUND = {"conv": {8: 1.06, 4: 1.06, 1: 1.2}, "residual": dict.fromkeys(BITS, 1.05)}
+"""Cores required, by the lower bound, at most."""
+
+OVER_REQUIRED = 1.15
+"""Cores occupied, by those required, at most."""
+
+OCCUPIED, LINKS = 0.6, 0.55
+"""Geometric means over the convolutional suite, by PAIBox's, at most."""
+
+LARGE = "vgg32"
+LARGE_CORES, LARGE_SECONDS, LARGE_BYTES = 563, 10.0, 1_000_000_000
+"""What the largest network of the suite should take at 8 bits."""
+
+FASTER = {"lenet": 10.0}
+"""How many times faster than PAIBox."""
+
+GROWTH = 1.25
+"""How much more per byte the largest network may cost than the smallest."""
+
+CHIPS = {8: 1, 16: 2, 32: 3, 64: 5}
+"""Chips for the networks that grow, by the channels of their first layer."""
+
+
+@frozen
+class Case:
+    """A network with weights of a width."""
+
+    net: Net
+    bits: int
+
+    @property
+    def name(self) -> str:
+        """How tables and options call it."""
+        return f"{self.net.name}, {self.bits} bit{'' if self.bits == 1 else 's'}"
+
+    @property
+    def chips(self) -> tuple[int, ...]:
+        """The chips to map it to, X, Y one after another; the output chip is not among them."""
+        count = CHIPS[self.net.layers[0]["shape"][0]] if self.net.suite == "growth" else 1
+        return tuple(n for y in range(count) for n in (0, y))
+
+
+@frozen
+class Sides:
+    """Who maps, and for how long at most."""
+
+    peer: str | None
+    limit: float
+
+
+def cases() -> tuple[Case, ...]:
+    """Return all cases; the networks that grow have 8 bits only."""
+    return tuple(
+        Case(net, bits)
+        for net in networks()
+        for bits in (BITS[:1] if net.suite == "growth" else BITS)
+    )
+
+
+def run(chosen: Sequence[Case], sides: Sides, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Return a row per case, then the summaries; `tell` hears what is being measured."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="snnc-bench-") as place:
+        for case in chosen:
+            tell(case.name)
+            rows.append(_measure(case, sides, Path(place, "task.json")))
+    return [*rows, *_means(rows), *_growth(rows)]
+
+
+def _measure(case: Case, sides: Sides, task: Path) -> dict[str, Any]:
+    about = {"shape": case.net.shape, "layers": case.net.layers, "bits": case.bits}
+    task.write_text(json.dumps(about | {"chip": case.chips}), encoding="utf-8")
+    row: dict[str, Any] = {"case": case.name, "suite": case.net.suite, "bits": case.bits}
+    row |= {"neurons": case.net.neurons, "error": None}
+    row |= _tried([sys.executable, "-m", "snnc.cli.bench.map_child", str(task)], sides.limit)
+    if sides.peer and case.net.suite != "growth":
+        script = str(Path(__file__).with_name("paibox_map.py"))
+        theirs = _tried([sides.peer, script, str(task)], sides.limit)
+        row |= {f"peer_{name}": value for name, value in theirs.items()}
+        for name in ("required", "occupied", "links", "seconds"):
+            if name in row and name in theirs and "error" not in theirs:
+                row[f"{name}_by_peer"] = row[name] / theirs[name]
+    goals = _goals(case, row)
+    row["goal"] = "; ".join(text for text, _ in goals)
+    row["met"] = all(met for _, met in goals) if goals else None
+    return row
+
+
+def _tried(command: list[str], limit: float) -> dict[str, Any]:
+    # PAIBox walks over sets, so that its counts change with the seed of hashes.
+    variables = scratch() | {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        return child(command, NEEDS, variables, limit)
+    except SnncError as error:
+        if not os.access(command[0], os.X_OK):
+            raise
+        return {"error": error.diagnostics[0].message}
+
+
+def _goals(case: Case, row: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Return the goals of a case with whether each is met; a case that fails meets none."""
+    suite, goals = case.net.suite, []
+    if row["error"]:
+        return [("it is mapped", False)]
+    required, bound = row["required"], row["bound"]
+    if suite in OVER_BOUND:
+        most = OVER_BOUND[suite][case.bits]
+        goals.append((f"{most:g} x the bound", required <= most * bound))
+        goals.append((f"{OVER_REQUIRED:g} x required", row["occupied"] <= OVER_REQUIRED * required))
+    if suite == "fc":
+        goals.append(("the bound", required == bound))
+        if "occupied_by_peer" in row:
+            goals.append(("not above the peer", row["occupied_by_peer"] <= 1))
+    if case.net.name == LARGE:
+        goals.append((f"{LARGE_SECONDS:g} s", row["seconds"] <= LARGE_SECONDS))
+        goals.append((f"{LARGE_BYTES / 1e9:g} GB", row["peak_bytes"] <= LARGE_BYTES))
+        if case.bits == BITS[0]:
+            goals.append((f"{LARGE_CORES} cores", required == LARGE_CORES))
+    if case.net.name in FASTER and "seconds_by_peer" in row:
+        least = FASTER[case.net.name]
+        goals.append((f"{least:g} x as fast", row["seconds_by_peer"] * least <= 1))
+    return goals
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the geometric mean."""
+    return exp(sum(map(log, values)) / len(values))
+
+
+def _means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row per suite with the means of what we take by what the peer takes."""
+    found = []
+    for suite in ("conv", "residual", "fc"):
+        both = [row for row in rows if row["suite"] == suite and "occupied_by_peer" in row]
+        if not both:
+            continue
+        names = [name for name in both[0] if name.endswith("_by_peer")]
+        made: dict[str, Any] = {"case": f"{suite}: {len(both)} cases, means", "suite": suite}
+        made |= {name: mean([row[name] for row in both]) for name in names}
+        goals = []
+        if suite == "conv":
+            goals.append((f"occupied {OCCUPIED:g} x", made["occupied_by_peer"] <= OCCUPIED))
+            goals.append((f"links {LINKS:g} x", made["links_by_peer"] <= LINKS))
+        made["goal"] = "; ".join(text for text, _ in goals)
+        made["met"] = all(met for _, met in goals) if goals else None
+        found.append(made)
+    return found
+
+
+def _growth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the row that says whether cost grows as the bytes do, if enough was mapped."""
+    growing = [row for row in rows if row["suite"] == "growth" and "seconds" in row]
+    if len(growing) < len(CHIPS):
+        return []
+    costs = [row["seconds"] / row["bytes"] for row in growing]
+    growth = costs[-1] / costs[0]
+    goal = f"the largest costs at most {GROWTH:g} times the smallest's time per byte"
+    name = "growth, time per byte"
+    return [
+        {"case": name, "suite": "growth", "growth": growth, "goal": goal}
+        | {"met": growth <= GROWTH}
+    ]

@@ -1,0 +1,148 @@
+"""`snnc bench map`: networks, rows, goals, and what happens where a side fails."""
+
+import json
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from snnc.cli.bench import map_child, map_networks, map_plot, mapping, paibox_map, plotting
+from snnc.targets.paicore.routes import Region
+from snnc.targets.paicore.traffic import links
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Small networks in place of the measured ones."""
+    chain = map_networks._chain
+    nets = (
+        map_networks.Net("lenet", "conv", (1, 6, 6), chain((1, 6, 6), "c2k3p1 m2 f3")),
+        map_networks.Net("tiny", "fc", (8,), chain((8,), "f5 f2")),
+    )
+    monkeypatch.setattr(mapping, "networks", lambda: nets)
+    monkeypatch.setattr(mapping, "BITS", (8,))
+
+
+@pytest.fixture
+def peer(folder):
+    """A peer that always says the same."""
+    path = folder / "peer"
+    said = {"seconds": 1e4, "bytes": 1, "peak_bytes": 1}
+    said |= {"required": 400, "occupied": 800, "links": 10**6}
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_suites_are_those_of_the_goals():
+    nets = {net.name: net for net in map_networks.networks()}
+    assert {"conv": 7, "fc": 4, "residual": 2, "growth": 4} == {
+        suite: sum(net.suite == suite for net in nets.values())
+        for suite in ("conv", "fc", "residual", "growth")
+    }
+    neurons = {name: nets[name].neurons for name in ("lenet", "vgg32", "res16", "fc_1200")}
+    assert {"lenet": 8094, "vgg32": 35978, "res16": 12554, "fc_1200": 2410} == neurons
+    assert len(mapping.cases()) == 13 * 3 + 4
+    largest = mapping.cases()[-1]
+    assert ("vgg 64/128, 8 bits", 5) == (largest.name, len(largest.chips) // 2)
+
+
+def test_both_sides_draw_the_same_weights():
+    net = next(net for net in map_networks.networks() if net.name == "res32c")
+    module = map_networks.make_network("n", net.shape, net.layers, 4)
+    drawn = map_networks.draw_weights(1, net.layers, 4)
+    made = [weight.tensor.array() for weight in module.weights.values()]
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, made, strict=True))
+    assert (-8, 7) == (min(int(w.min()) for w in drawn), max(int(w.max()) for w in drawn))
+    assert {0, 1} == set(np.unique(map_networks.draw_weights(1, net.layers, 1)[0]).tolist())
+
+
+def test_a_child_counts_cores_and_links():
+    layers = map_networks._chain((40,), "f300 f10")
+    found = map_child.measure({"shape": [40], "layers": layers, "bits": 8, "chip": [0, 0]})
+    assert (6, 9, 6) == (found["required"], found["occupied"], found["bound"])
+    assert 40 * (8 + 2 + 1 + 1 + 1) + 300 * 4 == found["links"]
+    assert found["peak_bytes"] > found["bytes"] > 0
+
+
+def test_both_sides_count_links_alike():
+    draw = np.random.default_rng(3)
+    for _ in range(200):
+        base, mask, at = (tuple(draw.integers(0, 32, 2).tolist()) for _ in range(3))
+        base = tuple(b & ~m for b, m in zip(base, mask, strict=True))
+        to = Region((0, 0), base, mask, (), ())
+        for source in (None, at):
+            ours = links(None if source is None else ((0, 0), source), to)
+            assert sum(ours) == paibox_map.links(source, base, mask)
+
+
+def test_each_row_carries_counts_ratios_and_goals(small, peer, snnc):
+    rows = snnc("bench", "map", "--peer", peer, "--json").json()
+    names = ["lenet, 8 bits", "tiny, 8 bits", "conv: 1 cases, means", "fc: 1 cases, means"]
+    assert names == [row["case"] for row in rows]
+    lenet, tiny, means, _ = rows
+    assert (lenet["required"] / 400, lenet["links"] / 10**6) == (
+        lenet["required_by_peer"],
+        lenet["links_by_peer"],
+    )
+    assert "10 x as fast" in lenet["goal"]
+    assert (True, tiny["bound"]) == (tiny["met"], tiny["required"])
+    assert means["occupied_by_peer"] == pytest.approx(lenet["occupied_by_peer"])
+    assert "occupied 0.6 x; links 0.55 x" == means["goal"]
+
+
+def test_the_table_without_a_peer(small, snnc):
+    shown = snnc("bench", "map", "--case", "tiny").stdout
+    assert "occupied by peer" in shown
+    assert "tiny, 8 bits" in shown
+    assert "lenet" not in shown
+
+
+def test_a_side_that_fails_is_a_row_with_the_reason(small, folder, snnc, monkeypatch):
+    path = folder / "peer"
+    path.write_text("#!/bin/sh\necho oh no >&2\nexit 1\n")
+    path.chmod(0o755)
+    (row, *_) = snnc("bench", "map", "--case", "tiny", "--peer", path, "--json").json()
+    assert "oh no" in row["peer_error"]
+    assert "occupied_by_peer" not in row
+    monkeypatch.setattr(mapping, "child", _slow)
+    (slow,) = mapping.run([mapping.cases()[1]], mapping.Sides(None, 60.0), lambda name: None)
+    assert "took longer than" in slow["error"]
+    assert slow["met"] is False
+    assert "error[bench-failed]" in snnc("bench", "map", "--peer", folder / "none").stderr
+
+
+def _slow(command, needs, environment, limit):
+    from snnc.cli.bench.compiling import child
+
+    return child(["/bin/sleep", "60"], needs, environment, 0.1)
+
+
+def test_cases_that_are_none_are_told(snnc):
+    assert 2 == snnc("bench", "map", "--case", "nothing").exit_code
+
+
+def test_growth_is_the_time_per_byte_of_the_largest_by_the_smallest():
+    rows = [
+        {"suite": "growth", "seconds": n * 1.2 ** (n > 1), "bytes": n * 100} for n in (1, 2, 4, 8)
+    ]
+    (row,) = mapping._growth(rows)
+    assert (pytest.approx(1.2), True) == (row["growth"], row["met"])
+    assert [] == mapping._growth(rows[:2])
+
+
+@pytest.mark.skipif(not find_spec("matplotlib"), reason="matplotlib is not installed")
+def test_rows_are_drawn(folder):
+    counts = {f"{name}_by_peer": 0.5 for name in ("required", "occupied", "links")}
+    rows = [
+        {"case": "a", "suite": "conv", "bits": 8, **counts},
+        {"case": "b", "suite": "growth", "bits": 8, "bytes": 10, "seconds": 1.0, "required": 3},
+        {"case": "conv: means", "suite": "conv", **counts},
+    ]
+    for suffix in plotting.SUFFIXES:
+        map_plot.draw(rows, str(folder / f"plot{suffix}"))
+        assert (folder / f"plot{suffix}").stat().st_size > 1000
+
+
+def test_a_plot_is_refused_before_anything_is_measured(snnc):
+    assert "error[plot-format]" in snnc("bench", "map", "--plot", "a.pdf").stderr
