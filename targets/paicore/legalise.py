@@ -38,6 +38,9 @@ WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIB
 
 MAXIMA = ("max_pool1d", "max_pool2d")
 
+NOTED = ("unit", "group", "extension", "slices", "tile", "split")
+"""Keys of `place` that no program has."""
+
 ENCODERS = ("poisson", "latency", "periodic")
 
 
@@ -61,6 +64,7 @@ class Legalise(Pass):
         _check_values(module, found)
         for op in module.ops("neuron"):
             _check_neuron(module, op, found)
+            _check_place(op, "shrink-weights" in context.report, found)
         found.check(exit_status=4)
         if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
             context.report.setdefault("relies_on", []).append(WRAP)
@@ -266,6 +270,21 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         )
     if op["floor"] is not None:
         _check_floor(module, op, refuse)
+
+
+def _check_place(op: Op, shrunk: bool, found: Diagnostics) -> None:
+    """Collect what later passes note: given before, it would say something about other potentials.
+
+    `shrunk`: the pass has run that divides weights, and notes what a potential's step is worth.
+    """
+    for key in op["place"] or {}:
+        if key in NOTED and not (key == "unit" and shrunk):
+            found.error(
+                "bad-place",
+                f"%{op.result.name}: place has {key}, which a pass notes for those after it",
+                op.loc,
+                help="give start, chip and bits alone",
+            )
 
 
 def _check_wrap(module: Module, op: Op, refuse: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import snnc
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Value
@@ -205,3 +206,23 @@ def test_a_maximum_over_counts_is_refused() -> None:
     with pytest.raises(SnncError) as error:
         legal(build.finish(build.op("neuron", dense(build, flat, 3), threshold=9)))
     assert error.value.code == "unsupported-op"
+
+
+@pytest.mark.parametrize("place", [{"unit": (3,)}, {"group": 0}, {"slices": ((0, 0, 3, 0),)}])
+def test_what_passes_note_for_each_other_is_no_part_of_a_program(place: dict[str, Any]) -> None:
+    b = Builder("m", "int")
+    x = b.input("x", "u1[3]~")
+    module = b.finish(b.op("neuron", x, threshold=2, width=30, place=place))
+    with pytest.raises(SnncError) as error:
+        snnc.compile(module, "paicore")
+    assert "bad-place" == error.value.code
+    assert next(iter(place)) in str(error.value)
+
+
+def test_weights_may_be_divided_before_a_network_is_legalised() -> None:
+    b = Builder("m", "int")
+    x = b.input("x", "u1[3]~")
+    current = b.op("linear", x, b.weight("w", np.full((2, 3), 12, np.int8)))
+    module = b.finish(b.op("neuron", current, threshold=24, width=30))
+    build = snnc.compile(module, "paicore", pipeline="shrink-weights,@paicore")
+    assert build.verify({"x": np.ones((1, 4, 3), np.uint8)}).equal
