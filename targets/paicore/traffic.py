@@ -77,18 +77,8 @@ class Reach:
 
     def of_input(self, item: Input) -> Iterator[tuple[Region, Ints]]:
         """Yield where elements of an input go, with their numbers."""
-        for core, mask, mine in ways(item):
+        for core, mask, mine in item.destinations:
             yield self.region(item.chip, core, mask), mine
-
-
-def ways(item: Input) -> Iterator[tuple[Coordinate, Coordinate, Ints]]:
-    """Yield core, mask and elements of each destination of an input."""
-    size = item.axon.size
-    pairs = [np.array(pair, np.int64).reshape(2, -1) for pair in (item.core, item.mask)]
-    each = np.concatenate([np.broadcast_to(pair, (2, size)) for pair in pairs])
-    groups, which = np.unique(each, axis=1, return_inverse=True)
-    for number, (x, y, mask_x, mask_y) in enumerate(groups.T.tolist()):
-        yield (x, y), (mask_x, mask_y), np.flatnonzero(which.reshape(-1) == number)
 
 
 def traffic(placed: Placed) -> Traffic:

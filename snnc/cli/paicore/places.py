@@ -10,7 +10,6 @@ from snnc.diagnostics import SnncError, fail, nearest
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import Ints, coordinate
 from snnc.targets.paicore.placed import Core, Input, Layer, Placed
-from snnc.targets.paicore.traffic import ways
 
 _CORE = re.compile(r"\(?(?:(\d+),(\d+):)?(\d+),(\d+)\)?")
 _INDEXED = re.compile(r"%?(?P<name>.+?)(?:\[(?P<index>[\d, ]+)\])?")
@@ -39,13 +38,15 @@ def find(placed: Placed, what: str) -> tuple[str, Rows]:
     found = [item for item in placed.inputs if item.source.name == name]
     if found:
         if index is None:
-            return f"input %{name}", [_way(item, *way) for item in found for way in ways(item)]
+            return f"input %{name}", [
+                _way(item, *way) for item in found for way in item.destinations
+            ]
         flat = _flat(name, found[0].source.type.shape, index)
         return f"element {flat} of input %{name}", [
             _way(item, core, mask, mine)
             | {"axon": int(item.axon[flat]), "slot": int(item.slot[flat])}
             for item in found
-            for core, mask, mine in ways(item)
+            for core, mask, mine in item.destinations
             if flat in mine
         ]
     names = [*placed.copies, *(item.source.name for item in placed.inputs)]

@@ -6,7 +6,6 @@ from typing import Any
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Layer, Placed
-from snnc.targets.paicore.traffic import ways
 
 WEIGHT_BITS = LIMITS.weight_rows * LIMITS.weight_row_words * 64
 """Bits of a core's weight RAM."""
@@ -96,7 +95,7 @@ def layers(placed: Placed) -> Iterator[dict[str, Any]]:
 def ports(placed: Placed) -> Iterator[dict[str, Any]]:
     """Yield a row per region that an input goes to, and per way out."""
     for item in placed.inputs:
-        for core, mask, mine in ways(item):
+        for core, mask, mine in item.destinations:
             yield {
                 "value": item.source.name,
                 "way": "in",
