@@ -146,7 +146,9 @@ def _linear(module: FunctionalModule) -> Lowered:
 
 
 def _with_flow(lowered: Lowered, flow: Flow) -> Lowered:
-    return evolve(lowered, flow=flow)
+    *others, output = lowered.populations
+    told = evolve(output, flow=(flow.first, flow.interval, flow.count))
+    return evolve(lowered, populations=(*others, told), flow=flow)
 
 
 STREAMED: dict[str, Callable[[FunctionalModule], Lowered]] = {

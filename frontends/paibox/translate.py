@@ -19,6 +19,9 @@ from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Operand, Value
 from snnc.ir.types import U1, U8, Type, train
 
+EVERY = (0, 1, 0)
+"""The flow of neurons of which every step counts."""
+
 WIDTH = 30
 """Bits of a core's potentials."""
 
@@ -92,7 +95,10 @@ class _Translation:
         self.network, self.steps = network, steps
         self.phases = phases(network)
         self.working = {p.name: p for p in network.populations if p.start > 0}
-        attrs = {"ticks": steps} if steps else {}
+        attrs: dict[str, Any] = {"ticks": steps} if steps else {}
+        flows = {name: self.working[name].flow for name in network.returned()}
+        told = {name: flow for name, flow in flows.items() if flow != EVERY}
+        attrs |= {"flows": told} if told else {}
         self.build = _Names(network.name, "int", attrs, loc=named(network.name))
         self.values: dict[str, Value] = {}
         self.relays: dict[str, Value] = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import REGISTER, linear
-from snnc.targets.paicore.placed import Output, Placed
+from snnc.targets.paicore.placed import Output, Placed, malformed
 
 Json = dict[str, Any]
 
@@ -152,20 +152,40 @@ def _output(placed: Placed, output: Output) -> Json:
     return content
 
 
+def _told(placed: Placed) -> Mapping[str, tuple[int, int, int]]:
+    given: Any = placed.module.attrs.get("flows", {})
+    flows: list[Any] = list(given.values()) if isinstance(given, Mapping) else [()]
+    for flow in flows:
+        whole = isinstance(flow, tuple) and all(type(n) is int for n in flow)
+        if not whole or len(flow) != 3:
+            raise malformed(
+                f"the module's flows are {given!r}, not three numbers for each output",
+                placed.module.loc,
+            )
+    return dict(given)
+
+
 def graph(placed: Placed, chips: tuple[Coordinate, ...]) -> Json:
-    """Return the summary; cores occupied are those configured, `chips` the ones to choose from."""
+    """Return the summary; cores occupied are those configured, `chips` the ones to choose from.
+
+    The module's attribute `flows` tells of outputs of which not every tick counts: the first tick
+    that does, the ticks from one to the next, and how many there are.
+    """
     starts = {o.name: o.layer.pieces[0][0] for o in sorted(placed.outputs, key=lambda o: o.node)}
+    told = _told(placed)
+    flows = {n: told.get(n, (0, 1, core["ticks"])) for n, core in starts.items()}
+    first = {name: core["start"] + flows[name][0] for name, core in starts.items()}
     return {
         "name": f"graph_of_{placed.module.name}",
-        "inherent_timestep": min((core["start"] for core in starts.values()), default=0),
+        "inherent_timestep": min(first.values(), default=0),
         "output_flow_format": {
             name: {
-                "t_1st_vld": core["start"],
-                "interval": 1,
-                "n_vld": core["ticks"],
+                "t_1st_vld": first[name],
+                "interval": interval,
+                "n_vld": count,
                 "is_local_time": False,
             }
-            for name, core in starts.items()
+            for name, (_, interval, count) in flows.items()
         },
         "n_core_required": len(placed.cores),
         "n_core_occupied": len(placed.cores) + len(placed.idle),
