@@ -7,7 +7,7 @@ build are: by the target's fast path on the engine where it has one, else by its
 import tempfile
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define
 
 from snnc.diagnostics import fail
 from snnc.driver.emulation import emulated_on
@@ -21,22 +21,14 @@ from snnc.ir.verify import verify
 REFERENCE = "reference"
 
 
-@frozen
+@define
 class Placed:
-    """An engine for the level of a target, whose files it runs."""
+    """An engine for the level of a target, whose files it runs; it has the engine's name."""
 
     target: Target
     engine: Engine
-
-    @property
-    def name(self) -> str:
-        """The name of the engine."""
-        return self.engine.name
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """The level of the target."""
-        return (self.target.level,)
+    name: str
+    levels: tuple[str, ...]
 
     def prepare(self, module: Module) -> Program:
         """Return a program that runs what the files of a placed module say.
@@ -66,7 +58,7 @@ def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
     if module.level in engine.levels:
         return engine
     if target is not None and engine.name != REFERENCE:
-        return Placed(target, engine)
+        return Placed(target, engine, engine.name, (target.level,))
     raise fail(
         "engine-level",
         f"engine {engine.name} runs levels {', '.join(engine.levels)}, "
@@ -84,5 +76,8 @@ def _target_of(registry: Registry, level: str) -> Target | None:
 
 
 def _fastest(module: Module, target: Target | None) -> str:
-    # Plugins may give the reference levels.
-    return "native" if target is not None or module.level in ("snn", "int") else REFERENCE
+    # Plugins may give the reference levels. A graph that is not placed has no files.
+    placed = getattr(target, "placed", None)
+    if target is not None and (placed is None or placed(module)):
+        return "native"
+    return "native" if module.level in ("snn", "int") else REFERENCE

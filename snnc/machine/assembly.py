@@ -11,11 +11,18 @@ from llvmlite import ir
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 POINTER = ir.PointerType()
+_FLOATS = (ir.HalfType, ir.FloatType, ir.DoubleType)
 
 
 def vector(type: Any, lanes: int) -> Any:
     """Return a vector type."""
     return ir.VectorType(type, lanes)
+
+
+def bytes_of(type: Any) -> int:
+    """Return the bytes of a number in memory."""
+    sizes = {"half": 2, "float": 4, "double": 8}
+    return sizes.get(str(type)) or max(1, type.width // 8)
 
 
 class Loop:
@@ -73,7 +80,7 @@ class Assembly:
 
     def load_first(self, address: Any, type: Any, lanes: int) -> Any:
         """Return a vector of which only the first `lanes` are read; the others are 0."""
-        found, size = ir.Constant(type, None), type.element.width // 8
+        found, size = ir.Constant(type, None), bytes_of(type.element)
         for at, count in _powers(lanes):
             piece = self.load(self.sum(address, at * size), vector(type.element, count))
             places = [lane - at if at <= lane < at + count else 0 for lane in range(type.count)]
@@ -88,7 +95,7 @@ class Assembly:
         Masked stores would do, but LLVM 22 writes too much where it makes one lane of a narrowed
         vector a plain store.
         """
-        size = value.type.element.width // 8
+        size = bytes_of(value.type.element)
         for at, count in _powers(lanes):
             self.store(self.part(value, at, count), self.sum(address, at * size))
 
@@ -161,8 +168,8 @@ class Assembly:
 
     def _suffix(self, type: Any) -> str:
         if isinstance(type, ir.VectorType):
-            return f"v{type.count}i{type.element.width}"
-        return f"i{type.width}"
+            return f"v{type.count}{self._suffix(type.element)}"
+        return type.intrinsic_name if isinstance(type, _FLOATS) else f"i{type.width}"
 
     def _declared(self, name: str, result: Any, operands: list[Any]) -> Any:
         found = self.module.globals.get(name)

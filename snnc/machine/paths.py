@@ -15,7 +15,8 @@ from llvmlite import binding
 from snnc.diagnostics import fail
 
 X86 = ("x86_64", "amd64")
-AVX2 = ("avx", "avx2", "bmi", "bmi2", "lzcnt", "popcnt", "sse4.1", "sse4.2", "ssse3", "sse3")
+SSE4 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt")
+AVX2 = (*SSE4, "avx", "avx2", "bmi", "bmi2", "f16c", "lzcnt")
 AVX512 = (*AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 FEATURES = {
     "baseline": (),
@@ -37,6 +38,11 @@ class Path:
     def vnni(self) -> bool:
         """Whether there is a product of unsigned and signed bytes."""
         return self.name == "vnni"
+
+    @property
+    def halves(self) -> bool:
+        """Whether there are conversions of float16."""
+        return "+f16c" in self.features
 
     @property
     def wide(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from snnc.diagnostics import Diagnostics
-from snnc.extend.engine import Program
+from snnc.extend.engine import Engine, Program
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
 from snnc.targets.lynxi.options import Options
@@ -69,6 +69,10 @@ class Lynxi:
 
         return load(folder)
 
+    def placed(self, module: Module) -> bool:
+        """Whether a graph is as it prints; one that a front end reads is not yet."""
+        return "version" in module.attrs
+
     def check(self, module: Module) -> Diagnostics:
         """Judge a placed module by the rules of the tool chain; see `check.check`."""
         from snnc.targets.lynxi.check import check
@@ -86,3 +90,16 @@ class Lynxi:
         from snnc.targets.lynxi.emulate import Emulator
 
         return Emulator(folder)
+
+    def emulate_on(self, folder: Path, engine: Engine) -> Program:
+        """Return a program equal to the emulator, natively on that engine; see `native.program`."""
+        from snnc.machine import installed, missing
+        from snnc.targets.lynxi.emulate import Emulator
+
+        if engine.name != "native":
+            return Emulator(folder)
+        if not installed():
+            return Emulator(folder, (missing("the emulator runs instead, some times slower"),))
+        from snnc.targets.lynxi.native.program import Native
+
+        return Native(folder, engine)

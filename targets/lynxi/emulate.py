@@ -6,13 +6,14 @@ build has no influence on numbers. It is exact by docs/lynxi.md, which says how 
 profiles f32 and f16; nobody outside the vendor knows how the chip does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import SnncError, fail, nearest
+from snnc.diagnostics import Diagnostic, SnncError, fail, nearest
 from snnc.extend.engine import Result
 from snnc.ir.weights import Array
 from snnc.targets.lynxi import kernels
@@ -38,8 +39,12 @@ from snnc.targets.lynxi.records import (
     Var,
 )
 
-_ELEMENTS = 1 << 22
+ELEMENTS = 1 << 22
 """Elements of all values of a step, and of a sample's draws, that are held at a time."""
+
+
+Ran = tuple[dict[str, Array], dict[str, Array]]
+"""What was recorded, by name, and the states after the last step."""
 
 
 @frozen(eq=False)
@@ -58,14 +63,17 @@ class State:
 
 
 class Emulator:
-    """The program of a build's files.
+    """The program of a build's files; `notes` say how it runs.
 
     Raises:
         SnncError: what reading the files refuses; what `check_states` finds; `op-unknown` for an op
             that has no kernel.
     """
 
-    def __init__(self, folder: Path) -> None:
+    notes: tuple[Diagnostic, ...] = ()
+
+    def __init__(self, folder: Path, notes: tuple[Diagnostic, ...] = ()) -> None:
+        self.notes = notes
         self.artifact = read_files(folder)
         self._start(self.artifact)
 
@@ -108,16 +116,16 @@ class Emulator:
                 f"%{index} = {binding.op}: no kernel is known for this op",
                 help="the emulator runs the ops that `snnc ops lynxi` lists",
             )
-        args = self._expanded(binding)
-        held = [self._constant(arg) for arg in args]
+        args = self.expanded(binding)
+        held = [self.constant(arg) for arg in args]
         run = kernels.make(binding, held, self.artifact.profile)
         constant = [array for array in held if array is not None]
         if len(constant) == len(held):
-            self.constants[index] = self._checked(index, binding, run(*constant))
+            self.constants[index] = self.checked(index, binding, run(*constant))
         else:
             self.steps.append((index, binding, args, run))
 
-    def _expanded(self, binding: Binding) -> list[Arg]:
+    def expanded(self, binding: Binding) -> list[Arg]:
         """Return the arguments of a binding, a group's members in its place."""
         found: list[Arg] = []
         for arg in binding.args:
@@ -126,7 +134,8 @@ class Emulator:
             found += group.args if many and group is not None else [arg]
         return found
 
-    def _constant(self, arg: Arg) -> Array | None:
+    def constant(self, arg: Arg) -> Array | None:
+        """Return the value of an argument, with one row, where no tick changes it."""
         if isinstance(arg, Var):
             return self.params.get(arg.name)
         if isinstance(arg, Constant):
@@ -135,7 +144,8 @@ class Emulator:
             return np.asarray(arg.value, kernels.storage(arg.dtype, self.artifact.profile))[None]
         return self.constants.get(arg.index)
 
-    def _checked(self, index: int, binding: Binding, array: Array) -> Array:
+    def checked(self, index: int, binding: Binding, array: Array) -> Array:
+        """Return a binding's value, which must be of the type that is printed."""
         type = binding.type.fields[0] if isinstance(binding.type, TupleType) else binding.type
         kind = kernels.storage(type.dtype, self.artifact.profile)
         if array.shape[1:] != type.shape or array.dtype != kind:
@@ -182,30 +192,45 @@ class Emulator:
         before = self._before(state, samples, first_sample)
         given = self._drawn(draws or {}, samples, count)
         drawn = sum(_size(b) for _, b in self.graph.of(RANDOM)) * max(count, 1)
-        step = max(1, _ELEMENTS // max(self.size, drawn))
-        parts = []
-        for start in range(0, max(samples, 1), step):
+        step = max(1, min(self.together(count), ELEMENTS // max(1, drawn)))
+        halt = Event()
+
+        def some(start: int) -> Ran:
             cut = slice(start, min(start + step, samples))
-            parts.append(
-                _Lanes(
-                    self,
-                    {n: a[cut] for n, a in sent.items()},
-                    State(
-                        "",
-                        {f: a[cut] for f, a in before.held.items()},
-                        before.tick,
-                        before.first_sample + start,
-                    ),
-                    {i: a[cut] for i, a in given.items()},
-                    wanted,
-                ).run(cut.stop - cut.start, count)
+            states = {f: a[cut] for f, a in before.held.items()}
+            lanes = self.lanes(
+                {n: a[cut] for n, a in sent.items()},
+                State("", states, before.tick, before.first_sample + start),
+                {i: a[cut] for i, a in given.items()},
+                wanted,
             )
+            return lanes.run(cut.stop - cut.start, count, halt)
+
+        parts = self.each(some, range(0, max(samples, 1), step), halt)
         records = {n: np.concatenate([p[0][n] for p in parts]) for n in parts[0][0]}
         held = {f: np.concatenate([p[1][f] for p in parts]) for f in parts[0][1]}
         outputs = {p.name: made_output(p, records[f"out {p.name}"]) for p in self.artifact.outputs}
         trace = {name: records[name] for name in wanted}
         after = State(self._owner, held, before.tick + count, before.first_sample)
         return Result(outputs, after, trace)
+
+    def each(self, some: Callable[[int], Ran], starts: range, halt: Event) -> list[Ran]:
+        """Return what samples from each start on give; soon after `halt` is set, runs give up."""
+        return [some(start) for start in starts]
+
+    def together(self, ticks: int) -> int:
+        """Return how many samples run at a time."""
+        return ELEMENTS // self.size
+
+    def lanes(
+        self,
+        sent: Mapping[str, Array],
+        before: State,
+        draws: Mapping[int, Array],
+        wanted: Mapping[str, int],
+    ) -> "Lanes":
+        """Return samples that are ready to run."""
+        return Lanes(self, sent, before, draws, wanted)
 
     @property
     def _owner(self) -> str:
@@ -231,7 +256,7 @@ class Emulator:
         if state is None:
             held = {}
             for index, binding in self.graph.of(LOAD):
-                image = self._constant(binding.args[0])
+                image = self.constant(binding.args[0])
                 assert image is not None
                 held[self.flags[index]] = np.repeat(image, samples, axis=0)
             return State(self._owner, held, 0, first_sample)
@@ -269,8 +294,15 @@ def _bad_state(reason: str) -> SnncError:
     )
 
 
-class _Lanes:
-    """Some samples at a time: the values of a step, the states, the records being filled."""
+class Halted(Exception):
+    """A run that was given up; it is never seen outside of the threads of that run."""
+
+
+class Lanes:
+    """Some samples at a time: the values of a step, the states, the records being filled.
+
+    Arrays have an axis of rows in front: the samples, each with the steps of `part` together.
+    """
 
     def __init__(
         self,
@@ -285,71 +317,110 @@ class _Lanes:
         self.states = dict(before.held)
         self.now: dict[int, Array] = {}
         self.data: dict[str, Array] = {}
+        self.samples, self.part, self.halt = before.samples, slice(0, 0), Event()
 
-    def run(self, samples: int, ticks: int) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return what was recorded, by name, and the states after the last step."""
-        program = self.program
+    def run(self, samples: int, ticks: int, halt: Event) -> Ran:
+        """Return what was recorded, by name, and the states after the last step.
+
+        Raises:
+            Halted: nobody waits for it any more.
+        """
+        program, self.samples, self.halt = self.program, samples, halt
         for index, binding in program.graph.of(RANDOM):
             if index not in self.draws:
                 self.draws[index] = _stream(program, binding, self.before, samples, ticks)
         outputs = zip(program.artifact.outputs, program.outputs, strict=True)
         shown = {f"out {p.name}": r for p, r in outputs}
         rows: dict[str, list[Array]] = {name: [] for name in (*shown, *self.wanted)}
-        for tick in range(ticks):
-            self._step(tick)
+        longest = self.longest()
+        for first in range(0, ticks, longest):
+            self.part = slice(first, min(first + longest, ticks))
+            self.check_halted()
+            self._receive()
+            self.step()
+            self._finish()
             for name, arg in shown.items():
-                rows[name].append(self._full(self._value(arg), samples))
+                rows[name].append(self.train(self.value(arg)))
             for name, index in self.wanted.items():
-                value = self._full(self.now[index], samples)
-                named = index in program.artifact.names and value.ndim > 1
-                rows[name].append(value.reshape(samples, *value.shape[2:]) if named else value)
-        made = {n: np.stack(r, axis=1) if r else self._none(n, samples) for n, r in rows.items()}
+                value = self.train(self.now[index])
+                named = index in program.artifact.names and value.ndim > 2
+                rows[name].append(
+                    value.reshape(*value.shape[:2], *value.shape[3:]) if named else value
+                )
+        made = {n: np.concatenate(r, axis=1) if r else self._none(n) for n, r in rows.items()}
         return made, self.states
 
-    def _none(self, name: str, samples: int) -> Array:
+    def check_halted(self) -> None:
+        """Raise `Halted` where the run was given up."""
+        if self.halt.is_set():
+            raise Halted
+
+    def longest(self) -> int:
+        """Return how many steps run together."""
+        return 1
+
+    @property
+    def ticks(self) -> int:
+        """Steps of the part that runs."""
+        return self.part.stop - self.part.start
+
+    def train(self, array: Array) -> Array:
+        """Return `(samples, steps, *shape)` of a value, repeated where it is a constant."""
+        rows = np.broadcast_to(array, (self.samples * self.ticks, *array.shape[1:]))
+        return rows.reshape(self.samples, self.ticks, *array.shape[1:])
+
+    def _none(self, name: str) -> Array:
         """Return the record of a run without ticks."""
         for port in self.program.artifact.outputs:
             if name == f"out {port.name}":
                 from snnc.ir.types import parse_type
 
-                return np.zeros((samples, 0, *parse_type(port.type).shape))
-        return np.zeros((samples, 0))
+                return np.zeros((self.samples, 0, *parse_type(port.type).shape))
+        return np.zeros((self.samples, 0))
 
-    def _full(self, array: Array, samples: int) -> Array:
-        return np.broadcast_to(array, (samples, *array.shape[1:]))
-
-    def _step(self, tick: int) -> None:
+    def _receive(self) -> None:
+        """Take what the host sends, and what is drawn."""
         program = self.program
-        self.data = {p.param: self._sent(p, tick) for p in program.artifact.inputs if p.param}
+        self.data = {p.param: self._sent(p) for p in program.artifact.inputs if p.param}
         self.now = dict(program.constants)
+        for index, _ in program.graph.of(RANDOM):
+            drawn = self.draws[index][:, self.part]
+            self.now[index] = drawn.reshape(-1, *drawn.shape[2:])
+
+    def step(self) -> None:
+        """Run the part: all loads, then every op, then all saves."""
+        program = self.program
         for index, _ in program.graph.of(LOAD):
             self.now[index] = self.states[program.flags[index]]
-        for index, _ in program.graph.of(RANDOM):
-            self.now[index] = self.draws[index][:, tick]
         kept: dict[str, Array] = {}
         for index, binding, args, run in program.steps:
-            made = run(*(self._value(arg) for arg in args))
-            self.now[index] = program._checked(index, binding, made)
+            made = run(*(self.value(arg) for arg in args))
+            self.now[index] = program.checked(index, binding, made)
         for index, binding in program.graph.of(SAVE):
-            self.now[index] = self._value(binding.args[0])
+            self.now[index] = self.value(binding.args[0])
             kept[program.flags[index]] = self.now[index]
-        result = program.graph.result
-        if result.op == TIE and len(program.outputs) == 1:
-            self.now[len(program.graph.bindings) - 1] = self._value(result.args[0])
         self.states = {
             flag: np.broadcast_to(kept[flag], old.shape) for flag, old in self.states.items()
         }
 
-    def _sent(self, port: Port, tick: int) -> Array:
-        array = self.sent[port.name][:, tick]
-        return array.reshape(len(array), *self.program.graph.params[port.param].shape)
+    def _finish(self) -> None:
+        """Name the value of the result."""
+        program = self.program
+        result = program.graph.result
+        if result.op == TIE and len(program.outputs) == 1:
+            self.now[len(program.graph.bindings) - 1] = self.value(result.args[0])
 
-    def _value(self, arg: Arg) -> Array:
+    def _sent(self, port: Port) -> Array:
+        array = self.sent[port.name][:, self.part]
+        return array.reshape(-1, *self.program.graph.params[port.param].shape)
+
+    def value(self, arg: Arg) -> Array:
+        """Return the value of an argument, a constant with one row."""
         if isinstance(arg, Node):
             return self.now[arg.index]
         if isinstance(arg, Var) and arg.name in self.data:
             return self.data[arg.name]
-        found = self.program._constant(arg)
+        found = self.program.constant(arg)
         assert found is not None
         return found
 
