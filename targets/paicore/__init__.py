@@ -66,7 +66,10 @@ class Paicore:
 
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `int` down to frames."""
-        return f"initial-pulse,legalise,shrink-weights,schedule,group{{for={options.group}}},place"
+        cut = "" if options.multicast == "masks" else f"multicast={options.multicast}"
+        schedule = f"schedule{{{cut}}}" if cut else "schedule"
+        group = f"group{{{','.join(filter(None, (f'for={options.group}', cut)))}}}"
+        return f"initial-pulse,legalise,shrink-weights,{schedule},{group},place"
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
         """Write frames, the vendor's JSON and `layout.json`; see `emit.emit`."""

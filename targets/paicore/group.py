@@ -1,9 +1,10 @@
 """Pass `group`: which populations share a region of cores, and which neurons share a core.
 
 A region is a block of cores that receives frames together; all populations that read one physical
-copy of a source lie in one region. Readers are put together as long as that needs fewer dendrites
-than storing the source once per region, and readers of one input where they share cores then. A
-region of convolutions or pools may be cut into tiles, each with the cores that its neurons need.
+copy of a source lie in one region. Readers are put together as long as that needs fewer cores (less
+weight RAM, where nothing is cut into tiles) than storing the source once per region, and readers of
+one input where they share cores then. A region of convolutions or pools may be cut into tiles, each
+with the cores that its neurons need.
 
 The result stands in `place`: the region's number, its axon extension, and slices `[core, first,
 last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
@@ -11,6 +12,7 @@ axis, and `split`, the bits that count its cores. Slices then count neurons tile
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -95,7 +97,7 @@ class Regions:
         return self.planner.plan(ops, counts, self._deepest(ops))
 
     def merge(self) -> None:
-        """Join readers of one source, two regions at a time, while dendrites are saved."""
+        """Join readers of one source, two regions at a time, while that saves something."""
         cost = self.cost(self.group_of)
         for readers in self.populations.readers.values():
             for number, (first, one) in enumerate(readers):
@@ -136,13 +138,12 @@ class Regions:
         wide = {group: plan.extension for group, plan in plans.items()}
         total = 0
         for group in groups:
-            tiling = plans[group].tiling
-            if tiling is None:
+            if plans[group].tile is None:
                 whole = self._whole(members[group])
                 (cores,) = self._pack(members[group], copies, wide, group, goal, whole)
                 total += 1 << width(len(cores))
             else:
-                total += tiling.occupied
+                total += plans[group].occupied
         return total
 
     def fits(self, group_of: Mapping[Op, int], group: int) -> bool:
@@ -159,7 +160,7 @@ class Regions:
         if plan.extension > self._deepest(ops) or len(pins) > 1:
             return False
         cores = sum(self._cores(op, plan.extension) * len(copies[op]) for op in ops)
-        return plan.tiling is not None or cores <= LIMITS.routing_group
+        return plan.tile is not None or cores <= LIMITS.routing_group
 
     def _deepest(self, ops: Sequence[Op]) -> int:
         """Return the largest axon extension whose buffers hold what waits there."""
@@ -176,15 +177,29 @@ class Regions:
         return -(-self.populations.size(op) // most)
 
     def cost(self, group_of: Mapping[Op, int]) -> int:
-        """Return the bits of weight RAM that all physical copies take together."""
+        """Return the cores of all regions, or, of a network without tiles, the bits of weight RAM.
+
+        All physical copies count.
+        """
         copies = self.populations.destinations(group_of)
         total = 0
         for ops in self.members(group_of).values():
-            wide = self.plan(ops, copies).extension * axons_of(self._forms[ops[0]].wide)
-            total += sum(
-                self.populations.size(op) * len(copies[op]) * self._bits[op] * wide for op in ops
+            plan = self.plan(ops, copies)
+            wide = plan.extension * axons_of(self._forms[ops[0]].wide)
+            total += (
+                plan.cost
+                if self._tiled
+                else sum(
+                    self.populations.size(op) * len(copies[op]) * self._bits[op] * wide
+                    for op in ops
+                )
             )
         return total
+
+    @cached_property
+    def _tiled(self) -> bool:
+        """Whether any population would have tiles, were each in a region of its own."""
+        return any(self.planner.plan([op], [1]).tile for op in self.populations.ops)
 
     def hints(self, goal: str) -> dict[Op, dict[str, Any]]:
         """Return the `place` entries of every population, regions numbered in text order.
@@ -198,13 +213,12 @@ class Regions:
         copies = self.populations.destinations(self.group_of)
         plans = {number[g]: self.plan(ops, copies) for g, ops in members.items()}
         for group, ops in enumerate(members.values()):
-            if plans[group].tiling is None:
+            if plans[group].tile is None:
                 checked_extension(self._flat(ops), ops, self._forms[ops[0]].wide)
         wide = {group: plan.extension for group, plan in plans.items()}
         hints: dict[Op, dict[str, Any]] = {}
         for group, ops in enumerate(members.values()):
-            tiling = plans[group].tiling
-            tile = None if tiling is None else tiling.tile
+            tile = plans[group].tile
             parts = self._parts(ops, tile)
             tiles = self._pack(ops, copies, wide, group, goal, parts)
             split = max(width(len(cores)) for cores in tiles)

@@ -29,6 +29,12 @@ class Options:
         help="fill cores for latency, for fewest cores, or both",
         choices=("latency", "cores", "both"),
     )
+    multicast: str = option(
+        "masks",
+        help="cut layers into tiles wherever masks of destinations allow, only where no neuron "
+        "sends to two tiles (masks stay blocks), or not at all",
+        choices=("masks", "contiguous", "none"),
+    )
     core_params: bool = option(True, help="write core_params.json")
     neuron_places: bool = option(True, help="write neuron_phy_loc.json, to read potentials back")
 

@@ -27,7 +27,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
 from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import Wish, allocate, cores_at
+from snnc.targets.paicore.regions import Wish, allocate, core_at, cores_at
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.grid import Grid
 from snnc.targets.paicore.tiling.plan import grid, tile_shape
@@ -102,9 +102,12 @@ class Placer:
         }
         kept = self._weight_bytes() <= KEPT_BYTES
         self.dense = Dense(self.populations, self._columns, self.orders, kept)
-        self.regions = allocate(
-            [Wish(g, self._needs(g), self._pin(ops)) for g, ops in self.members.items()], chips
-        )
+        self.regions = allocate([self._wish(g) for g in self.members], chips)
+        self.held = {
+            (self.regions[g].chip_rank, self.regions[g].start | code): g
+            for g, cores in self.cores.items()
+            for code in cores
+        }
         self.ways: dict[tuple[int, Segment], Way] = {}
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
@@ -140,11 +143,16 @@ class Placer:
         split = hint["split"] if "split" in hint else width(len(self.cores[group]))
         return grid(self.populations, ops, hint.get("tile"), split)
 
-    def _needs(self, group: int) -> NDArray[np.bool_]:
-        """Return which codes of a region hold neurons or receive something."""
-        needs = self.grids[group].reached
-        needs[list(self.cores[group])] = True
-        return needs
+    def _wish(self, group: int) -> Wish:
+        """Return what a region needs of a chip."""
+        made = self.grids[group]
+        used = np.zeros(1 << made.bits, dtype=bool)
+        used[list(self.cores[group])] = True
+        wide, values = self._extension(group), self._takes_values(group)
+        kind = wide << 1 | values
+        room = wide * axons_of(values)
+        pin = self._pin(self.members[group])
+        return Wish(group, made.reached | used, used, kind, made.axons, room, pin)
 
     def place(self) -> Module:
         """Return the placed module."""
@@ -200,7 +208,7 @@ class Placer:
             return self.ways[group, segment]
         region, arrival = self.regions[group], self.grids[group].arrival(segment)
         wide, values = self._extension(group), self._takes_values(group)
-        slot, axon = np.divmod(arrival.axon, axons_of(values))
+        slot, axon = np.divmod(arrival.axon + region.axon, axons_of(values))
         self.ways[group, segment] = Way(
             np.full_like(axon, linear(*region.chip)),
             region.cores(arrival.base),
@@ -220,7 +228,7 @@ class Placer:
 
     def _columns(self, group: int, segment: Segment) -> int | Ints:
         """Return the weight columns of a segment's elements; of a whole source, the first one."""
-        axon = self.grids[group].arrival(segment).axon
+        axon = self.grids[group].arrival(segment).axon + self.regions[group].axon
         tiled = "tile" in self.hints[self.members[group][0]]
         return axon if tiled else int(axon[0])
 
@@ -288,10 +296,11 @@ class Placer:
     def _make_cores(self, order: Sequence[int]) -> None:
         row, parts = 0, dict[tuple[Op, int], list[tuple[Piece, Value, int]]]()
         left = {(op, copy): self.populations.size(op) for op, copy in self.layers}
+        feeding = {group: self._feeding(group) for group in order}
         for group in order:
-            feeding = self._feeding(group)
+            region = self.regions[group]
             for code, pieces in self.cores[group].items():
-                reads = [value for value, reached in feeding if reached[code]]
+                reads = self._reads(feeding, region.chip_rank, region.start | code)
                 result = self._make_core(group, code, pieces, reads, row)
                 start = 0
                 for piece in pieces:
@@ -304,6 +313,22 @@ class Placer:
                         del left[piece.op, piece.copy]
                         self._make_layer(piece.op, piece.copy, parts[piece.op, piece.copy])
             self._make_idle(group)
+
+    def _reads(
+        self,
+        feeding: Mapping[int, Sequence[tuple[Value, NDArray[np.bool_]]]],
+        rank: int,
+        place: int,
+    ) -> list[Value]:
+        """Return what comes to a core; regions that share a block may reach cores of each other."""
+        return [
+            value
+            for group, found in feeding.items()
+            if (region := self.regions[group]).chip_rank == rank
+            and region.start <= place < region.start + region.size
+            for value, reached in found
+            if reached[place - region.start]
+        ]
 
     def _feeding(self, group: int) -> list[tuple[Value, NDArray[np.bool_]]]:
         """Return what reaches a region, inputs and layers in text order, and which codes."""
@@ -398,13 +423,14 @@ class Placer:
         return self.listed.get(op)
 
     def _make_idle(self, group: int) -> None:
+        """Announce the cores that frames of a region reach and nobody uses, once."""
         region = self.regions[group]
-        idle = [
-            code for code in np.flatnonzero(self._needs(group)) if code not in self.cores[group]
-        ]
-        for core in region.cores(np.array(idle, dtype=np.int64)).tolist():
-            at = (*region.chip, *coordinate(core))
-            self.build.emit("idle", (), {"at": at, "test_chip": self.output})
+        for code in np.flatnonzero(self.grids[group].reached).tolist():
+            place = (region.chip_rank, region.start | code)
+            if place not in self.held:
+                self.held[place] = group
+                at = (*region.chip, *coordinate(core_at(place[1])))
+                self.build.emit("idle", (), {"at": at, "test_chip": self.output})
 
     def _make_outputs(self) -> list[Value]:
         made = []

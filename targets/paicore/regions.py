@@ -5,7 +5,9 @@ first (paicore.md, section 1.2). A block of 2^m places that starts at a multiple
 its cores by codes of m bits; a frame that leaves bits of the code open goes to all cores that agree
 in the others. The online cores are the last 16; no frame may go there.
 
-A region takes only the codes that something goes to; what lies between is free for others.
+A region takes only the codes that something goes to; what lies between is free for others. A core
+that a region reaches without using it may hold neurons of another region, if both count their slots
+alike and use different axons: what comes by the way finds no weight.
 """
 
 from collections.abc import Sequence
@@ -44,44 +46,111 @@ def cores_at(places: Ints) -> Ints:
 
 @frozen(eq=False)
 class Wish:
-    """A region to place: its number, whether it needs each code of its block, and a pinned chip."""
+    """A region to place.
+
+    `needs` says of each code of its block whether something goes there, `used` whether neurons are
+    there. Cores of one `kind` (a number > 0) read their buffers alike; `axons` of their `room` are
+    in use.
+    """
 
     number: int
     needs: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+    kind: int = 1
+    axons: int = 1
+    room: int = 1
     pin: int | None = None
 
     @classmethod
     def block(cls, number: int, cores: int, pin: int | None = None) -> "Wish":
-        """Return the wish for as many cores as fit, all that a block without tiles has."""
-        return cls(number, np.ones(1 << (cores - 1).bit_length(), dtype=bool), pin)
+        """Return the wish for a block without tiles, which leaves no axons to others."""
+        size = 1 << (cores - 1).bit_length()
+        return cls(number, np.ones(size, dtype=bool), np.arange(size) < cores, pin=pin)
 
 
 @frozen
 class Region:
-    """A block of `size` places (a power of two) from quad-tree place `start` of a chip."""
+    """A block of `size` places (a power of two) from quad-tree place `start` of a chip.
+
+    Its sources begin at axon `axon` of its cores.
+    """
 
     chip: tuple[int, int]
     chip_rank: int
     start: int
     size: int
+    axon: int = 0
 
     def cores(self, codes: Ints) -> Ints:
         """Return the addresses of the cores with some codes."""
         return cores_at(self.start | codes)
 
 
+class _Arrivals:
+    """What goes to each place of a chip: of which kind (0 none, -1 several), up to which axon."""
+
+    def __init__(self) -> None:
+        self.kind = np.zeros(CHIP, dtype=np.int64)
+        self.top = np.zeros(CHIP, dtype=np.int64)
+
+    def agrees(self, wish: Wish, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return for each block whether some codes of it are reached by the wish's kind only."""
+        kind = self.kind.reshape(-1, len(codes))[:, codes]
+        return np.asarray(((kind == 0) | (kind == wish.kind)).all(axis=1))
+
+    def tops(self, codes: NDArray[np.bool_]) -> Ints:
+        """Return for each block the first axon that is free on all of some codes."""
+        return np.asarray(self.top.reshape(-1, len(codes))[:, codes].max(axis=1, initial=0))
+
+    def add(self, wish: Wish, start: int, first: int, codes: NDArray[np.bool_]) -> None:
+        """Note that a wish goes to some codes, from an axon on."""
+        here = start + np.flatnonzero(codes)
+        same = (self.kind[here] == 0) | (self.kind[here] == wish.kind)
+        self.kind[here] = np.where(same, wish.kind, -1)
+        self.top[here] = np.maximum(self.top[here], first + wish.axons)
+
+
+class _Chip:
+    """A chip being filled: what reaches each place, and what of that is for neurons there."""
+
+    def __init__(self) -> None:
+        self.reached, self.used = _Arrivals(), _Arrivals()
+
+    def place(self, wish: Wish) -> tuple[int, int] | None:
+        """Return the start and the first axon that take the fewest new cores, and take them.
+
+        Of equal starts the first; None where there is no room. Neurons go where no others are, and
+        must agree with all that goes there; what only goes there must agree with the neurons.
+        """
+        size, by_way = len(wish.needs), wish.needs & ~wish.used
+        legal = ~_ONLINE.reshape(-1, size)[:, wish.needs].any(axis=1)
+        legal &= (self.used.kind.reshape(-1, size)[:, wish.used] == 0).all(axis=1)
+        legal &= self.reached.agrees(wish, wish.used) & self.used.agrees(wish, by_way)
+        first = np.maximum(self.reached.tops(wish.used), self.used.tops(by_way))
+        legal &= first + wish.axons <= wish.room
+        if not legal.any():
+            return None
+        fresh = (self.reached.kind.reshape(-1, size)[:, wish.needs] == 0).sum(axis=1)
+        at = int(np.where(legal, fresh, CHIP + 1).argmin())
+        self.reached.add(wish, at * size, int(first[at]), wish.needs)
+        self.used.add(wish, at * size, int(first[at]), wish.used)
+        return at * size, int(first[at])
+
+
+_ONLINE = np.arange(CHIP) >= ONLINE
+
+
 def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[int, Region]:
     """Return a region for each wish.
 
     Larger blocks come first, so that every start is aligned and nothing is lost between them; of
-    equal ones those that need more, else they keep their order. A block goes to the first place on
-    the first chip where all that it needs is free, or on the chip it is pinned to.
+    equal ones those that need more, else they keep their order. A block goes to the first chip with
+    room, or the chip it is pinned to.
 
     Raises:
         SnncError: `chip-full`, `bad-chip`.
     """
-    free = np.ones((len(chips), CHIP), dtype=bool)
-    free[:, ONLINE:] = False
+    filled = [_Chip() for _ in chips]
     made: dict[int, Region] = {}
     for wish in sorted(wishes, key=lambda w: (-len(w.needs), -int(w.needs.sum()))):
         if wish.pin is not None and not 0 <= wish.pin < len(chips):
@@ -92,14 +161,11 @@ def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[i
                 help="give more --chip X,Y options",
                 exit_status=4,
             )
-        size = len(wish.needs)
         for rank in range(len(chips)) if wish.pin is None else [wish.pin]:
-            blocks = free[rank].reshape(-1, size)
-            fits = blocks[:, wish.needs].all(axis=1)
-            if fits.any():
-                at = int(fits.argmax())
-                blocks[at] &= ~wish.needs
-                made[wish.number] = Region(chips[rank], rank, at * size, size)
+            found = filled[rank].place(wish)
+            if found is not None:
+                start, axon = found
+                made[wish.number] = Region(chips[rank], rank, start, len(wish.needs), axon)
                 break
         else:
             raise _full(sum(int(w.needs.sum()) for w in wishes), int(wish.needs.sum()), chips)

@@ -142,7 +142,7 @@ def find_bounds(planner: Planner) -> list[Bound]:
 def find_depth(planner: Planner, op: Op) -> int:
     """Return how many ticks the input buffer of a population's cores holds."""
     plan, populations = planner.plan([op], [1]), planner.populations
-    if plan.tiling is not None:
+    if plan.tile is not None:
         return LIMITS.slots // plan.extension
     axons = sum(s.source.type.size for s in populations.segments([op]))
     return LIMITS.slots // checked_extension(axons, [op], populations.form(op).wide)

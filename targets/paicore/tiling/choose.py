@@ -24,6 +24,9 @@ from snnc.targets.paicore.tiling.reach import Reach
 EVERY_SIZE = 64
 """Along an axis up to this long every tile size is tried; of longer ones, one per tile count."""
 
+OCCUPIED = 4
+"""What a core costs that is taken, counted in cores that hold neurons."""
+
 MOST_BITS = LIMITS.routing_group.bit_length() - 1
 """Bits of a code: a region is at most half a chip."""
 
@@ -52,11 +55,6 @@ class Tiling:
     axons: int
     cores: int
     occupied: int
-
-    @property
-    def cost(self) -> int:
-        """What is made small: cores that are taken, and a little those that hold neurons."""
-        return 4 * self.occupied + self.cores
 
 
 def choose(
@@ -90,7 +88,7 @@ def choose(
     if not legal.any():
         return None
     occupied = counted.reached << split
-    cost = np.where(legal, 4 * occupied + cores, np.iinfo(np.int64).max)
+    cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
     order = (counted.bits + split, counted.tiles, lcn, cost)
     best = np.lexsort([np.broadcast_to(key, cost.shape).reshape(-1) for key in order])[0]
     at = np.unravel_index(best, cost.shape)

@@ -14,7 +14,7 @@ from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment, extension
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.choose import Member, Sources, Tiling, choose
+from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, Sources, choose
 from snnc.targets.paicore.tiling.grid import Grid
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, reaches, shape_of
 
@@ -24,10 +24,20 @@ MULTICAST = ("masks", "contiguous", "none")
 
 @frozen
 class Plan:
-    """How a region is laid out: its axon extension, and its tiles where it has any."""
+    """How a region is laid out: its axon extension, its cores, its tiles where it has any.
+
+    `cores` hold neurons, no two layers in one; `occupied` adds those that only receive.
+    """
 
     extension: int
-    tiling: Tiling | None = None
+    cores: int
+    occupied: int
+    tile: tuple[int, ...] | None = None
+
+    @property
+    def cost(self) -> int:
+        """What is made small: cores that are taken, and a little those that hold neurons."""
+        return OCCUPIED * self.occupied + self.cores
 
 
 class Planner:
@@ -58,14 +68,12 @@ class Planner:
         wide = populations.form(ops[0]).wide
         segments = populations.segments(ops)
         flat = sum(segment.source.type.size for segment in segments)
-        whole = Plan(extension(flat, wide))
-        cores = sum(
-            count
-            * -(-populations.size(op) // capacity(wide, populations.bits(op), whole.extension))
-            for op, count in zip(ops, copies, strict=True)
-        )
-        reserved = 1 << width(cores)
-        if self.multicast == "none" or (whole.extension == 1 and cores == reserved):
+        wanted = extension(flat, wide)
+        rooms = [capacity(wide, populations.bits(op), wanted) for op in ops]
+        sizes = [populations.size(op) for op in ops]
+        cores = sum(n * -(-s // r) for n, s, r in zip(copies, sizes, rooms, strict=True))
+        whole = Plan(wanted, cores, 1 << width(cores))
+        if self.multicast == "none" or (wanted == 1 and cores == whole.occupied):
             return whole
         sources = sources_of(populations, ops)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
@@ -75,9 +83,11 @@ class Planner:
             for op, count in zip(ops, copies, strict=True)
         ]
         found = choose(members, sources, wide, most, self.multicast == "contiguous")
-        if found is None or (whole.extension <= most and 4 * reserved + cores <= found.cost):
+        if found is None:
             return whole
-        return Plan(found.extension, found)
+        tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
+        better = (whole.cost, wanted) <= (tiled.cost, tiled.extension)
+        return whole if wanted <= most and better else tiled
 
 
 def sources_of(populations: Populations, ops: Sequence[Op]) -> Sources | None:

@@ -1,0 +1,74 @@
+"""How many cores the planner needs: at least as good as the figures of mapping, section 3.3."""
+
+import pytest
+
+from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.tiling.plan import Planner
+from tests.unit.targets.paicore.tiling.networks import CHAINS, Net, chain
+
+WIDTHS = (8, 4, 1)
+REQUIRED = {
+    "lenet": (131, 68, 24),
+    "lenet_strided": (31, 17, 7),
+    "lenet_padded": (33, 19, 8),
+    "vgg16x16": (243, 122, 38),
+    "vgg_dvs32": (179, 90, 28),
+    "vgg32": (563, 282, 86),
+    "dynapcnn_mnist": (284, 144, 46),
+    "vggp16": (219, 110, 32),
+    "vggp32": (507, 254, 72),
+}
+"""Cores that hold neurons, at weights of 8, 4 and 1 bits."""
+
+OCCUPIED = {
+    "lenet": (145, 73, 24),
+    "lenet_strided": (33, 17, 7),
+    "lenet_padded": (34, 19, 8),
+    "vgg16x16": (243, 122, 38),
+    "vgg_dvs32": (179, 90, 28),
+    "vgg32": (563, 282, 86),
+    "dynapcnn_mnist": (328, 166, 48),
+    "vggp16": (219, 110, 32),
+    "vggp32": (507, 254, 72),
+}
+"""With cores that only receive, before any is shared between regions."""
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_convolutional_networks_need_as_few_cores_as_known(name: str) -> None:
+    required, occupied = [], []
+    for bits in WIDTHS:
+        populations = Populations(chain(name, bits))
+        planner = Planner(populations, "masks")
+        plans = [planner.plan([op], [1]) for op in populations.ops]
+        required.append(sum(plan.cores for plan in plans))
+        occupied.append(sum(plan.occupied for plan in plans))
+    assert (REQUIRED[name], OCCUPIED[name]) == (tuple(required), tuple(occupied))
+
+
+def test_a_layer_that_fills_its_cores_is_not_cut() -> None:
+    populations = Populations(chain("lenet", 8))
+    plans = [Planner(populations, "masks").plan([op], [1]) for op in populations.ops]
+    assert [True, True, True, True, False, False, False] == [p.tile is not None for p in plans]
+
+
+def test_without_multicast_nothing_is_cut() -> None:
+    populations = Populations(chain("lenet", 8))
+    planner = Planner(populations, "none")
+    assert {None} == {planner.plan([op], [1]).tile for op in populations.ops}
+
+
+def test_contiguous_tiles_have_no_place_in_common() -> None:
+    populations = Populations(chain("lenet", 8))
+    planner = Planner(populations, "contiguous")
+    cut = [planner.plan([op], [1]).tile for op in populations.ops]
+    assert [False, True, False, True, False, False, False] == [tile is not None for tile in cut]
+
+
+def test_a_smaller_extension_is_found_where_buffers_ask_for_it() -> None:
+    net = Net("deep", 1)
+    x = net.build.input("x", "u1[48,16,16]~")
+    populations = Populations(net.build.finish(net.fire("a", net.conv(x, 16, 3, 1, 1), 432)))
+    planner = Planner(populations, "masks")
+    plans = [planner.plan(populations.ops, [1], most) for most in (64, 1)]
+    assert [(2, 16), (1, 32)] == [(plan.extension, plan.cores) for plan in plans]
