@@ -57,7 +57,7 @@ class Verdict:
         taken = [counted(self.resources[k], k[:-1]) for k in SHOWN if k in self.resources]
         latest = max(self.latency.values(), default=0)
         if self.needs:
-            taken.append(f"{self.needs['cores']:,} cores at least")
+            taken.append(f"{counted(self.needs['cores'], 'core')} at least")
         return ", ".join([*taken, f"latency {counted(latest, 'tick')}"])
 
 
@@ -160,7 +160,7 @@ class Asking:
             if error.code in OURS:
                 raise
             needs = fitting.needs() if fitting else None
-            ways = tuple(fitting.ways_out(needs)) if fitting and needs else ()
+            ways = tuple(fitting.ways_out(needs, error.code)) if fitting and needs else ()
             return Verdict(target, error.diagnostics, needs=needs, ways=ways)
         needs = fitting.needs() if fitting else None
         return Verdict(target, (), build.manifest["resources"], build.manifest["latency"], needs)

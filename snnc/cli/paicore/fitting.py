@@ -31,8 +31,8 @@ LARGEST = 5
 TRIES = 3
 """Numbers of chips that are tried."""
 
-NO_ROOM = ("chip-full",)
-"""What more chips may help against."""
+NO_ROOM = ("chip-full", "region-too-large")
+"""What more chips or narrower weights may help against."""
 
 
 @frozen
@@ -75,9 +75,9 @@ class Fitting:
             "beyond_a_core": {b.layer: b.fan_in for b in found.values() if not b.neurons_per_core},
         }
 
-    def ways_out(self, needs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield what was tried: more chips, then fewer bits, each until it fits or cannot help."""
-        if needs["beyond_a_core"]:
+    def ways_out(self, needs: Mapping[str, Any], code: str) -> Iterator[dict[str, Any]]:
+        """Yield what was tried against an error: more chips, then fewer bits, until it fits."""
+        if code not in NO_ROOM or needs["beyond_a_core"]:
             return
         chips = list(self._chosen({}).options.chips)
         first = max(len(chips) + 1, needs["chips"])
@@ -85,7 +85,7 @@ class Fitting:
         for count in range(first, first + TRIES):
             way = self._with_chips(module, chips, count)
             yield way
-            if way["fits"] or way["code"] not in NO_ROOM:
+            if way["fits"] or way["code"] != NO_ROOM[0]:
                 break
         for bits, cores in needs["cores_by_bits"].items():
             if cores <= needs["available"] and needs["waits_for_bits"]:
