@@ -5,19 +5,18 @@ it; every other op runs as in the numpy engine. Samples are spread over threads.
 the engine is the numpy engine, and says so in the program's notes.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from snnc.diagnostics import Diagnostic, Severity, fail
+from snnc.diagnostics import Diagnostic, Severity
 from snnc.ir.analysis import makers, readers
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.weights import Array
 from snnc.machine import installed, missing, store
+from snnc.machine.threads import spread, threads
 from snnc.runtime.inputs import Batch
 from snnc.runtime.native.bounds import ranges
 from snnc.runtime.native.grids import grids
@@ -79,7 +78,7 @@ class NativeProgram(NumpyProgram):
 
         folder = store.cache_folder() if engine.cache else None
         self.compiler = Compiler(choose(engine.path), folder)
-        self.jobs = engine.jobs or _threads()
+        self.jobs = engine.jobs or threads()
         self.sources: dict[Op, Source] = {}
         self.fused: dict[Op, Fusion] = {}
         self._fusions: dict[Op, Kernel] = {}
@@ -190,17 +189,7 @@ class NativeProgram(NumpyProgram):
 
     def each(self, run: Callable[[int], Held], starts: range, halt: Event) -> list[Held]:
         """Run chunks in threads of their own; the first chunk that fails is the one reported."""
-        if self.jobs == 1 or len(starts) == 1:
-            return super().each(run, starts, halt)
-        pool = ThreadPoolExecutor(min(self.jobs, len(starts)), "snnc")
-        try:
-            return list(pool.map(run, starts))
-        except BaseException:
-            # An interrupt above all: what the threads still do is of no use.
-            halt.set()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return spread(run, starts, self.jobs, halt)
 
     def _fuse(self) -> None:
         """Note which neurons are alone in reading a product, and give them a common kernel."""
@@ -227,31 +216,6 @@ class NativeProgram(NumpyProgram):
             if neurons is not None:
                 self.fused[op] = found
                 self._fusions[op] = Gathered(self.compiler, source, neurons)
-
-
-def _threads() -> int:
-    """Return how many threads a run has by default: SNNC_THREADS, or one per processor.
-
-    Raises:
-        SnncError: `bad-threads` where the variable is no number above 0.
-    """
-    given = os.environ.get("SNNC_THREADS")
-    if given is None:
-        return _processors()
-    if not (given.isascii() and given.isdigit() and int(given)):
-        raise fail(
-            "bad-threads",
-            f"SNNC_THREADS is {given!r}, which is no number of threads",
-            help="set it to 1 or more, or unset it for one thread per processor",
-        )
-    return int(given)
-
-
-def _processors() -> int:
-    """Return how many processors the process may use; not every system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _multiplies(op: Op) -> bool:
