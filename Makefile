@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH_TESTS := tests/unit/frontends/pytorch
 NIR_TESTS := $(addprefix tests/unit/frontends/nir/test_,frameworks.py package.py)
 
-.PHONY: demo test slow lint peers frameworks bench clean
+.PHONY: demo test slow lint peers frameworks lynxi bench clean
 
 demo: $(VENV)/.product
 	$(BIN)/python -m examples.mnist.demo
@@ -18,7 +18,7 @@ test: $(VENV)/.dev lint
 slow: $(VENV)/.dev peers frameworks
 	SNNC_EXAMPLES=300 $(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m slow
-	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) $(NIR_TESTS) tests/unit/frontends/bidl tests/examples/test_pytorch.py tests/examples/test_leaky.py tests/examples/test_dynapcnn.py
+	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) $(NIR_TESTS) tests/unit/frontends/bidl tests/examples/test_pytorch.py tests/examples/test_leaky.py tests/examples/test_dynapcnn.py tests/examples/test_lynxi.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -31,6 +31,15 @@ peers: .venv-paibox/.ready
 
 # Torch and the four frameworks, whose requirements exclude each other, in an environment of theirs.
 frameworks: .venv-torch/.ready
+
+# The tutorial's network of Lynxi, its files emulated in both profiles: on the 10,000 test images of
+# MNIST=FOLDER, which holds them as published, else on 1,000 that are here.
+T10K := build/t10k.npz
+lynxi: .venv-torch/.ready
+	$(if $(MNIST),.venv-torch/bin/python -m examples.mnist.idx $(MNIST) $(T10K))
+	.venv-torch/bin/snnc sweep examples/lynxi/tutorial.py:build \
+	  --checkpoint examples/lynxi/tutorial.safetensors --set seed=0 -t lynxi --grid profile=f32,f16 \
+	  --data $(if $(MNIST),$(T10K),examples/mnist/test1000.npz) --scale 255 --ticks 20 --hold --jobs 2
 
 bench: $(VENV)/.dev peers frameworks
 	$(BIN)/snnc bench compile --peer .venv-paibox/bin/python

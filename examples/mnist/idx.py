@@ -1,5 +1,9 @@
-"""MNIST in the format it was published in: IDX files, gzipped or not."""
+"""MNIST in the format it was published in: IDX files, gzipped or not.
 
+python -m examples.mnist.idx FOLDER OUT.npz    the 10,000 test images as snnc eval takes them
+"""
+
+import argparse
 import gzip
 from pathlib import Path
 
@@ -27,3 +31,18 @@ def test_set(folder: Path) -> tuple[Bytes, Bytes]:
             raise SystemExit(f"there is no {stem}[.gz] in {folder}")
         found.append(read_idx(paths[0]))
     return found[0], found[1]
+
+
+def main() -> None:
+    """Write images and labels of the test set into a file."""
+    parser = argparse.ArgumentParser(description="the test set of MNIST as an .npz file")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("output", type=Path)
+    given = parser.parse_args()
+    images, labels = test_set(given.folder)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(given.output, images=images, labels=labels)
+
+
+if __name__ == "__main__":
+    main()
