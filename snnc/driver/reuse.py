@@ -90,9 +90,11 @@ def standing(
     try:
         manifest = read_manifest(folder)
         check_files(folder, manifest)
+        reason = _damaged(folder, manifest) or _differing(manifest, as_read(wanted))
     except SnncError as error:
         return None, error.diagnostics[0].message
-    reason = _damaged(folder, manifest) or _differing(manifest, as_read(wanted))
+    except OSError as error:
+        return None, f"{folder} cannot be read: {error.strerror}"
     return (None, reason) if reason else (Build(registry, chosen, manifest, folder), "")
 
 

@@ -19,6 +19,21 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 WEIGHTS = EXAMPLES / "lynxi" / "tutorial.safetensors"
 
 
+INFORMATIONS = """\
+######## model informations ########
+batchsize: 28
+inputnum: 1
+inputshape: [[1, 1, 28, 28]]
+inputdatalen: 3136
+inputdatatype: lyn_data_type_t.DT_FLOAT
+outputnum: 1
+outputshape: [[1, 10]]
+outputdatalen: 40
+outputdatatype: lyn_data_type_t.DT_FLOAT
+####################################
+"""
+
+
 def test_the_weights_are_those_of_the_network():
     found = {name: array.shape for name, array in load_file(str(WEIGHTS)).items()}
     wanted = {name: tuple(t.shape) for name, t in OneStep().state_dict().items()}
@@ -34,6 +49,23 @@ def test_the_emulated_files_are_as_accurate_as_the_example_says():
     rows = json.loads(found.stdout)
     assert [200, 200] == [row["samples"] for row in rows]
     assert all(row["correct"] >= 190 for row in rows)
+
+
+def test_inspect_prints_what_the_tutorial_prints(tmp_path):
+    def call(*words):
+        return CliRunner().invoke(app, [str(word) for word in words]).stdout
+
+    call(
+        "compile",
+        f"{EXAMPLES / 'lynxi' / 'tutorial.py'}:build",
+        "-t",
+        "lynxi",
+        "--batch",
+        28,
+        "-o",
+        tmp_path / "graph",
+    )
+    assert call("inspect", tmp_path / "graph").startswith(INFORMATIONS)
 
 
 class Act(torch.autograd.Function):

@@ -122,6 +122,8 @@ def edited(path, old, new):
         (lambda f: edited(f / "manifest.json", "{", "["), "manifest.json"),
         (lambda f: edited(f / "manifest.json", '"states": 1', '"states": 2'), "not as it was"),
         (lambda f: edited(f / "manifest.json", '"seal"', '"soul"'), "not as it was written"),
+        (lambda f: edited(f / "manifest.json", '"states": 1', '"states": NaN'), "manifest"),
+        (lambda f: edited(f / "manifest.json", '"states": 1', '"states":  1'), "not as it was"),
         (lambda f: (f / "notes.txt").write_text("mine"), "holds notes.txt, which the build"),
         (lambda f: (f / "Net_0" / "more").write_text(""), "holds Net_0/more, which the build"),
     ],
@@ -138,6 +140,14 @@ def test_an_older_manifest_that_does_not_say_all_is_not_kept(folder):
     del manifest["seal"], manifest["calibration"]
     (folder / "manifest.json").write_text(sealed(manifest))
     assert again(folder)[1].endswith("it differs in calibration data")
+
+
+def test_a_folder_that_cannot_be_read_is_told(folder, monkeypatch):
+    def refused(path, manifest):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(reuse, "check_files", refused)
+    assert again(folder)[1].endswith("cannot be read: Permission denied")
 
 
 def test_no_folder_and_a_file_in_its_place_are_told(tmp_path):
