@@ -349,7 +349,7 @@ class Placer:
         region, hint = self.regions[group], self.hints[pieces[0].op]
         bits = max(self.hints[p.op]["bits"] for p in pieces)
         count = sum(p.last - p.first for p in pieces)
-        core = int(region.cores(np.array(code)))
+        core = core_at(region.start | code)
         op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]
         wide = hint["extension"]
         target = blocks(self.populations.size(op)) if to.output >= 0 else self._extension(to.group)

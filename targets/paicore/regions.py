@@ -25,6 +25,17 @@ ONLINE = CHIP - (LIMITS.side - LIMITS.online_from) ** 2
 """First quad-tree place of the online cores."""
 
 
+def _address(places: Ints) -> Ints:
+    x = y = np.zeros_like(places)
+    for bit in range(5):
+        x = x | (places >> 2 * bit + 1 & 1) << bit
+        y = y | (places >> 2 * bit & 1) << bit
+    return x << 5 | y
+
+
+_CORES = _address(np.arange(CHIP))
+
+
 def core_at(place: int) -> int:
     """Return the address of the core at a place of the quad tree.
 
@@ -32,16 +43,12 @@ def core_at(place: int) -> int:
     >>> [coordinate(core_at(p)) for p in (1, 2, 4, 8, 1007)]
     [(0, 1), (1, 0), (0, 2), (2, 0), (31, 27)]
     """
-    return int(cores_at(np.array(place)))
+    return int(_CORES[place])
 
 
 def cores_at(places: Ints) -> Ints:
     """Return the addresses of the cores at places of the quad tree; bits become bits of masks."""
-    x = y = np.zeros_like(places)
-    for bit in range(5):
-        x = x | (places >> 2 * bit + 1 & 1) << bit
-        y = y | (places >> 2 * bit & 1) << bit
-    return x << 5 | y
+    return _CORES[places]
 
 
 @frozen(eq=False)

@@ -20,7 +20,7 @@ from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, checked_extension
+from snnc.targets.paicore.populations import Populations, checked_extension, extension
 from snnc.targets.paicore.relay import Relays
 from snnc.targets.paicore.tiling.plan import MULTICAST, Planner
 
@@ -141,11 +141,15 @@ def find_bounds(planner: Planner) -> list[Bound]:
 
 def find_depth(planner: Planner, op: Op) -> int:
     """Return how many ticks the input buffer of a population's cores holds."""
-    plan, populations = planner.plan([op], [1]), planner.populations
-    if plan.tile is not None:
-        return LIMITS.slots // plan.extension
+    populations = planner.populations
     axons = sum(s.source.type.size for s in populations.segments([op]))
-    return LIMITS.slots // checked_extension(axons, [op], populations.form(op).wide)
+    wide = populations.form(op).wide
+    if extension(axons, wide) == 1:
+        return LIMITS.slots
+    plan = planner.plan([op], [1])
+    if plan.tile is None:
+        checked_extension(axons, [op], wide)
+    return LIMITS.slots // plan.extension
 
 
 def _check_inputs(planner: Planner, starts: dict[Op, int]) -> None:
