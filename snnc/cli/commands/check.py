@@ -54,11 +54,15 @@ class Verdict:
         if self.problems:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             return f"{self.problems[0].code}: {self.problems[0].message}{more}"
-        taken = [counted(self.resources[k], k[:-1]) for k in SHOWN if k in self.resources]
+        taken = [self._taken(name) for name in SHOWN if name in self.resources]
         latest = max(self.latency.values(), default=0)
-        if self.needs:
-            taken.append(f"{counted(self.needs['cores'], 'core')} at least")
         return ", ".join([*taken, f"latency {counted(latest, 'tick')}"])
+
+    def _taken(self, name: str) -> str:
+        """Return a resource in words; beside it the least that is known to be needed."""
+        text = counted(self.resources[name], name[:-1])
+        least = (self.needs or {}).get("cores") if name == "cores" else None
+        return text if least is None else f"{text} ({least:,} at least)"
 
 
 @click.command(cls=TargetCommand, name="check", example=EXAMPLE)

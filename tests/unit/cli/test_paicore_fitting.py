@@ -30,7 +30,7 @@ def integers(folder):
 
 
 def test_a_network_that_fits_is_told_beside_its_bound(snnc):
-    assert "2 cores at least" in snnc("check", "net.snn", "-t", "paicore").stdout
+    assert "2 cores (2 at least)" in snnc("check", "net.snn", "-t", "paicore").stdout
     (found,) = snnc("check", "net.snn", "-t", "paicore", "--json").json()
     assert (2, 1, 1008, []) == (
         found["needs"]["cores"],
