@@ -54,11 +54,11 @@ def kernel(module: Module, op: Op) -> Kernel:
         return Scan(module, op)
     if op.kind == "delay":
         return Delaying(op)
+    if op.kind in ("linear", "masked_linear"):
+        return matrix_kernel(module, op)
+    if op.kind.startswith("conv"):
+        return convolution_kernel(module, op)
     if op.name.startswith("int."):
-        if op.kind in ("linear", "masked_linear"):
-            return matrix_kernel(module, op)
-        if op.kind.startswith("conv"):
-            return convolution_kernel(module, op)
         found = pool_kernel(module, op) if "pool" in op.kind else None
         if found is not None:
             return found

@@ -1,8 +1,8 @@
-"""Integer matrices, convolutions and pools of the numpy engine.
+"""Matrices, convolutions and pools of the numpy engine; of real numbers only the shapes.
 
-A product runs in float32 only where sum |w| max |x| + |bias| < 2^24 is proven for the layer: then
-every partial sum is an integer that float32 holds, whatever the order of the sum. Up to 2^53 it
-runs in float64, beyond that in the integers of the reference.
+A product of integers runs in float32 only where sum |w| max |x| + |bias| < 2^24 is proven for the
+layer: then every partial sum is an integer that float32 holds, whatever the order of the sum. Up
+to 2^53 it runs in float64, beyond that in the integers of the reference.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from snnc.ir.graph import Module, Op
 from snnc.ir.types import Element
 from snnc.ir.weights import Array
+from snnc.runtime.numpy_reals import RealProduct
 from snnc.runtime.numpy_trains import Rowwise
 from snnc.runtime.semantics import sums, windows
 
@@ -62,6 +63,12 @@ class Product:
         return sums.stored(self.op, y) if bound >= 2**31 else y
 
 
+def product(op: Op, w: Array, bias: Array | None, element: Element) -> Callable[[Array], Array]:
+    """Return x -> x @ w.T + bias over rows of an element, as exact as the level asks."""
+    make = RealProduct if op.result.type.element.is_float else Product
+    return make(op, w, bias, element)
+
+
 def matrix_kernel(module: Module, op: Op) -> Rowwise:
     """Return the kernel of a linear op."""
     w = module.tensor(op.symbols[0])
@@ -70,7 +77,7 @@ def matrix_kernel(module: Module, op: Op) -> Rowwise:
         w = w * module.tensor(op.symbols[1]).astype(w.dtype)
     elif len(op.symbols) > 1:
         bias = module.tensor(op.symbols[1])
-    multiply = Product(op, w, bias, op.values[0].type.element)
+    multiply = product(op, w, bias, op.values[0].type.element)
 
     def run(x: Array) -> Array:
         return multiply(x.reshape(-1, w.shape[1])).reshape(*x.shape[:-1], w.shape[0])
@@ -107,7 +114,7 @@ def convolution_kernel(module: Module, op: Op) -> Rowwise:
     per, ins, places = w.shape[0] // groups, w.shape[1], int(np.prod(axes))
     bias = module.tensor(op.symbols[1]) if len(op.symbols) > 1 else None
     products = [
-        Product(
+        product(
             op,
             w[g * per : (g + 1) * per].reshape(per, -1),
             None if bias is None else bias[g * per : (g + 1) * per],

@@ -122,7 +122,7 @@ class Encoding:
             )
             for at in range(0, len(state[0]), step)
         ]
-        return [np.concatenate(parts)], state
+        return [parts[0] if len(parts) == 1 else np.concatenate(parts)], state
 
 
 @frozen(eq=False)

@@ -97,6 +97,7 @@ class NativeProgram(NumpyProgram):
         from snnc.runtime.native.elementwise import elementwise
         from snnc.runtime.native.layers import Gathered, Scanned, flat
         from snnc.runtime.native.pools import pool
+        from snnc.runtime.native.rounded import rounded
 
         if op.kind == "neuron" and op.result.type.size:
             x = self._ranges[op.values[0]]
@@ -111,6 +112,9 @@ class NativeProgram(NumpyProgram):
             if found is not None:
                 self.sources[op] = found
                 return Gathered(self.compiler, found, None)
+            kernel = rounded(self.module, op, self.compiler) if self.module.level == "snn" else None
+            if kernel is not None:
+                return kernel
         simple = elementwise(self.module, op, [self._ranges[v] for v in op.values])
         if simple is not None:
             return simple
@@ -244,5 +248,5 @@ def _notes(kernels: dict[Op, Kernel]) -> list[Diagnostic]:
         )
         for op, kernel in kernels.items()
         if (_multiplies(op) or op.kind == "neuron")
-        and type(kernel).__module__ != "snnc.runtime.native.layers"
+        and not type(kernel).__module__.startswith("snnc.runtime.native.")
     ]

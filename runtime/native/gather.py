@@ -151,13 +151,16 @@ class Product:
         run = w.length * self.shape.block * self.shape.weight // 8
         size = len(w.runs) * (self._bytes() if self.shape.dense else run)
         weights = a.sum(self.given["weights"], a.times(number, size))
-        wide = 8 if self.shape.real else 4
-        bias = a.sum(self.given["bias"], a.times(number, wide * self.shape.block))
+        bias = a.sum(self.given["bias"], a.times(number, self._bias_bytes()))
         if self.shape.dense:
             self._dense(sample, unit, weights, bias)
         else:
             self._event(sample, unit, weights, bias)
         return self._sunk(group, channel, sample, row, column)
+
+    def _bias_bytes(self) -> int:
+        """Return the bytes of the constants of a block of channels."""
+        return (8 if self.shape.real else 4) * self.shape.block
 
     def _sunk(self, group: Any, channel: Any, sample: Any, row: Any, column: Any) -> Any:
         a, b, w, s, given = self.a, self.b, self.window, self.shape, self.given

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.types import Type
+from snnc.ir.types import F16, Type
 from snnc.ir.weights import Array
 from snnc.machine.compiler import Compiler
 from snnc.runtime.native.elementwise import Elementwise
@@ -170,6 +170,8 @@ def loop(
 
 def _has_steps(op: Op, plan: Plan) -> bool:
     kernel, reads = plan.kernels[op], plan.operands(op)
+    if any(value.type.element == F16 for value in (*op.results, *reads)):
+        return False
     if op.kind == "neuron" and len(op.results) > 1 and (op["first"] or op["ticks"]):
         return False
     if isinstance(kernel, Gathered):

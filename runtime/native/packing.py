@@ -18,8 +18,12 @@ def _blocks(w: Array, block: int) -> Array:
 
 def rows(w: Array, block: int, bits: int) -> Array:
     """Return `(groups, blocks, runs, elements, block)`: a row per element, for events."""
-    ordered = _blocks(w, block).transpose(0, 3, 1, 2, 4)
-    return np.ascontiguousarray(ordered, dtype=f"int{bits}")
+    return blocks(w, block, np.dtype(f"int{bits}"))
+
+
+def blocks(w: Array, block: int, kind: "np.dtype[Any]") -> Array:
+    """Return `(groups, blocks, runs, elements, block)` in numbers of a kind."""
+    return np.ascontiguousarray(_blocks(w, block).transpose(0, 3, 1, 2, 4), dtype=kind)
 
 
 def words(w: Array, block: int, element: int) -> Array:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snnc.ir.graph import Module, Op
-from snnc.ir.types import F32
+from snnc.ir.types import F16
 from snnc.ir.weights import Array
 from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.columns import FACTORS
@@ -39,7 +39,7 @@ class RealNeurons:
         """Return the arrays of a call that goes on from a state."""
         frame = self.arrangement.frame(self.op, self.values, traced)
         frame["terms"] = tuple(term.bits for term in self.terms)
-        form = RealForm.of(self.op, bits=32, **frame)
+        form = RealForm.of(self.op, self.meaning.element == F16, bits=32, **frame)
         held = np.stack([self.arrangement.filled(a, np.dtype(np.float32), 1) for a in state])
         table = self._table.copy()
         table[-1] = held.strides[0]
@@ -63,13 +63,13 @@ def real_neurons(
 ) -> RealNeurons | None:
     """Return the neurons of an op; None where the code would not be exact.
 
-    That is for float16, for counts that float32 does not hold, for counts of a threshold that is
+    That is for counts that float32 does not hold, for counts of a threshold that is
     not above 0, and for terms that would not be looked at in the ticks in which neurons rest.
     """
     if terms and (op["first"] or op["ticks"]):
         return None
     made = RealNeurons(module, op, arrangement, terms)
     counted = op["spike"] == "count"
-    if made.meaning.element != F32 or (counted and op["max_count"] > MOST_COUNT):
+    if counted and op["max_count"] > MOST_COUNT:
         return None
     return None if counted and (made.meaning.threshold <= 0).any() else made

@@ -1,8 +1,8 @@
-"""The code of the float neuron: the declared formula, each op rounded once to float32.
+"""The code of the float neuron: the declared formula, each op rounded once to its element.
 
 No product is fused with a sum and nothing is left out, not even a factor of 1, so that every bit
-is that of the reference, signs of zeros included. A count of spikes is made from the quotient's
-whole part, which is exact up to 2^24.
+is that of the reference, signs of zeros included. Numbers of float16 are held in float32. A count
+of spikes is made from the quotient's whole part, which is exact up to 2^24.
 """
 
 from collections.abc import Sequence
@@ -43,12 +43,13 @@ class RealForm(Framed):
     max_count: int
     reset: str
     reset_time: str
+    half: bool
 
     @classmethod
-    def of(cls, op: Op, **frame: Any) -> "RealForm":
-        """Return the form of a neuron op; `frame` is what `Framed` has."""
+    def of(cls, op: Op, half: bool, **frame: Any) -> "RealForm":
+        """Return the form of a neuron op, of float16 or float32; `frame` is what `Framed` has."""
         names = ("filter", "compare", "spike", "max_count", "reset", "reset_time")
-        return cls(*(op[name] for name in names), **frame)
+        return cls(**{name: op[name] for name in names}, half=half, **frame)
 
     def emit(self, module: Any) -> None:
         """Write the code into a module."""
@@ -80,8 +81,10 @@ class RealUpdate(Columns):
             v = self._reset(v, last, p)
         c, i = self._filter(x, i, p)
         # decay (v - leak_to) + leak_to + gain c + leak, from the left
-        v = b.fmul(p["decay"], b.fsub(v, p["leak_to"]))
-        v = b.fadd(b.fadd(b.fadd(v, p["leak_to"]), b.fmul(p["gain"], c)), p["leak"])
+        op = self._op
+        v = op("fmul", p["decay"], op("fsub", v, p["leak_to"]))
+        v = op("fadd", op("fadd", v, p["leak_to"]), op("fmul", p["gain"], c))
+        v = op("fadd", v, p["leak"])
         if form.reset_time == "after":
             v = self._reset(v, last, p)
         last = self._spike(v, p)
@@ -110,16 +113,40 @@ class RealUpdate(Columns):
     def _constant(self, value: float) -> Any:
         return ir.Constant(self.floats, [value] * self.lanes)
 
+    def _op(self, name: str, one: Any, other: Any) -> Any:
+        """Return what an operation gives, rounded once to the element."""
+        made = getattr(self.b, name)(one, other)
+        return self._half(made) if self.form.half else made
+
+    def _half(self, value: Any) -> Any:
+        """Return floats rounded to what float16 holds; float32 twice as precise makes that exact.
+
+        A number so large is added that float32 rounds off what lies behind the last place of
+        float16; below 2^-14 the place is that of 2^-14. Signs of zeros are kept.
+        """
+        b, a = self.b, self.a
+        bits = b.bitcast(value, self.type)
+        exponent = b.and_(bits, a.number(0xFF << 23, self.type))
+        exponent = a.intrinsic("umax", exponent, a.number((127 - 14) << 23, self.type))
+        large = b.or_(b.add(exponent, a.number(13 << 23, self.type)), a.number(1 << 22, self.type))
+        large = b.bitcast(large, self.floats)
+        kept = b.bitcast(b.fsub(b.fadd(value, large), large), self.type)
+        kept = b.or_(kept, b.and_(bits, a.number(1 << 31, self.type)))
+        kept = b.bitcast(kept, self.floats)
+        name = f"llvm.fabs.v{self.lanes}f32"
+        near = b.fcmp_ordered("<", a.call(name, self.floats, value), self._constant(65520.0))
+        return b.select(near, kept, b.fmul(value, self._constant(float("inf"))))
+
     def _filter(self, x: Any, i: Any, p: dict[str, Any]) -> tuple[Any, Any]:
         """Return the current that charges, and the synaptic current kept."""
-        b, kind = self.b, self.form.filter
+        kind = self.form.filter
         if kind == "none":
             return x, i
         if kind == "before":
-            i = b.fadd(b.fmul(p["filter_decay"], i), x)
+            i = self._op("fadd", self._op("fmul", p["filter_decay"], i), x)
             return i, i
-        total = b.fadd(i, x)
-        decayed = b.fmul(p["filter_decay"], total)
+        total = self._op("fadd", i, x)
+        decayed = self._op("fmul", p["filter_decay"], total)
         return (total, decayed) if kind == "after" else (decayed, decayed)
 
     def _spike(self, v: Any, p: dict[str, Any]) -> Any:
@@ -130,7 +157,7 @@ class RealUpdate(Columns):
             self.s = b.zext(fires, vector(I8, self.lanes))
             return b.select(fires, one, self._constant(0.0))
         # Where a neuron does not fire the quotient is not used; 1 keeps it defined.
-        quotient = b.fdiv(b.select(fires, v, p["threshold"]), p["threshold"])
+        quotient = self._op("fdiv", b.select(fires, v, p["threshold"]), p["threshold"])
         most = self._constant(float(form.max_count))
         quotient = b.select(b.fcmp_ordered(">", quotient, one), quotient, one)
         quotient = b.select(b.fcmp_ordered("<", quotient, most), quotient, most)
@@ -143,7 +170,8 @@ class RealUpdate(Columns):
         if kind == "none":
             return v
         if kind == "soft":
-            return b.fsub(v, b.fmul(spikes, p["reset_by"]))
+            spikes = self._half(spikes) if self.form.half else spikes
+            return self._op("fsub", v, self._op("fmul", spikes, p["reset_by"]))
         return b.select(b.fcmp_ordered(">", spikes, self._constant(0.0)), p["reset_to"], v)
 
     def _check(self, value: Any) -> None:

@@ -122,6 +122,12 @@ def real_source(module: Module, op: Op, grid: Grid | None) -> Source | None:
     return evolve(found, unit=unit * grid.unit, layout=layout)
 
 
+def plain_source(op: Op, w: Array, bias: Array | None) -> Source:
+    """Return a product of any numbers with float64 weights, of which no range is known."""
+    made = _matrix if op.kind.endswith("linear") else _convolution
+    return made(op, w, bias, (0, 0), (0, 0))
+
+
 MOST_GRADED = 255
 """Largest input of a product with float weights, in units: it is a byte in memory."""
 

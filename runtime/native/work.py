@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from snnc.ir.graph import Op
+from snnc.ir.types import F16
 from snnc.ir.weights import Array
 from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.columns import Framed
@@ -79,7 +80,8 @@ class RealWork(Work):
     def state(self) -> State:
         """Return the state, spikes in float64."""
         v, i, last = self.held[..., : self.arrangement.channels]
-        return self._outer(v, np.float32), self._outer(i, np.float32), self._outer(last, float)
+        kind = np.float16 if self.op.values[0].type.element == F16 else np.float32
+        return self._outer(v, kind), self._outer(i, kind), self._outer(last, float)
 
 
 def window(op: Op, tick: int, ticks: int) -> tuple[int, int]:
