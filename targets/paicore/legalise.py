@@ -194,6 +194,32 @@ def _check_values(module: Module, found: Diagnostics) -> None:
                 value.loc,
                 help="return the spikes, and read potentials with --probe or the test frames",
             )
+    _check_receiver(module, found)
+
+
+def _check_receiver(module: Module, found: Diagnostics) -> None:
+    """Collect outputs that frames to one chip cannot tell apart.
+
+    Each output has a core address of the receiving chip, and its neurons axons and slots of a tick.
+    """
+    addresses, axons = LIMITS.side**2, LIMITS.axons << LIMITS.max_lcn
+    if len(module.graph.outputs) > addresses:
+        found.error(
+            "too-many-outputs",
+            f"@{module.graph.name} returns {len(module.graph.outputs)} values; the chip that "
+            f"receives them has {addresses} addresses, one for each",
+            module.graph.outputs[addresses].loc,
+            help="return several as one, with concat",
+        )
+    for value in module.graph.outputs:
+        if value.type.size > axons:
+            found.error(
+                "output-too-large",
+                f"output %{value.name} has {value.type.size} neurons; frames to one address tell "
+                f"{axons} apart ({1 << LIMITS.max_lcn} slots of {LIMITS.axons} axons)",
+                value.loc,
+                help="return it in parts, with slice",
+            )
 
 
 def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:

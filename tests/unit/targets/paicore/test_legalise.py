@@ -226,3 +226,26 @@ def test_weights_may_be_divided_before_a_network_is_legalised() -> None:
     module = b.finish(b.op("neuron", current, threshold=24, width=30))
     build = snnc.compile(module, "paicore", pipeline="shrink-weights,@paicore")
     assert build.verify({"x": np.ones((1, 4, 3), np.uint8)}).equal
+
+
+def test_more_outputs_than_the_receiving_chip_has_addresses_are_refused() -> None:
+    b, x = net("u1[2]~")
+    outputs = [b.op("neuron", x, threshold=1, name=f"n{k}") for k in range(1025)]
+    with pytest.raises(SnncError) as error:
+        legal(b.finish(*outputs))
+    assert "too-many-outputs" == error.value.code
+    assert "1025" in str(error.value)
+    assert "1024" in str(error.value)
+
+
+@pytest.mark.parametrize("size", [73728, 73729])
+def test_an_output_has_as_many_neurons_as_its_frames_tell_apart(size: int) -> None:
+    b, x = net("u1[2]~")
+    weights = b.weight("w", np.ones((size, 2), np.uint8), "u1")
+    module = b.finish(b.op("neuron", b.op("linear", x, weights), threshold=1, width=30))
+    if size == 73728:
+        legal(module)
+        return
+    with pytest.raises(SnncError) as error:
+        legal(module)
+    assert "output-too-large" == error.value.code
