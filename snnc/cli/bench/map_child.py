@@ -2,7 +2,7 @@
 
 As in `child.py`, the network is made first and a tiny one compiled; measured is from the module in
 memory to the files on disk. Cores, links and bounds are counted behind that, from the placed
-program. The result is one line of JSON.
+program, and the build is verified if that is wanted. The result is one line of JSON.
 """
 
 import json
@@ -35,6 +35,8 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         found = {"seconds": seconds, "bytes": size, "peak_bytes": peak()}
         found |= counts(build.placed)
+        if task["verify"]:
+            found["verified"] = bool(build.verify())
     scheduled = run_pipeline(module, "legalise,shrink-weights,schedule", target="paicore")
     return found | {"bound": total(bounds(scheduled))}
 

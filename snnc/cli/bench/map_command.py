@@ -27,6 +27,7 @@ SUITES = ("conv", "residual", "fc", "growth")
     show_default=True,
     help="Seconds that one compilation may take.",
 )
+@click.option("--verify", is_flag=True, help="Also emulate each build, as snnc verify does.")
 @click.option("--plot", metavar="FILE", help="Also draw it, .svg or .png; needs matplotlib.")
 @as_json
 @click.pass_obj
@@ -36,6 +37,7 @@ def command(
     suite: tuple[str, ...],
     peer: str | None,
     limit: float,
+    verify: bool,
     plot: str | None,
     as_json: bool,
 ) -> None:
@@ -65,7 +67,7 @@ def command(
         if to_terminal():
             click.echo(f"measuring {name} ...", err=True)
 
-    rows = run(chosen, Sides(peer, limit), tell)
+    rows = run(chosen, Sides(peer, limit, verify), tell)
     if plot:
         from snnc.cli.bench.map_plot import draw
 

@@ -66,10 +66,11 @@ class Case:
 
 @frozen
 class Sides:
-    """Who maps, and for how long at most."""
+    """Who maps, for how long at most, and whether our builds are verified."""
 
     peer: str | None
     limit: float
+    verify: bool = False
 
 
 def cases() -> tuple[Case, ...]:
@@ -93,7 +94,9 @@ def run(chosen: Sequence[Case], sides: Sides, tell: Callable[[str], None]) -> li
 
 def _measure(case: Case, sides: Sides, task: Path) -> dict[str, Any]:
     about = {"shape": case.net.shape, "layers": case.net.layers, "bits": case.bits}
-    task.write_text(json.dumps(about | {"chip": case.chips}), encoding="utf-8")
+    task.write_text(
+        json.dumps(about | {"chip": case.chips, "verify": sides.verify}), encoding="utf-8"
+    )
     row: dict[str, Any] = {"case": case.name, "suite": case.net.suite, "bits": case.bits}
     row |= {"neurons": case.net.neurons, "error": None}
     row |= _tried([sys.executable, "-m", "snnc.cli.bench.map_child", str(task)], sides.limit)
@@ -127,6 +130,8 @@ def _goals(case: Case, row: dict[str, Any]) -> list[tuple[str, bool]]:
     if row["error"]:
         return [("it is mapped", False)]
     required, bound = row["required"], row["bound"]
+    if "verified" in row:
+        goals.append(("equal to the reference", row["verified"]))
     if suite in OVER_BOUND:
         most = OVER_BOUND[suite][case.bits]
         goals.append((f"{most:g} x the bound", required <= most * bound))

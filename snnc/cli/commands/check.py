@@ -166,7 +166,11 @@ class Asking:
             needs = fitting.needs() if fitting else None
             ways = tuple(fitting.ways_out(needs, error.code)) if fitting and needs else ()
             return Verdict(target, error.diagnostics, needs=needs, ways=ways)
-        needs = fitting.needs() if fitting else None
+        needs = None
+        if fitting:
+            from snnc.cli.paicore.mapping import scheduled
+
+            needs = fitting.needs(scheduled(self.session, build.module, build.manifest))
         return Verdict(target, (), build.manifest["resources"], build.manifest["latency"], needs)
 
     def _fitting(

@@ -45,12 +45,16 @@ class Fitting:
     passes: Mapping[str, Any]
     own: Mapping[str, Any]
 
-    def needs(self) -> dict[str, Any] | None:
-        """Return lower bounds, None where the network is refused before cores are divided."""
-        try:
-            module = self._scheduled(self.passes)
-        except SnncError:
-            return None
+    def needs(self, module: "Module | None" = None) -> dict[str, Any] | None:
+        """Return lower bounds, of a module behind `schedule` where there is one already.
+
+        None stands for a network that is refused before cores are divided.
+        """
+        if module is None:
+            try:
+                module = self._scheduled(self.passes)
+            except SnncError:
+                return None
         found = bounds(module)
         largest = sorted(found.values(), key=lambda b: -b.cores)[:LARGEST]
         width = max((b.bits for b in found.values()), default=1)
