@@ -35,7 +35,6 @@ MORE = {
 EARLIER = {
     "25_bitwise_not": "starts follow the data, not the user's numbers",
     "31_tick_wait_start_end": "starts follow the data, not the user's numbers",
-    "45_ann_semifolded": "starts follow the data, not the user's numbers",
     "48_lcn_with_delay": "a late reader starts with its source and reads an older slot",
     "75_delay_gt_256": "a late reader starts with its source and reads an older slot",
     "76_delay200_lcn2": "a late reader starts with its source and reads an older slot",
