@@ -77,7 +77,7 @@ class Placer:
     """Builds the placed module of one `int` module."""
 
     def __init__(self, module: Module, chips: Sequence[tuple[int, int]], output: tuple[int, int]):
-        self.module, self.output = module, output
+        self.module, self.chips, self.output = module, chips, output
         self.populations = Populations(module)
         if not self.populations.ops:
             raise fail(
@@ -126,8 +126,19 @@ class Placer:
         return hint
 
     def _pin(self, ops: Sequence[Op]) -> int | None:
-        pins = {h["chip"] for op in ops if "chip" in (h := self.hints[op])}
-        return int(pins.pop()) if pins else None
+        pinned = {op: int(h["chip"]) for op in ops if "chip" in (h := self.hints[op])}
+        for op, chip in pinned.items():
+            if chip >= len(self.chips):
+                given = ", ".join(f"{n} is {x},{y}" for n, (x, y) in enumerate(self.chips))
+                raise fail(
+                    "bad-chip",
+                    f"%{op.result.name} is pinned to chip {chip}, which is not in the list: "
+                    f"{given}",
+                    op.loc,
+                    help="give more chips (--chip X,Y), or pin it to one of these",
+                    exit_status=4,
+                )
+        return next(iter(pinned.values()), None)
 
     def _cores_of(self, ops: Sequence[Op]) -> dict[int, list[Piece]]:
         """Return the pieces of every core of a region, by the core's code."""

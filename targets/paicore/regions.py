@@ -155,19 +155,11 @@ def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[i
     room, or the chip it is pinned to.
 
     Raises:
-        SnncError: `chip-full`, `bad-chip`.
+        SnncError: `chip-full`.
     """
     filled = [_Chip() for _ in chips]
     made: dict[int, Region] = {}
     for wish in sorted(wishes, key=lambda w: (-len(w.needs), -int(w.needs.sum()))):
-        if wish.pin is not None and not 0 <= wish.pin < len(chips):
-            raise fail(
-                "bad-chip",
-                f"region {wish.number} is pinned to chip {wish.pin}, but there are {len(chips)} "
-                "chips",
-                help="give more --chip X,Y options",
-                exit_status=4,
-            )
         for rank in range(len(chips)) if wish.pin is None else [wish.pin]:
             found = filled[rank].place(wish)
             if found is not None:

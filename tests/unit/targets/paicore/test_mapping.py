@@ -155,17 +155,20 @@ def test_a_full_chip_goes_on_with_the_next() -> None:
     assert [(0, 0), (0, 1)] == [regions[g].chip for g in (0, 1)]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "code"),
-    [
-        ([Wish.block(0, 512), Wish.block(1, 512)], "chip-full"),
-        ([Wish.block(0, 1, pin=3)], "bad-chip"),
-    ],
-)
-def test_what_the_chips_cannot_take_is_refused(wanted: list[Wish], code: str) -> None:
+def test_what_the_chips_cannot_take_is_refused() -> None:
     with pytest.raises(SnncError) as error:
-        allocate(wanted, [(0, 0)])
-    assert (code, 4) == (error.value.code, error.value.exit_status)
+        allocate([Wish.block(0, 512), Wish.block(1, 512)], [(0, 0)])
+    assert ("chip-full", 4) == (error.value.code, error.value.exit_status)
+
+
+def test_a_chip_that_is_not_in_the_list_is_refused_by_the_layer_that_is_pinned_to_it() -> None:
+    build = Builder("net", "int")
+    a = layer(build, "a", build.input("x", "u1[9]~"), 20, place={"chip": 2})
+    with pytest.raises(SnncError) as error:
+        placed(build.finish(a), chips=[(0, 0), (0, 1)], output_chip=(2, 0))
+    assert ("bad-chip", 4) == (error.value.code, error.value.exit_status)
+    message = error.value.diagnostics[0].message
+    assert "%a is pinned to chip 2, which is not in the list: 0 is 0,0, 1 is 0,1" == message
 
 
 def test_a_population_goes_to_the_chip_it_is_pinned_to() -> None:
