@@ -38,7 +38,8 @@ class Population:
     `keeps`: the potential is kept between steps (spiking); else it starts at 0 (ANN mode).
     `wide_in`, `wide_out`: 8-bit inputs, 8-bit outputs of which `truncate` picks the bits.
     `largest`: the input is the maximum of a window, not a sum. `chip`: the number of the target
-    chip that the user asks for, -1 for any. `flow`: step of the first value that counts, steps from
+    chip that the user asks for, -1 for any; `unroll`: over how many times the cores that they need
+    they are spread. `flow`: step of the first value that counts, steps from
     one to the next, and how many there are (0: no end).
     """
 
@@ -61,6 +62,7 @@ class Population:
     start: int = 1
     ticks: int = 0
     chip: int = -1
+    unroll: int = 1
     flow: tuple[int, int, int] = (0, 1, 0)
     loc: Location = UNKNOWN
 

@@ -17,6 +17,7 @@ from snnc.frontends.paibox.encoding import encoder_of
 from snnc.frontends.paibox.modules import Flow, FunctionalModule, Lowered, Operand, lower
 from snnc.frontends.paibox.network import Input, Link, Network, Population, Synapse
 from snnc.frontends.paibox.numbers import FARTHEST, integer, leaks, shape_of, weights_of
+from snnc.frontends.paibox.presets import MOST_CORES
 
 NETWORK = "paibox.network.DynSysGroup"
 INPUT = "paibox.components.projection.InputProj"
@@ -174,7 +175,13 @@ def _times(part: Any) -> dict[str, Any]:
         "delay": part.delay_relative,
         "tick_wait_start": part.tick_wait_start,
         "tick_wait_end": part.tick_wait_end,
+        "unrolling_factor": unrolling(part),
     }
+
+
+def unrolling(part: Any) -> Any:
+    """Return over how many times the cores that it needs a part is spread."""
+    return getattr(part, "unrolling_factor", 1)
 
 
 def population(name: str, part: Any) -> Population:
@@ -205,6 +212,7 @@ def population(name: str, part: Any) -> Population:
         delay=integer(part.delay_relative, f"{name}.delay", 1, loc=loc),
         start=integer(part.tick_wait_start, f"{name}.tick_wait_start", 0, loc=loc),
         ticks=integer(part.tick_wait_end, f"{name}.tick_wait_end", 0, loc=loc),
+        unroll=integer(unrolling(part), f"{name}.unrolling_factor", 1, MOST_CORES, loc),
         chip=integer(part.target_chip_idx, f"{name}.target_chip", -1, loc=loc),
         loc=loc,
     )

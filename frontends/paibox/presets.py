@@ -17,6 +17,9 @@ Registers = dict[str, Any]
 LONGEST = 32767
 """Largest start step and number of steps that a core's register holds."""
 
+MOST_CORES = 512
+"""Cores that one multicast reaches, so the most over which a layer is spread."""
+
 
 def if_neuron(
     shape: Shape, threshold: Any = 1, reset_v: Any = None, neg_threshold: Any = None
@@ -102,20 +105,22 @@ PRESETS: Mapping[str, Callable[..., Registers]] = {
     "ANNBypassNeuron": ann_bypass,
 }
 
-HINTS = ("unrolling_factor", "keep_shape", "overflow_strict", "name")
-"""Arguments that say how neurons are spread or shown, not what they do."""
+HINTS = ("keep_shape", "overflow_strict", "name")
+"""Arguments that say how neurons are shown, not what they do."""
 
 
 def timing(args: Mapping[str, Any], loc: Location = UNKNOWN) -> Registers:
-    """Return delay, start and number of steps of arguments that neurons and modules share."""
+    """Return the registers of arguments that neurons and modules share: time, and spreading."""
+    cores = integer(args.get("unrolling_factor", 1), "unrolling_factor", 1, MOST_CORES, loc)
     return {
         "delay": integer(args.get("delay", 1), "delay", 1, FARTHEST, loc),
         "start": integer(args.get("tick_wait_start", 1), "tick_wait_start", 0, LONGEST, loc),
         "ticks": integer(args.get("tick_wait_end", 0), "tick_wait_end", 0, LONGEST, loc),
+        "unroll": cores,
     }
 
 
-_TIMES = ("delay", "tick_wait_start", "tick_wait_end", "target_chip")
+_TIMES = ("delay", "tick_wait_start", "tick_wait_end", "unrolling_factor", "target_chip")
 
 
 def neuron(

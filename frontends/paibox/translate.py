@@ -138,7 +138,7 @@ class _Translation:
             first=node.start - 1 - self.phases[node.name],
             ticks=node.ticks,
             overflow="wrap-paibox" if self.steps else "error",
-            place={"chip": node.chip} if node.chip >= 0 else None,
+            place=_place(node),
             **registers(self.build, node),
         )
         self.build.bind(self.values[node.name], made)
@@ -211,6 +211,12 @@ class _Translation:
             self.build.bind(again, made)
             self.relays[name] = made
         return self.relays[name]
+
+
+def _place(node: Population) -> dict[str, int] | None:
+    asked = {"chip": node.chip} if node.chip >= 0 else {}
+    asked |= {"unroll": node.unroll} if node.unroll > 1 else {}
+    return asked or None
 
 
 def _type(node: Population) -> Type:

@@ -271,7 +271,7 @@ class Regions:
             cores: list[Core] = []
             for items in ordered:
                 cut = [
-                    Slice(op, copy, part.first, part.last, self._bits[op])
+                    Slice(op, copy, part.first, part.last, self._bits[op], self._spread(op))
                     for op, copy in items
                     if (part := parts[op][tile]).last > part.first
                 ]
@@ -279,6 +279,9 @@ class Regions:
             return cores
 
         return [packed(tile) for tile in range(len(parts[ops[0]]))]
+
+    def _spread(self, op: Op) -> int:
+        return int(self.populations.hint(op).get("unroll", 1))
 
     def _place_of(self, op: Op, copy: int) -> tuple[int, int]:
         return self.populations.ops.index(op), copy

@@ -38,7 +38,7 @@ WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIB
 
 MAXIMA = ("max_pool1d", "max_pool2d")
 
-NOTED = ("unit", "group", "extension", "slices", "tile", "split")
+NOTED = ("unit", "group", "extension", "slices", "shares", "tile", "split")
 """Keys of `place` that no program has."""
 
 ENCODERS = ("poisson", "latency", "periodic")
@@ -309,7 +309,7 @@ def _check_place(op: Op, shrunk: bool, found: Diagnostics) -> None:
                 "bad-place",
                 f"%{op.result.name}: place has {key}, which a pass notes for those after it",
                 op.loc,
-                help="give start, chip and bits alone",
+                help="give start, chip, bits and unroll alone",
             )
 
 

@@ -12,13 +12,17 @@ from snnc.ir.graph import Op
 
 @frozen
 class Slice:
-    """Neurons first..last-1 of one physical copy of a population."""
+    """Neurons first..last-1 of one physical copy of a population.
+
+    `spread`: over how many times the cores that it needs the user wants it to be spread.
+    """
 
     op: Op
     copy: int
     first: int
     last: int
     bits: int
+    spread: int = 1
 
 
 @define
@@ -34,9 +38,12 @@ Room = Callable[[int], int]
 
 
 def balanced(item: Slice, most: int) -> list[Slice]:
-    """Return an item cut into as few slices as fit, their sizes differing by at most one."""
+    """Return an item cut into as few slices as fit, their sizes differing by at most one.
+
+    Where it is to be spread, there are so many times more, but none without neurons.
+    """
     size = item.last - item.first
-    parts = -(-size // most)
+    parts = min(size, -(-size // most) * item.spread)
     made, start = [], item.first
     for part in range(parts):
         length = size // parts + (part < size % parts)

@@ -10,7 +10,7 @@ An input has first 0; the host sends its tick k for the reader's local step k + 
 and drops what would come before step 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,13 +28,18 @@ HINTS: Mapping[str, Sequence[int]] = {
     "start": range(LIMITS.max_tick + 1),
     "chip": range(LIMITS.side**2),
     "bits": LIMITS.weight_bits,
+    "unroll": range(1, LIMITS.routing_group + 1),
     "group": range(1 << 31),
     "extension": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
     "split": range(LIMITS.routing_group.bit_length()),
 }
-"""Whole numbers that a neuron's `place` may hold: `start` and `chip` are for users to give."""
+"""Whole numbers that a neuron's `place` may hold.
 
-LISTS = ("slices", "tile", "unit")
+`start`, `chip`, `bits` (the least of each weight) and `unroll` (over how many times the cores that
+it needs a population is spread) are for users to give.
+"""
+
+LISTS = ("shares", "slices", "tile", "unit")
 """What else it holds between the passes."""
 
 
@@ -45,7 +50,7 @@ def _check_hint(op: Op, key: str, value: Any) -> None:
     if key in HINTS:
         allowed = HINTS[key]
         ends = f"{allowed[0]}..{allowed[-1]}" if isinstance(allowed, range) else f"{[*allowed]}"
-        why, help = f"not one of {ends}", "give start and chip, and leave the rest to the passes"
+        why, help = f"not one of {ends}", "give start, chip, bits and unroll, and leave the rest"
     else:
         why, help = "which no pass reads", nearest(key, [*HINTS, *LISTS])
     raise fail(
@@ -68,11 +73,16 @@ class Segment:
 
 @frozen
 class Destination:
-    """Where one physical copy of a population sends: a region of readers, or an output node."""
+    """Where one physical copy of a population sends: a region of readers, or an output node.
 
-    group: int = -1
+    Readers that are divided lie in several regions. A neuron that n of them read is then needed in
+    n copies, one for each: copy `rank` of it sends to its reader number `rank`.
+    """
+
+    groups: tuple[int, ...] = ()
     delay: int = 1
     output: int = -1
+    rank: int = 0
 
 
 @frozen
@@ -227,15 +237,32 @@ class Populations:
                     found[source].append((op, self.segment(op, edge)))
         return found
 
-    def destinations(self, group_of: Mapping[Op, int]) -> dict[Op, tuple[Destination, ...]]:
-        """Return each population's destinations, one physical copy each: regions, then outputs."""
-        outputs, readers = self.outputs, self.readers
+    def destinations(
+        self,
+        groups_of: Mapping[Op, tuple[int, ...]],
+        readers: Callable[[Op, Segment], int],
+    ) -> dict[Op, tuple[Destination, ...]]:
+        """Return each population's destinations, one physical copy each: regions, then outputs.
+
+        Args:
+            groups_of: the regions of each population, one or more.
+            readers: of a population in several regions, how many read one neuron of a segment at
+                most.
+        """
         found = {}
         for op in self.ops:
-            inner = {(group_of[r], s.delay) for r, s in readers[op]}
+            inner: dict[tuple[tuple[int, ...], int], int] = {}
+            for reader, segment in self.readers[op]:
+                groups = groups_of[reader]
+                count = 1 if len(groups) == 1 else readers(reader, segment)
+                inner[groups, segment.delay] = count
             found[op] = (
-                *(Destination(group, delay) for group, delay in sorted(inner)),
-                *(Destination(output=n) for n in outputs.get(op, ())),
+                *(
+                    Destination(groups, delay, rank=rank)
+                    for (groups, delay), count in sorted(inner.items())
+                    for rank in range(count)
+                ),
+                *(Destination(output=n) for n in self.outputs.get(op, ())),
             )
         return found
 

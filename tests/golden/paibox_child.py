@@ -26,6 +26,7 @@ SHOWN = (
     "delay_relative",
     "tick_wait_start",
     "tick_wait_end",
+    "unrolling_factor",
     "source",
     "target",
 )

@@ -24,7 +24,6 @@ RECORDED = json.loads(Path(__file__).with_name("paibox_numbers.json").read_text(
 FEWER = {
     "16_conv2d_multi_tile": "its tiles store neurons twice, and regions leave cores empty",
     "51_multichip": "its regions on the second chip leave the first one empty",
-    "52_unrolling_factor": "unrolling is asked for there",
     "53_opt_core": "layers of one start share cores",
     "54_no_weight_opt": "weights are stored wider than they are there",
 }
