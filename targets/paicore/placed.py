@@ -7,6 +7,7 @@ rows of the neuron tables, over all used cores in text order.
 
 from collections.abc import Container, Mapping
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ class Layer:
     @property
     def size(self) -> int:
         """Number of neurons."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def elements(self) -> Ints:

@@ -8,6 +8,7 @@ differ in. An untiled region is one tile, and its sources lie one behind the oth
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from attrs import frozen
@@ -167,12 +168,18 @@ class Grid:
     def reached_by(self, segment: Segment) -> NDArray[np.bool_]:
         """Return for each code whether any element of a source goes there."""
         if segment not in self._reached:
-            to, codes = self.arrival(segment), np.arange(1 << self.bits)
-            found = np.zeros(len(codes), dtype=bool)
-            for base, mask in distinct(np.stack([to.base, to.mask]))[0].T.tolist():
-                found |= (codes ^ base) & ~mask == 0
-            self._reached[segment] = found
+            self._reached[segment] = self._reach(segment)
         return self._reached[segment]
+
+    def _reach(self, segment: Segment) -> NDArray[np.bool_]:
+        if all(number < 0 for _, number in self._axes[segment]):
+            # What follows no axis goes everywhere.
+            return np.ones(1 << self.bits, dtype=bool)
+        to, codes = self.arrival(segment), np.arange(1 << self.bits)
+        found = np.zeros(len(codes), dtype=bool)
+        for base, mask in distinct(np.stack([to.base, to.mask]))[0].T.tolist():
+            found |= (codes ^ base) & ~mask == 0
+        return found
 
 
 def axes_of(sizes: Sequence[int], reach: Reach, shape: Sequence[int], tile: Sequence[int]) -> Axes:
@@ -191,4 +198,4 @@ def axes_of(sizes: Sequence[int], reach: Reach, shape: Sequence[int], tile: Sequ
 
 def area(axes: Axes) -> int:
     """Return how many axons a source takes."""
-    return int(np.prod([one.period for one, _ in axes], dtype=np.int64))
+    return prod(one.period for one, _ in axes)
