@@ -66,7 +66,9 @@ def read_first(network: Any, names: Found, call: Any) -> Found:
 
 
 def _watch(path: str, module: Any, names: list[str], read: Found) -> None:
-    box = {}
+    cls = type(module)
+    # What a class says stands behind what its object lacks.
+    box = {name: getattr(cls, name) for name in names if hasattr(cls, name)}
     for name in names:
         for values in (vars(module), module._buffers):
             if name in values:
@@ -86,8 +88,18 @@ def _watch(path: str, module: Any, names: list[str], read: Found) -> None:
 
         return property(get, put)
 
-    cls = type(module)
     module.__class__ = type(cls.__name__, (cls,), {name: watched(name) for name in names})
+
+
+def _uncover(module: Any, name: str) -> None:
+    """Let a buffer be found although the class has an attribute of its name."""
+    cls = type(module)
+
+    def put(self: Any, value: Any) -> None:
+        self._buffers[name] = value
+
+    buffer = property(lambda self: self._buffers[name], put)
+    module.__class__ = type(cls.__name__, (cls,), {name: buffer})
 
 
 def as_buffers(network: Any, after: Found, first: Found) -> Mapping[str, Any]:
@@ -105,7 +117,9 @@ def as_buffers(network: Any, after: Found, first: Found) -> Mapping[str, Any]:
         module = network.get_submodule(path)
         vars(module).pop(name, None)
         module._buffers.pop(name, None)
-        module.register_buffer(name, value.detach().clone())
+        module._buffers[name] = value.detach().clone()
+        if hasattr(type(module), name):
+            _uncover(module, name)
         label = f"{path}.{name}" if path else name
         start = torch.as_tensor(first.get((path, name), 0.0)).detach().to(value.dtype)
         try:

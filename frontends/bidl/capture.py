@@ -169,7 +169,8 @@ def _whole(inner: Any, store: Any) -> Any:
             for module, name, old in before:
                 # torch notes changes in place only; a buffer of a part that is replaced is lost.
                 if module._buffers[name] is not old:
-                    old.copy_(module._buffers[name])
+                    # One value may be kept in several places; torch wants a name for each.
+                    old.copy_(module._buffers[name].clone())
                     module._buffers[name] = old
             return made
 

@@ -1,55 +1,103 @@
 """From a configuration of BIDL to a network and a sample."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnc.diagnostics import at, fail, nearest
+from snnc.diagnostics import Location, at, fail, nearest
 from snnc.extend.foreign import guarded, load_file
-from snnc.frontends.bidl.config import read_config
+from snnc.frontends.bidl.config import Config, read_config
 
 if TYPE_CHECKING:
+    from snnc.frontends.bidl.capture import Form
     from snnc.frontends.bidl.frontend import Options
 
 
-def configured(path: Path, options: "Options") -> tuple[Any, Any, dict[str, Any]]:
+def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, dict[str, Any]]:
     """Return the network that a configuration describes, zeros of its input's shape, and the rest.
 
-    The rest is `unused`, the names that deployment does not need, and `devices`, its matrix.
+    Several models are slices of one network, which is the whole, to be cut between them; a slice
+    alone is asked for by its number. The rest is `unused`, the names that deployment does not need,
+    `devices`, its matrix, and `cuts`, the names of values between slices.
 
     Raises:
         SnncError: `bidl-config`, `bidl-backbone`, `bidl-option`, `bidl-neuron`; what a file of
-            `--backbone` raises.
+            `--set backbone` raises.
     """
     import torch
 
     from snnc.frontends.bidl.backbones import backbone, sample_shape
 
     config, place = read_config(path), at(str(path), 1)
-    if not 0 <= options.slice_ < len(config.backbones):
-        text = f"slice {options.slice_} of {len(config.backbones)} models"
-        raise fail("bidl-config", text, place, help="count slices from 0")
-    said = dict(config.backbones[options.slice_])
+    said, number = _chosen(config, options.slice_, place)
     if options.backbone:
-        network = _of_file(options.backbone, {k: v for k, v in said.items() if k != "type"})
+        given = {k: v for k, v in said.items() if k != "type"}
+        network = _of_file(options.backbone, given, form)
     else:
         network = backbone(**said)
-    shape: tuple[int, ...] | None = options.input_shape
+    shape: Sequence[int] | None = options.input_shape
     if not shape and config.shapes:
-        shape = config.shapes[options.slice_]
+        shape = _stated(config, number, place)
     shape = shape or sample_shape(network, said)
     if not shape:
         text = f"{path.name} does not say the shape of an input"
-        raise fail("bidl-config", text, place, help="give --set input_shape=1,C,H,W")
-    told: dict[str, Any] = {"unused": config.unused} if config.unused else {}
-    told |= {"devices": config.devices} if config.devices else {}
-    return network, torch.zeros(tuple(shape)), told
+        example = "T,1,C,H,W" if getattr(network, "batch_axis", 0) else "1,C,H,W"
+        raise fail("bidl-config", text, place, help=f"give --set input_shape={example}")
+    cuts = len(config.backbones) - 1 if options.slice_ is None else 0
+    told: dict[str, Any] = {
+        "unused": config.unused,
+        "devices": config.devices,
+        "cuts": tuple(f"model_{n}" for n in range(cuts)),
+    }
+    return network, torch.zeros(tuple(shape)), {k: v for k, v in told.items() if v}
 
 
-def _of_file(text: str, arguments: dict[str, Any]) -> Any:
+def _chosen(config: Config, slice_: int | None, place: Location) -> tuple[dict[str, Any], int]:
+    """Return what is said of one slice, or of the whole, and which input shape is its."""
+    count = len(config.backbones)
+    if slice_ is None and count > 1:
+        return _whole(config.backbones, place), 0
+    number = slice_ or 0
+    if not 0 <= number < count:
+        text = f"slice {number} of {count} models"
+        raise fail("bidl-config", text, place, help=f"slices are 0 to {count - 1}")
+    return dict(config.backbones[number]), number
+
+
+def _whole(slices: Sequence[Mapping[str, Any]], place: Location) -> dict[str, Any]:
+    """Return the network whose slices stand one after the other."""
+    rests = [{k: v for k, v in s.items() if k != "split"} for s in slices]
+    splits = [s.get("split") for s in slices]
+    ends = [s[1] for s in splits if s]
+    starts = [s[0] for s in splits if s]
+    if any(r != rests[0] for r in rests) or len(ends) < len(slices) or starts[1:] != ends[:-1]:
+        said = ", ".join(map(str, splits))
+        raise fail(
+            "bidl-config",
+            f"the models, split {said}, are not one network in slices one after the other",
+            place,
+            help="compile them one by one, with --set slice=0, 1, ..",
+        )
+    return {**rests[0], "split": [starts[0], ends[-1]], "cuts": ends[:-1]}
+
+
+def _stated(config: Config, number: int, place: Location) -> tuple[int, ...]:
+    if number >= len(config.shapes):
+        text = f"models_compile_inputshape has {len(config.shapes)} rows, none for model {number}"
+        raise fail("bidl-config", text, place, help="give a row for each model")
+    return config.shapes[number]
+
+
+def _of_file(text: str, arguments: dict[str, Any], form: "Form") -> Any:
+    from snnc.frontends.bidl.stand_ins import standing
+
     file, _, name = text.partition(":")
-    loaded = load_file(Path(file), "source-failed", text, "the fault is in this file")
-    if not hasattr(loaded, name):
-        known = [k for k, v in vars(loaded).items() if isinstance(v, type)]
-        raise fail("source-function", f"{file} has no {name!r}", help=nearest(name, known))
-    with guarded("source-failed", text, "the fault is in this file", Path(file)):
-        return getattr(loaded, name)(**arguments).eval()
+    with standing(form):
+        loaded = load_file(Path(file), "source-failed", text, "the fault is in this file")
+        if not name or not hasattr(loaded, name):
+            own = [k for k, v in vars(loaded).items() if isinstance(v, type)]
+            what = f"has no {name!r}" if name else "is a file; a class of it is needed"
+            help = nearest(name, own) if own else "give file.py:Class"
+            raise fail("source-function", f"{file} {what}", help=help)
+        with guarded("source-failed", text, "the fault is in this file", Path(file)):
+            return getattr(loaded, name)(**arguments).eval()

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from snnc.diagnostics import fail
 from snnc.extend.options import build
 from snnc.extend.passes import option
 from snnc.ir.graph import Module
@@ -27,8 +28,11 @@ class Options:
     seed: int = option(0, help="seed of the draws that a random op makes in the emulator")
     checkpoint: str = option("", help="file of weights (.safetensors, .pt, .pth) to load first")
     backbone: str = option("", help="file.py:Class in place of the backbone of a configuration")
-    slice_: int = option(0, help="which model slice of a configuration (model_0, model_1 ...)")
+    slice_: int | None = option(
+        None, help="model slice of a configuration (0 is model_0); the whole if not given"
+    )
     input_shape: tuple[int, ...] = option((), help="input of a configuration's network: 1,C,H,W")
+    check: bool = option(True, help="compare the graph with the module, function by function")
     fit: bool = option(
         False, help="neurons of BIDL fire and reset by the chip's fused ops (its FIT)"
     )
@@ -44,6 +48,8 @@ class Bidl:
     suffixes: tuple[str, ...] = ()
     Options = Options
     data = ("sample",)
+    runs = True
+    """Asks the driver for `run`, which executes modules."""
 
     def accepts(self, source: Any) -> bool:
         """Whether an object is such a module, or a pair (module, sample)."""
@@ -71,7 +77,8 @@ class Bidl:
 
         Raises:
             SnncError: `sample-missing`, `sample-shape`, `training-mode`, `unsupported-function`,
-                `unsupported-network`, what states and the weights' file raise.
+                `unsupported-network`, `torch-differs`, `unused-option`; what states and the file of
+                weights raise.
         """
         from snnc.frontends.bidl.capture import Form, argument_names, capture
         from snnc.frontends.bidl.lower import lower
@@ -79,19 +86,42 @@ class Bidl:
         from snnc.frontends.pytorch.weights import load_weights
 
         given, told = dict(options), dict[str, Any]()
-        sample = given.pop("sample", None)
+        sample, run = given.pop("sample", None), given.pop("run", None)
         chosen: Options = build(Options, given, "front end bidl")
+        form = Form(chosen.fit, chosen.multinet)
         if isinstance(source, (str, Path)):
             from snnc.frontends.bidl.configured import configured
 
-            source, stated, told = configured(Path(source), chosen)
+            source, stated, told = configured(Path(source), chosen, form)
             sample = stated if sample is None else sample
+        else:
+            _unused(chosen)
         if isinstance(source, tuple):
             source, sample = source[0], source[1] if sample is None else sample
         if chosen.checkpoint:
             source = load_weights(source, Path(chosen.checkpoint))
         tensors = as_samples(sample, argument_names(source))
         name = chosen.name or type(source).__name__
-        form = Form(chosen.fit, chosen.multinet)
-        made = lower(capture(source, tensors, form), name, chosen.seed)
+        captured = capture(source, tensors, form)
+        made, env = lower(captured, name, chosen.seed)
+        if chosen.check and run is not None:
+            from snnc.frontends.bidl.check import check
+
+            check(source, tensors, form, captured, made, env, run)
         return evolve(made, attrs={**made.attrs, **told})
+
+
+def _unused(chosen: Options) -> None:
+    """Refuse options of configurations for what is a module already.
+
+    Raises:
+        SnncError: `unused-option`.
+    """
+    for name, value in (
+        ("backbone", chosen.backbone),
+        ("slice", chosen.slice_),
+        ("input_shape", chosen.input_shape),
+    ):
+        if value not in ("", None, ()):
+            text = f"{name} = {value} is for configurations of BIDL, and this is a module"
+            raise fail("unused-option", text, help="leave it out, or compile a configuration")

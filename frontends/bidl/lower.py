@@ -17,14 +17,15 @@ from snnc.ir.graph import Module
 from snnc.ir.types import F32, U1, train
 
 
-def lower(captured: Captured, name: str, seed: int) -> Module:
-    """Return the graph of a captured step.
+def lower(captured: Captured, name: str, seed: int) -> tuple[Module, Mapping[Any, Any]]:
+    """Return the graph of a captured step, and what stands in it for the nodes of the program.
 
     Raises:
         SnncError: `unsupported-function` with the user's line; `state-unsaved` for a buffer that
             no step changes though it is a state.
     """
-    return _Lowering(captured, name, seed).module()
+    lowering = _Lowering(captured, name, seed)
+    return lowering.module(), lowering.env
 
 
 class _Lowering:

@@ -130,8 +130,11 @@ class Sides:
         self.compared: dict[str, None] = {}
         values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
         self._constant = [v.name for v in values if not v.type.timed]
-        # Sums and potentials of level snn have another scale than those of a chip.
-        self._scaled = _reals(values) if module.level == "snn" else set()
+        # Sums and potentials of real numbers have another scale than those of the chip; what a
+        # graph at the chip's own level returns has not.
+        self._scaled = set() if module.level == "int" else _reals(values)
+        if module.level not in ("snn", "int"):
+            self._scaled -= {v.name for v in module.graph.outputs}
         self._elements = sum(v.type.size for v in values)
 
     def batches(self, spikes: Mapping[str, Array]) -> Iterator[tuple[int, dict[str, Array]]]:

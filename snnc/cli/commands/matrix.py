@@ -1,4 +1,7 @@
-"""`snnc matrix`: time and model slices of a Lynxi build, run for real and timed."""
+"""`snnc matrix`: time and model slices of a Lynxi build, run for real and timed.
+
+A build of a BIDL configuration knows its devices, and the values between its model slices.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +23,17 @@ snnc matrix build --times 5 --cut hidden --step 0.5,0.5 --copies 0.1,0.1,0.2,0.0
 
 @click.command(cls=Command, name="matrix", example=EXAMPLE)
 @click.argument("folder", metavar="DIR")
-@click.option("--times", type=int, default=1, show_default=True, help="Time slices.")
-@click.option("--cut", multiple=True, metavar="NAME", help="Value behind which a model slice ends.")
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    help="Time slices; the rows of lynxi_devices, or 1, if not given.",
+)
+@click.option(
+    "--cut",
+    multiple=True,
+    metavar="NAME",
+    help="Value behind which a model slice ends; those of lynxi_devices if not given.",
+)
 @click.option("-i", "--inputs", metavar="X.npz", help="Inputs; seeded random ones if not given.")
 @click.option(
     "--step", metavar="T,...", help="Duration of a step, per model slice; 1 over their number."
@@ -38,7 +50,7 @@ snnc matrix build --times 5 --cut hidden --step 0.5,0.5 --copies 0.1,0.1,0.2,0.0
 def command(
     session: Session,
     folder: str,
-    times: int,
+    times: int | None,
     cut: tuple[str, ...],
     inputs: str | None,
     step: str | None,
@@ -48,8 +60,10 @@ def command(
 ) -> None:
     """Slice a Lynxi build over devices; run and time them.
 
-    Every device is an emulator of its own; states go to the next time slice as bytes. The outputs
-    are compared with those of the whole build, and a difference is exit status 3.
+    A build of a configuration of BIDL that states lynxi_devices is sliced for
+    these. Every device is an emulator of its own; states go to the next time
+    slice as bytes. The outputs are compared with those of the whole build, and a
+    difference is exit status 3.
     """
     build = session.open(folder)
     if build.target.level != "lynxi":
@@ -61,6 +75,10 @@ def command(
     from snnc.targets.lynxi.gantt import picture
     from snnc.targets.lynxi.timing import Costs, timeline
 
+    devices = build.module.attrs.get("devices", ())
+    if devices and not cut:
+        cut = _stated(folder, devices, build.module.attrs.get("cuts", ()))
+    times = times or len(devices) or 1
     ticks, equal = _run(build, times, cut, inputs)
     steps = _numbers("step", step, len(cut) + 1) or [1 / (len(cut) + 1)] * (len(cut) + 1)
     given = _numbers("copies", copies, 4) or [0.0] * 4
@@ -81,11 +99,35 @@ def command(
         show_json(found)
     else:
         show_pairs(found)
-        rows = [(f"({w.time}, {w.model})", w.start, w.inference, w.end) for w in line.works]
+        rows = [
+            (_device(devices, w.time, w.model), w.start, w.inference, w.end) for w in line.works
+        ]
         heads = ("device", "begins", "steps done", "free again")
         show_table(heads, rows[: times * (len(cut) + 1)], "\nFirst sample")
     if not equal:
         raise click.exceptions.Exit(3)
+
+
+def _stated(
+    folder: str, devices: tuple[tuple[int, ...], ...], cuts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the values at which the columns of lynxi_devices ask for a cut."""
+    columns = len(devices[0])
+    if columns == 1:
+        return ()
+    if len(cuts) + 1 != columns:
+        raise fail(
+            "device-matrix",
+            f"lynxi_devices has {columns} columns, {folder} {len(cuts) + 1} model slices",
+            help="say with --cut where a model slice ends, once for each but the last",
+        )
+    return cuts
+
+
+def _device(devices: tuple[tuple[int, ...], ...], time: int, model: int) -> str:
+    """Return a place of the matrix, with the device that the configuration puts there."""
+    stated = time < len(devices) and model < len(devices[time])
+    return f"({time}, {model})" + (f" device {devices[time][model]}" if stated else "")
 
 
 def _run(

@@ -1,7 +1,10 @@
 """The Lynxi target from the command line: compile, run, verify, inspect, disassemble."""
 
+import re
+
 import numpy as np
 import pytest
+from attrs import evolve
 
 from snnc.cli.commands import inspect
 from snnc.ir.write import write
@@ -84,6 +87,23 @@ def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
     assert 2 == snnc("matrix", graph, "--step", "1,2").exit_code
     snnc("compile", "net.snn", "-o", "cores")
     assert "no-matrix" in snnc("matrix", "cores").stderr
+
+
+def test_the_devices_of_a_configuration_are_the_matrix(folder, snnc):
+    told = {"devices": ((0, 1), (4, 5), (2, 3)), "cuts": ("hidden",)}
+    (folder / "told.snn").write_text(write(evolve(small(), attrs=told)))
+    assert 0 == snnc("compile", "told.snn", "-t", "lynxi", "-o", "told").exit_code
+    found = snnc("matrix", "told").stdout
+    assert re.search(r"devices +3 x 2", found)
+    assert "(1, 0) device 4" in found
+    assert "(2, 1) device 3" in found
+    chosen = snnc("matrix", "told", "--times", "2", "--cut", "hidden", "--json")
+    assert "2 x 2" == chosen.json()["devices"]
+    told["cuts"] = ()
+    (folder / "told.snn").write_text(write(evolve(small(), attrs=told)))
+    assert 0 == snnc("compile", "told.snn", "-t", "lynxi", "-o", "told").exit_code
+    assert "lynxi_devices has 2 columns" in snnc("matrix", "told").stderr
+    assert 0 == snnc("matrix", "told", "--cut", "hidden").exit_code
 
 
 def test_integers_are_refused_with_the_way_out(snnc):

@@ -179,7 +179,10 @@ def _through(network, x):
     return x
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+SLOW = [pytest.param(d, marks=pytest.mark.slow) for d in (34, 101, 152)]
+
+
+@pytest.mark.parametrize("depth", [18, 50, *SLOW])
 def test_residual_networks_of_every_depth_give_what_torch_gives(depth):
     network, side = tiny("ResNetLifItout", depth=depth, soma_params="channel_share")
     x = np.random.default_rng(1).random((1, 1, 1, side, side), dtype=np.float32)

@@ -51,16 +51,40 @@ def test_model_slices_have_their_shapes(tmp_path):
     "text",
     [
         "import os\n" + TEXT,
-        TEXT + "x = open('f')\n",
-        TEXT + "x = dataset_typo\n",
-        TEXT + "x = -'a'\n",
+        TEXT + "data = open('f')\n",
+        TEXT + "data = dataset_typo\n",
+        TEXT + "data = -'a'\n",
+        TEXT + "data = dict(**dataset_type)\n",
         "model = dict(backbone=dict(depth=3))\n",
+        "model = dict(backbone=dict(type='A'), nek=None)\n",
+        TEXT.replace("[[0], [1]]", "[[0], [1, 2]]"),
+        TEXT.replace("[[0], [1]]", "[[0], ['1']]"),
+        TEXT.replace("[[0], [1]]", "2"),
     ],
 )
 def test_what_is_no_data_is_refused_and_not_run(text, tmp_path):
     with pytest.raises(SnncError) as found:
         read_config(written(tmp_path, text))
     assert "bidl-config" == found.value.code
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("lynxi_device = [[0]]", "lynxi_devices"), ("optimiser = None", "optimizer")],
+)
+def test_a_name_that_nobody_reads_is_refused_with_the_nearest_one(slip, meant, tmp_path):
+    with pytest.raises(SnncError) as found:
+        read_config(written(tmp_path, TEXT + slip + "\n"))
+    assert "bidl-config" == found.value.code
+    assert meant in found.value.diagnostics[0].help
+    assert (TEXT + slip).count("\n") + 1 == found.value.diagnostics[0].loc.line
+
+
+def test_dictionaries_are_joined_and_lists_repeated_as_configurations_do(tmp_path):
+    text = "norm = dict(mean=[1.0], std=[2.0])\npad = ['constant'] * 4\n"
+    text += "data = [dict(type='Normalize', **norm), pad]\n"
+    found = read_config(written(tmp_path, TEXT + text))
+    assert ("norm", "pad", "data") == found.unused[-3:]
 
 
 def test_other_python_files_are_no_configurations(tmp_path):
