@@ -33,7 +33,7 @@ class Compiler:
 
     def __init__(self, path: Path, folder: Folder | None) -> None:
         self.path, self.folder = path, folder
-        self._made: dict[tuple[str, object], tuple[Any, Function]] = {}
+        self._made: dict[tuple[str, object], Function] = {}
 
     def function(self, name: str, about: object, emit: Callable[[Any], object]) -> Function:
         """Return a function; `emit` writes it, with that name, into a module.
@@ -47,9 +47,10 @@ class Compiler:
                 arguments = len(module.globals[name].args)
                 engine = self._engine(str(module))
                 type = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arguments)
-                function = type(engine.get_function_address(name))
-                self._made[name, about] = engine, function
-            return self._made[name, about][1]
+                function: Any = type(engine.get_function_address(name))
+                function.code = engine  # The code goes with the function, not with the compiler.
+                self._made[name, about] = function
+            return self._made[name, about]
 
     def _engine(self, text: str) -> Any:
         _prepare()

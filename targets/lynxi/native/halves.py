@@ -43,6 +43,18 @@ class Halves:
         kept = b.select(below, b.bitcast(small, magnitude.type), kept)
         return b.select(b.icmp_unsigned(">", magnitude, n(_INFINITE)), magnitude, kept)
 
+    def from_doubles(self, x: Any) -> Any:
+        """Return doubles rounded once to float16: on the way, what is inexact is made odd."""
+        b, floats = self.b, vector(ir.FloatType(), x.type.count)
+        near = b.fptrunc(x, floats)
+        back, bits = b.fpext(near, x.type), b.bitcast(near, vector(I32, x.type.count))
+        n = self._number(bits.type)
+        inexact = b.fcmp_ordered("!=", back, x)
+        even = b.icmp_unsigned("==", b.and_(bits, n(1)), n(0))
+        beyond = b.fcmp_ordered(">", self.a.intrinsic("fabs", back), self.a.intrinsic("fabs", x))
+        moved = b.add(bits, b.select(beyond, n(-1), n(1)))
+        return self.rounded(b.bitcast(b.select(b.and_(inexact, even), moved, bits), floats))
+
     def widened(self, bits: Any) -> Any:
         """Return the floats that 16-bit words mean."""
         floats = vector(ir.FloatType(), bits.type.count)

@@ -1,7 +1,7 @@
-"""Products and pools of whole numbers, which an engine runs as networks of one op.
+"""Products and pools, which an engine runs as networks of one op.
 
-At level `snn` a sum is exact and rounded once, as it is here. Bits and bytes run on the engine, if
-it has machine code for them; everything else runs by its kernel.
+At level `snn` a sum is exact and rounded once, as it is here. Numbers that are whole go to the
+engine as bits or bytes. What it has no machine code for runs by its kernel.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ from snnc.diagnostics import SnncError
 from snnc.extend.engine import Engine, Program, notes_of
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module
-from snnc.ir.types import U1, U8, Element, train
+from snnc.ir.types import F16, F32, U1, U8, Element, train
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.records import Binding
 
-ELEMENTS = {"bool": U1, "uint8": U8}
+ELEMENTS = {"bool": U1, "uint8": U8, "float16": F16, "float32": F32}
 
 
 @frozen
@@ -72,16 +72,17 @@ class Layer:
 
     def run(self, x: Array, samples: int) -> Array:
         """Return the results `(rows, ...)` of rows `(samples ticks, 1, ...)`, of `kind`."""
-        words = _words(x)
-        element = None if words is None else ELEMENTS[words.dtype.name]
-        program = None if element is None else self._program(element)
-        if program is None or words is None:
+        if not x.size:
             return self.plain(x)
-        rows = words.view(np.uint8).reshape(samples, -1, *self.shape.given)
+        words = _words(x)
+        program = self._program(ELEMENTS[words.dtype.name])
+        if program is None:
+            return self.plain(x)
+        rows = words.view(np.uint8) if words.dtype == np.bool_ else words
         try:
-            made = program.run({"x": rows}).outputs["y"]
+            made = program.run({"x": rows.reshape(samples, -1, *self.shape.given)}).outputs["y"]
         except SnncError:
-            return self.plain(x)  # A sum is infinite here, and an overflow at `snn`.
+            return self.plain(x)  # Infinite numbers are errors at `snn`.
         return made.reshape(-1, 1, *made.shape[2:]).astype(self.kind, copy=False)
 
     def _fits(self, module: Module) -> bool:
@@ -107,14 +108,13 @@ class Layer:
         return b.finish(b.op(self.shape.op, x, *symbols, name="y", **self.shape.attrs))
 
 
-def _words(x: Array) -> Array | None:
-    """Return whole numbers of a byte as bits or bytes, None for other numbers."""
-    if x.dtype == np.bool_ or x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
-    if x.dtype.kind != "f":
-        return None
-    with np.errstate(invalid="ignore"):
-        words = x.astype(np.uint8)
-    if not np.array_equal(words, x):
-        return None
-    return words.view(np.bool_) if words.max(initial=0) <= 1 else words
+def _words(x: Array) -> Array:
+    """Return whole numbers that fit a byte as bits or bytes, other numbers as they are."""
+    words = x
+    if x.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            words = x.astype(np.uint8)
+        if not np.array_equal(words, x):
+            return x
+    bits = words.dtype == np.uint8 and words.max(initial=0) <= 1
+    return np.ascontiguousarray(words.view(np.bool_) if bits else words)

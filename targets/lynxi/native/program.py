@@ -49,6 +49,19 @@ class Native(Emulator):
     """
 
     def __init__(self, folder: Path, engine: Engine) -> None:
+        self._take(engine)
+        super().__init__(folder)
+
+    @classmethod
+    def on(cls, artifact: Artifact, engine: Engine) -> "Native":
+        """Return the program of records."""
+        made = cls.__new__(cls)
+        made._take(engine)
+        made.artifact = artifact
+        made._start(artifact)
+        return made
+
+    def _take(self, engine: Engine) -> None:
         options: Any = engine
         self._path = choose(getattr(options, "path", "auto"))
         self._jobs = getattr(options, "jobs", 0) or threads()
@@ -56,7 +69,6 @@ class Native(Emulator):
         self._compiler = Compiler(self._path, kept)
         # Samples are spread over threads here, so layers need none of their own.
         self._layers_on: Engine = evolve(options, jobs=1) if hasattr(options, "jobs") else engine
-        super().__init__(folder)
 
     def _start(self, artifact: Artifact) -> None:
         super()._start(artifact)

@@ -165,6 +165,12 @@ class Region:
         given = [values[n] for n in node.operands]
         if node.op == "cast":
             return self._cast(given[0], kinds[0], node.kind)
+        if node.op == "nn.batch_norm":
+            made = self.normed(*given)
+            half = node.kind == HALF
+            return self.halves.from_doubles(made) if half else self.b.fptrunc(made, given[0].type)
+        if node.op == "resetwithdecay":
+            given.append(node.kind == HALF)
         made = _OPS[node.op](self, *given)
         rounds = node.kind == HALF and node.op in _ROUNDING
         return self.halves.rounded(made) if rounds else made
@@ -196,12 +202,24 @@ class Region:
         odd = self.b.fcmp_unordered("!=", x, x)
         return self.b.select(self.b.or_(first, odd), x, y)
 
+    def fired(self, x: Any, theta: Any) -> Any:
+        """Return 1 where a number is above another one, else 0."""
+        one, zero = self.constant(x.type, 1.0), self.constant(x.type, 0.0)
+        return self.b.select(self.b.fcmp_ordered(">", x, theta), one, zero)
+
+    def reset(self, x: Any, *numbers: Any) -> Any:
+        """Return what `resetwithdecay` gives, but for the rounding of its sum."""
+        b, (lowest, theta, v_0, alpha, beta, half) = self.b, numbers
+        inside = b.and_(b.fcmp_ordered(">", x, lowest), b.fcmp_ordered("<=", x, theta))
+        product = b.fmul(b.select(inside, x, v_0), alpha)
+        return b.fadd(self.halves.rounded(product) if half else product, beta)
+
     def normed(self, x: Any, mean: Any, root: Any, gamma: Any, beta: Any) -> Any:
-        """Return a batch norm in double precision, rounded to float32."""
+        """Return a batch norm in double precision."""
         b = self.b
         wide = b.fpext(x, vector(ir.DoubleType(), self.lanes))
         y = b.fdiv(b.fsub(wide, mean), root)
-        return b.fptrunc(b.fadd(b.fmul(y, gamma), beta), x.type)
+        return b.fadd(b.fmul(y, gamma), beta)
 
 
 def _binary(name: str) -> Callable[..., Any]:
@@ -232,14 +250,15 @@ _OPS: dict[str, Callable[..., Any]] = {
     "less": _compared("<"),
     "less_equal": _compared("<="),
     "logical_and": lambda region, x, y: region.b.and_(x, y),
+    "cmpandfire": lambda region, x, theta: region.fired(x, theta),
+    "resetwithdecay": lambda region, *given: region.reset(*given),
     "where": lambda region, c, x, y: region.b.select(c, x, y),
     "trunc": lambda region, x: region.a.intrinsic("trunc", x),
     "negative": lambda region, x: region.b.fneg(x),
-    "nn.batch_norm": lambda region, *given: region.normed(*given),
     **dict.fromkeys(("reshape", "expand_dims", "squeeze", "annotation.save"), _same),
 }
-OPS = frozenset(_OPS) | {"cast"}
+OPS = frozenset(_OPS) | {"cast", "nn.batch_norm"}
 """Ops that have code; `nn.batch_norm` takes the root of its variance, in float64 as the others."""
 
-_ROUNDING = ("add", "nn.bias_add", "subtract", "multiply", "divide", "sqrt")
+_ROUNDING = ("add", "nn.bias_add", "subtract", "multiply", "divide", "sqrt", "resetwithdecay")
 """Ops of which a result in float32 may be no float16."""

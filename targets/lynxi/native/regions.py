@@ -13,6 +13,7 @@ from attrs import frozen
 
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.kernels import storage
+from snnc.targets.lynxi.limits import LIMITS
 from snnc.targets.lynxi.native.region_code import (
     BIT,
     BYTE,
@@ -36,6 +37,12 @@ _BITS = ("logical_and",)
 SHAPES = ("reshape", "expand_dims", "squeeze", SAVE)
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal")
 _REALS = (FLOAT, HALF)
+_NUMBERS = {
+    "clip": ("a_min", "a_max"),
+    "cmpandfire": ("theta",),
+    "resetwithdecay": ("lowest", "theta", "v_0", "alpha", "beta"),
+}
+"""Attributes that are operands of the code."""
 
 
 def tensor(binding: Binding) -> TensorType:
@@ -82,8 +89,6 @@ def _fits(binding: Binding, kind: str, kinds: list[str]) -> bool:
         return alike and kinds[0] in _REALS and kind == BIT
     if op == "where":
         return kinds[0] == BIT and kinds[1] == kinds[2] == kind and kind in _REALS
-    if op == "nn.batch_norm":
-        return alike and kinds[0] == kind == FLOAT
     return alike and kinds[0] == kind and kind in _REALS
 
 
@@ -181,11 +186,11 @@ class Assembling:
             axis = int(binding.attrs.get("axis", 1)) % len(shape)
             return [x, self._constant(held.reshape(-1, *[1] * (len(shape) - 1 - axis)), shape)]
         found = [self._operand(arg, shape) for arg in args]
-        if binding.op == "clip":
-            for name in ("a_min", "a_max"):
-                with np.errstate(over="ignore"):
-                    bound = np.asarray(binding.attrs[name]).astype(kind)
-                found.append(self._constant(bound, shape))
+        for name in _NUMBERS.get(binding.op, ()):
+            value = binding.attrs.get(name, LIMITS.fit_lowest if name == "lowest" else None)
+            with np.errstate(over="ignore"):
+                number = np.asarray(value).astype(kind)
+            found.append(self._constant(number, shape))
         return found
 
     def _statistics(

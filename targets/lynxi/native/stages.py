@@ -57,33 +57,35 @@ def stages(
 class _Grouping:
     def __init__(self, reads: Mapping[int, Sequence[int]]) -> None:
         self.reads = reads
-        self.groups: list[_Group] = []
+        self.groups: dict[_Group, None] = {}
         self.of: dict[int, _Group] = {}
 
     def add(self, members: list[int], sizes: Sizes, loop: bool) -> None:
-        """Add bindings that must run together, to a region that they fit or as a new stage."""
+        """Add bindings that must run together, to regions that they join or as a new stage."""
         size = {sizes.get(n, 0) for n in members}
-        one = size.pop() if len(size) == 1 else 0
-        sources = {self.of[s] for n in members for s in self.reads[n] if s in self.of}
-        for group in sorted(sources, key=lambda g: min(g.members)):
-            if one and group.size == one and not self._between(group, sources - {group}):
-                self._take(group, members)
-                group.loop |= loop
-                return
-        group = _Group(members, one, loop)
-        self.groups.append(group)
-        self._take(group, members)
-
-    def _take(self, group: _Group, members: list[int]) -> None:
-        group.members.update(members)
+        group = _Group(members, size.pop() if len(size) == 1 else 0, loop)
+        self.groups[group] = None
         self.of |= dict.fromkeys(members, group)
+        if group.size:
+            alike = [other for other in self._before(group) if other.size == group.size]
+            for other in sorted(alike, key=lambda g: min(g.members)):
+                if other in self.groups and not self._apart(group, other):
+                    self._join(group, other)
 
-    def _between(self, group: _Group, sources: set[_Group]) -> bool:
-        """Return whether a source waits for a group that it would have to precede."""
-        seen, waiting = set(sources), list(sources)
+    def _join(self, group: _Group, other: _Group) -> None:
+        del self.groups[other]
+        group.members |= other.members
+        group.loop |= other.loop
+        self.of |= dict.fromkeys(other.members, group)
+
+    def _apart(self, group: _Group, other: _Group) -> bool:
+        """Return whether a stage must run between two."""
+        both = (group, other)
+        waiting = [g for one in both for g in self._before(one) if g not in both]
+        seen = set(waiting)
         while waiting:
             for before in self._before(waiting.pop()):
-                if before is group:
+                if before in both:
                     return True
                 if before not in seen:
                     seen.add(before)
@@ -97,9 +99,9 @@ class _Grouping:
     def ordered(self) -> list[Stage]:
         """Return the groups, each behind those that it reads."""
         graph = nx.DiGraph()
-        number = {group: n for n, group in enumerate(self.groups)}
-        graph.add_nodes_from(range(len(self.groups)))
-        graph.add_edges_from((number[b], number[g]) for g in self.groups for b in self._before(g))
-        order = nx.lexicographical_topological_sort(graph)
-        groups = [self.groups[n] for n in order]
+        known = sorted(self.groups, key=lambda g: min(g.members))
+        number = {group: n for n, group in enumerate(known)}
+        graph.add_nodes_from(range(len(known)))
+        graph.add_edges_from((number[b], number[g]) for g in known for b in self._before(g))
+        groups = [known[n] for n in nx.lexicographical_topological_sort(graph)]
         return [Stage(tuple(sorted(g.members)), g.size, g.loop) for g in groups]
