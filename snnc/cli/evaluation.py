@@ -4,7 +4,7 @@ Every sample has its number in the whole of the data, by which random encoders d
 neither on how samples are cut into batches nor on the process that a batch runs in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from snnc.diagnostics import fail
 from snnc.passes.accuracy import wilson
 
 if TYPE_CHECKING:
+    from snnc.diagnostics import Diagnostic
     from snnc.driver import Build
     from snnc.ir.graph import Module
 
@@ -120,8 +121,9 @@ def of_network(
     activity: bool = False,
 ) -> "Evaluator":
     """Return the evaluator of a network on an engine."""
+    from snnc.driver.engines import pick_engine
     from snnc.driver.host import numbering
-    from snnc.driver.pipeline import pick_engine
+    from snnc.extend.engine import notes_of
 
     chosen = pick_engine(session.registry, engine, module)
     program = chosen.prepare(module)
@@ -129,7 +131,8 @@ def of_network(
     def run(values: Mapping[str, Any], probe: tuple[str, ...], first: int) -> Any:
         return program.run(values, ticks=ticks, probe=probe, **numbering(module, first))
 
-    return Evaluator(module, run, chosen.name, read, activity)
+    notes = notes_of(program)
+    return Evaluator(module, run, _label(chosen.name, notes, "numpy"), read, activity, notes)
 
 
 def of_build(
@@ -154,19 +157,35 @@ def of_build(
         return build.run(values, semantics=semantics, **options)
 
     means = semantics or build.manifest["options"].get("semantics")
-    name = f"{EMULATOR}, {means}" if means else EMULATOR
-    return Evaluator(build.module, run, "native" if quick else name, read, activity)
+    name = f"{EMULATOR}, {means}" if means else "native" if quick else EMULATOR
+    notes = build.notes(files, semantics)
+    return Evaluator(build.module, run, _label(name, notes, EMULATOR), read, activity, notes)
+
+
+def _label(engine: str, notes: "Iterable[Diagnostic]", instead: str) -> str:
+    """Return the name of what runs, where there is no machine code too."""
+    made = all(note.code != "no-machine-code" for note in notes)
+    return engine if made or engine != "native" else instead
 
 
 class Evaluator:
-    """Runs batches and tallies predictions: the output element with the largest score."""
+    """Runs batches and tallies predictions: the output element with the largest score.
+
+    `engine` is the name of what runs, `notes` what there is to say of how.
+    """
 
     def __init__(
-        self, module: "Module", run: Run, engine: str, read: str | None, activity: bool
+        self,
+        module: "Module",
+        run: Run,
+        engine: str,
+        read: str | None,
+        activity: bool,
+        notes: "Sequence[Diagnostic]" = (),
     ) -> None:
         from snnc.ir.analysis import makers
 
-        self.module, self.engine, self._run = module, engine, run
+        self.module, self.engine, self.notes, self._run = module, engine, notes, run
         self.output = chosen_output(module, read)
         outputs = {v.name: v for v in module.graph.outputs}
         self.classes = outputs[self.output].type.size

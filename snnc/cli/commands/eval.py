@@ -87,6 +87,7 @@ def command(
         network, dict(given), session.plugins, engine, ticks, read, activity, built, semantics
     )
     evaluator = work.evaluator(session)
+    session.tell(evaluator.notes)
     labelled = Labelled(data, evaluator.module, evaluator.classes, limit, scale, held)
     standing = _standing(resume, work, evaluator, labelled)
     begun = _begun(standing, len(labelled))
