@@ -73,7 +73,7 @@ def choose(name: str = "auto") -> Path:
         raise fail(
             "unknown-path",
             f"this machine has no path {name!r} for machine code",
-            help=f"it can execute {', '.join(available())}; auto takes the fastest",
+            help=f"it can execute {', '.join(available())}; auto, and no SNNC_CPU, is the fastest",
         )
     chosen = available()[-1] if name == "auto" else name
     if platform.machine().lower() not in X86:
