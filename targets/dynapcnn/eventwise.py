@@ -31,7 +31,7 @@ from snnc.targets.dynapcnn.python_chip import PythonChip
 from snnc.targets.dynapcnn.settings import check_emulated
 from snnc.targets.dynapcnn.trains import bad_state, probed, read_trains
 
-SLOW = missing("events are served one by one in Python, some hundred times slower")
+SLOW = missing("events are served one by one in Python, about a hundred times slower")
 
 
 class Chip(Protocol):

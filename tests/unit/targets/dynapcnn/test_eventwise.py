@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import snnc
 from snnc.diagnostics import SnncError
 from snnc.ir.build import Builder
-from snnc.targets.dynapcnn import Dynapcnn
+from snnc.targets.dynapcnn import Dynapcnn, eventwise
 from snnc.targets.dynapcnn.eventwise import Eventwise
 from tests.unit.targets.dynapcnn.networks import neuron, one_layer, saved, small
 
@@ -64,3 +65,16 @@ def test_an_unknown_probe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SnncError) as refused:
         Eventwise(saved(small(), tmp_path)).run({"x": np.zeros((1, 1, 2, 10, 10))}, probe=("t",))
     assert "unknown-probe" == refused.value.code
+
+
+def test_events_in_python_are_slow_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(small(), tmp_path)
+    (note,) = Eventwise(folder, machine_code=False).notes
+    assert ("no-machine-code", "pip install snnc[native]") == (note.code, note.help)
+    assert "about a hundred times slower" in note.message
+    monkeypatch.setattr(eventwise, "installed", lambda: False)
+    build = snnc.Build.open(folder)
+    assert [note] == list(build.notes(semantics="event"))
+    assert () == build.notes(semantics="timestep")
