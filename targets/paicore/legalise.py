@@ -1,8 +1,9 @@
 """Pass `legalise`: an `int` module in which every neuron is one that a core has.
 
 Exact rewrites: biases move into the leaks, pooling by maximum becomes neurons that fire on any
-spike, outputs that are no neuron's get relays, floors become negative thresholds. What has no exact
-form on a core is refused, with the field, the reason and a way out.
+spike, outputs that are no neuron's get relays, floors become negative thresholds, parallel ways
+from one source are kept apart where no synapse holds their sum. What has no exact form on a core is
+refused, with the field, the reason and a way out.
 """
 
 from collections.abc import Mapping
@@ -22,17 +23,8 @@ from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Synapses
 from snnc.ir.types import I32, U1, U8
 from snnc.targets.paicore.limits import LIMITS
-
-RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
-"""A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
-
-PASS_VALUE: Mapping[str, Any] = {
-    "threshold": 1,
-    "spike": "value",
-    "memory": "clear",
-    "width": LIMITS.potential_bits,
-}
-"""A neuron that sends in every tick the value that reaches it."""
+from snnc.targets.paicore.parallel import split_parallel
+from snnc.targets.paicore.relay import PASS_VALUE, RELAY, pass_on
 
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 
@@ -68,7 +60,7 @@ class Legalise(Pass):
         found.check(exit_status=4)
         if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
             context.report.setdefault("relies_on", []).append(WRAP)
-        return _fold_biases(module)
+        return split_parallel(_fold_biases(module))
 
 
 def _without_pools(op: Op, build: Rebuild) -> Any:
@@ -123,14 +115,6 @@ def _relay_outputs(module: Module) -> Module:
             relayed = pass_on(build, relayed, value.name)
         outputs.append(relayed)
     return build.finish(*outputs, graph=module.graph.name)
-
-
-def pass_on(build: Rebuild, value: Value, name: str) -> Value:
-    """Return what neurons send that pass a value of one or eight bits on in the same tick."""
-    if value.type.element == U8:
-        return build.op("neuron", value, name=name, **PASS_VALUE)
-    weight = build.weight("relay.w", np.ones((), np.uint8), U1)
-    return build.op("neuron", build.op("scale", value, weight), name=name, **RELAY)
 
 
 def _refuse_inputs(module: Module, outputs: set[Value]) -> None:

@@ -9,12 +9,35 @@ relays where it finds no starts; edges that none helps stay as they are.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.types import U1, U8
-from snnc.targets.paicore.legalise import pass_on
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
+
+RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
+"""A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
+
+PASS_VALUE: Mapping[str, Any] = {
+    "threshold": 1,
+    "spike": "value",
+    "memory": "clear",
+    "width": LIMITS.potential_bits,
+}
+"""A neuron that sends in every tick the value that reaches it."""
+
+
+def pass_on(build: Rebuild, value: Value, name: str, first: int = 0) -> Value:
+    """Return what neurons send that pass a value of one or eight bits on in the same tick.
+
+    They begin at tick `first`.
+    """
+    if value.type.element == U8:
+        return build.op("neuron", value, name=name, first=first, **PASS_VALUE)
+    weight = build.weight("relay.w", np.ones((), np.uint8), U1)
+    return build.op("neuron", build.op("scale", value, weight), name=name, first=first, **RELAY)
 
 
 class Relays:

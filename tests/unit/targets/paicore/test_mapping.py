@@ -212,11 +212,12 @@ def test_a_network_without_neurons_is_refused() -> None:
     assert error.value.code == "nothing-to-place"
 
 
-def test_parallel_weights_whose_sum_needs_nine_bits_are_refused() -> None:
+def test_a_way_whose_weights_multiply_to_nine_bits_is_refused() -> None:
     build = Builder("net", "int")
     x = build.input("x", "u1[2]~")
     full = build.weight("w", np.full((2, 2), 127, np.int8))
-    total = build.op("add", build.op("linear", x, full), build.op("linear", x, full))
+    twice = build.weight("two", np.asarray(2, np.int8))
+    total = build.op("scale", build.op("linear", x, full), twice)
     with pytest.raises(SnncError) as error:
         grouped(build.finish(build.op("neuron", total, threshold=1)))
     assert error.value.code == "weight-range"

@@ -1,0 +1,86 @@
+"""Parallel ways: where the weights of several ways from one source add up to more than 8 bits.
+
+What reaches a neuron from one source in one tick over two ways (a convolution and what skips it)
+has one synapse, whose weight is the sum. Where no synapse holds it, the second way reads the source
+through a relay, which sends in the tick in which it receives, and has synapses of its own.
+"""
+
+from typing import Any
+
+from attrs import define, field
+
+from snnc.ir.analysis import live_ops
+from snnc.ir.graph import Module, Op, Value
+from snnc.ir.rewrite import Rebuild, rebuild, with_ops
+from snnc.ir.synapses import Edge, Synapses
+from snnc.ir.types import smallest_weight
+from snnc.targets.paicore.relay import pass_on
+
+
+def split_parallel(module: Module) -> Module:
+    """Return the module with relays on ways that are too many; itself where there are none."""
+    synapses = Synapses(module, pools=True)
+    wide = {op for op in module.ops("neuron") if _too_wide(synapses, op)}
+    if not wide:
+        return module
+    ways = _Ways(synapses)
+
+    def replaced(op: Op, build: Rebuild) -> Any:
+        if op not in wide:
+            return None
+        x = ways.through(op, build)
+        names = [result.name for result in op.results]
+        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+
+    made = rebuild(module, replaced)
+    return with_ops(made, live_ops(made.graph))
+
+
+def _too_wide(synapses: Synapses, op: Op) -> bool:
+    """Whether a neuron has parallel ways whose sum no synapse holds."""
+    if all(len(readers) == 1 for readers in synapses.between(op).values()):
+        return False
+    return smallest_weight(*synapses.weight_range(op)) is None
+
+
+@define
+class _Ways:
+    """Rewrites what reaches neurons; the n-th way from a source reads its n-th relay."""
+
+    synapses: Synapses
+    _relays: dict[tuple[Value, int, int], Value] = field(factory=dict)
+
+    def through(self, op: Op, build: Rebuild) -> Value:
+        """Return the input of a neuron with every way from a source its own."""
+        used: dict[Edge, int] = {}
+        return self._part(op.values[0], build, op, used, 0)
+
+    def _part(
+        self, value: Value, build: Rebuild, reader: Op, used: dict[Edge, int], delay: int
+    ) -> Value:
+        """Return a value over ways that nobody has used; `delay` lies between it and the neuron."""
+        op = self.synapses.linear_op(value)
+        if op is None:
+            edge = Edge(value, delay)
+            way = used[edge] = used.get(edge, -1) + 1
+            # What the reader's first tick reads is the first that an input's relay must send.
+            first = max(0, reader["first"] - delay)
+            return self._relay(value, build, way, first) if way else build(value)
+        late = delay + (op["by"] if op.kind == "delay" else 0)
+        operands = [
+            self._part(o, build, reader, used, late) if isinstance(o, Value) else o
+            for o in op.operands
+        ]
+        plain = [build(o) if isinstance(o, Value) else o for o in op.operands]
+        if all(new is old for new, old in zip(operands, plain, strict=True)):
+            return build(value)
+        return build.emit(op.kind, operands, op.attrs, loc=op.loc).result
+
+    def _relay(self, source: Value, build: Rebuild, way: int, first: int) -> Value:
+        maker = self.synapses.made_by.get(source)
+        begins = maker["first"] if maker is not None and maker.kind == "neuron" else first
+        key = (source, way, begins)
+        if key not in self._relays:
+            name = f"{source.name}.way{way}"
+            self._relays[key] = pass_on(build, build(source), name, begins)
+        return self._relays[key]
