@@ -18,7 +18,7 @@ test: $(VENV)/.dev lint
 slow: $(VENV)/.dev peers frameworks
 	SNNC_EXAMPLES=300 $(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m slow
-	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) $(NIR_TESTS) tests/unit/frontends/bidl tests/examples/test_pytorch.py tests/examples/test_leaky.py tests/examples/test_dynapcnn.py tests/examples/test_lynxi.py
+	.venv-torch/bin/python -m pytest -q -m "" $(TORCH_TESTS) $(NIR_TESTS) tests/unit/frontends/bidl tests/unit/runtime/torch_engine tests/examples/test_pytorch.py tests/examples/test_leaky.py tests/examples/test_dynapcnn.py tests/examples/test_lynxi.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -27,7 +27,7 @@ from snnc.runtime.numpy_trains import Delaying, Encoding, Kernel, Rowwise, Stepw
 from snnc.runtime.reference import Reference
 from snnc.runtime.semantics import OutOfRange, State, Stateless, meaning
 from snnc.runtime.semantics.coding import Encoder
-from snnc.runtime.state import Probes, RunState, check_state, owner_of, probes
+from snnc.runtime.state import Probes, RunState, check_state, owner_of, potential_type, probes
 
 CHUNK_BYTES = 1 << 27
 """Bytes of values that a chunk of samples may hold."""
@@ -193,8 +193,9 @@ class NumpyProgram:
             now, held = _cut_state(before, at, piece.samples), None
             for tick in range(0, batch.ticks, longest):
                 part = _cut_ticks(self.module, piece, tick, longest)
-                chunk = _Chunk(self, part, now, first + at, wanted)
+                chunk = self.begun(part, now, first + at, wanted)
                 chunk.run(halt)
+                chunk.finish()
                 records.store(at, tick, chunk)
                 held = chunk.held()
                 now = RunState(owner, chunk.tick + part.ticks, piece.samples, first + at, held)
@@ -209,6 +210,12 @@ class NumpyProgram:
         tick = (before.tick if before else 0) + batch.ticks
         after = RunState(owner, tick, batch.samples, first, joined)
         return Result(records.outputs(), after, records.trace())
+
+    def begun(
+        self, batch: Batch, before: RunState | None, first_sample: int, wanted: Probes
+    ) -> "Chunk":
+        """Return the chunk that runs some samples."""
+        return Chunk(self, batch, before, first_sample, wanted)
 
     def given(self, batch: Batch) -> dict[Value, Array]:
         """Return the graph's inputs in the order in memory that the kernels like."""
@@ -265,7 +272,7 @@ class Halted(Exception):
     """A run that was given up; it is never seen outside of the threads of that run."""
 
 
-class _Chunk:
+class Chunk:
     """Some samples: the trains of all values and the states."""
 
     def __init__(
@@ -318,7 +325,11 @@ class _Chunk:
                 help="please report this network",
             ) from None
 
-    def _call(self, op: Op, tick: int, ticks: int, operands: list[Array]) -> list[Array]:
+    def finish(self) -> None:
+        """Make arrays of what is seen, if it is something else."""
+
+    def call(self, op: Op, tick: int, ticks: int, operands: list[Array]) -> list[Array]:
+        """Return the results of an op over some ticks, its state being noted."""
         results, self.states[op] = self.plan.kernels[op].run(
             tick, ticks, operands, self.states[op], self._traced(op)
         )
@@ -328,7 +339,7 @@ class _Chunk:
         return op.kind == "neuron" and (op in self.watched or len(op.results) > 1)
 
     def _whole(self, op: Op) -> None:
-        results = self._call(
+        results = self.call(
             op, self.tick, self.batch.ticks, [self.now[v] for v in self.plan.operands(op)]
         )
         self.now.update(zip(op.results, results, strict=False))
@@ -349,19 +360,19 @@ class _Chunk:
     def _loop(self, stage: Stage, halt: Event) -> None:
         for op in (*stage.delays, *stage.ops):
             for value in op.results:
-                self.now[value] = self._empty(value)
+                shape = (self.batch.samples, self.batch.ticks, *value.type.shape)
+                self.now[value] = self.room(shape, value.type.element.storage)
             if self._traced(op):
-                self.potentials[op] = np.empty(
-                    self.now[op.result].shape, dtype=self.states[op][0].dtype
-                )
+                shape = self.now[op.result].shape
+                self.potentials[op] = self.room(shape, potential_type(op).element.storage)
         for at in range(0, self.batch.ticks, stage.block):
             if halt.is_set():
                 raise Halted
             self._block(stage, slice(at, min(at + stage.block, self.batch.ticks)))
 
-    def _empty(self, value: Value) -> Array:
-        shape = (self.batch.samples, self.batch.ticks, *value.type.shape)
-        return np.empty(shape, dtype=value.type.element.storage)
+    def room(self, shape: tuple[int, ...], kind: "np.dtype[Any]") -> Array:
+        """Return an array to be filled."""
+        return np.empty(shape, dtype=kind)
 
     def _block(self, stage: Stage, part: slice) -> None:
         tick, ticks = self.tick + part.start, part.stop - part.start
@@ -374,7 +385,7 @@ class _Chunk:
                 self.now[v][:, part] if v.type.timed else self.now[v]
                 for v in self.plan.operands(op)
             ]
-            results = self._call(op, tick, ticks, operands)
+            results = self.call(op, tick, ticks, operands)
             for value, result in zip(op.results, results, strict=False):
                 self.now[value][:, part] = result
             if self._traced(op):
@@ -401,7 +412,7 @@ class _Records:
             axes = (batch.samples, batch.ticks) if type.timed else (batch.samples,)
             self.arrays[name] = np.empty((*axes, *type.shape), dtype=type.element.storage)
 
-    def store(self, at: int, tick: int, chunk: _Chunk) -> None:
+    def store(self, at: int, tick: int, chunk: Chunk) -> None:
         """Take the values of a chunk that starts at a sample and a tick of the run."""
         part = slice(at, at + chunk.batch.samples)
         when = slice(tick, tick + chunk.batch.ticks)

@@ -38,6 +38,7 @@ PLUGIN = Plugin(
         "native": "snnc.runtime.native.engine:NativeEngine",
         "reference": "snnc.runtime.reference:Reference",
         "numpy": "snnc.runtime.numpy_engine:NumpyEngine",
+        "torch": "snnc.runtime.torch_engine:TorchEngine",
     },
     levels={
         "paicore": "snnc.targets.paicore.ops",

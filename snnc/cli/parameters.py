@@ -347,7 +347,7 @@ engine = click.option(
     default="auto",
     show_default=True,
     help="auto: the fastest exact one, of a build for its files; emulator: that of a build's "
-    "target; reference, numpy or native: the network, or the program of a build.",
+    "target; reference, numpy, native or torch: the network, or the program of a build.",
 )
 semantics = click.option(
     "--semantics",

@@ -319,7 +319,7 @@ def test_an_interrupt_ends_the_other_chunks(monkeypatch):
     started, stages = threading.Barrier(2), []
     module = layered(np.random.default_rng(0), [4, *[3] * 50])
     program = NativeEngine(jobs=2).prepare(module)
-    whole = numpy_engine._Chunk._whole
+    whole = numpy_engine.Chunk._whole
 
     def stage(chunk, op):
         if not any(chunk is other for other in stages):
@@ -336,10 +336,10 @@ def test_an_interrupt_ends_the_other_chunks(monkeypatch):
     monkeypatch.setattr(
         type(program), "each", lambda self, run, at, halt: each(self, run, at, *keep(halts, halt))
     )
-    monkeypatch.setattr(numpy_engine._Chunk, "_whole", stage)
+    monkeypatch.setattr(numpy_engine.Chunk, "_whole", stage)
     with pytest.raises(KeyboardInterrupt):
         program.run({"x": np.zeros((2, 5, 4), dtype=np.uint8)})
-    assert 1 == sum(not isinstance(entry, numpy_engine._Chunk) for entry in stages)
+    assert 1 == sum(not isinstance(entry, numpy_engine.Chunk) for entry in stages)
 
 
 def keep(kept, value):
