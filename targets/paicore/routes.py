@@ -69,6 +69,7 @@ class _Router:
         self.arrivals = {core.place: Arrivals([], {}) for core in placed.cores}
         self.configured = {c.place for c in placed.cores} | {c.place for c in placed.idle}
         self._judged: dict[tuple[Coordinate, Coordinate, Coordinate], Region] = {}
+        self._counted: dict[tuple[int, ...], tuple[Ints, Ints]] = {}
 
     def error(self, code: str, message: str) -> None:
         self.found.error(code, message, self.placed.module.loc, help=_HELP)
@@ -94,6 +95,7 @@ class _Router:
         self, to: Region, extension: int, axon: Ints, slot: Ints, source: Value, what: str
     ) -> None:
         """Note spikes to a region; the extension of its cores must be the sender's."""
+        alike: dict[bool, Ints] = {}
         for core in to.used:
             if core["extension"] != extension:
                 self.error(
@@ -112,9 +114,22 @@ class _Router:
                 continue
             if source.type.element != U1 and not core.wide:
                 self.error("edge-width", f"{what} sends values to {core.place}, which takes spikes")
+            if core.wide not in alike:
+                alike[core.wide] = core.columns(slot, axon)
             here = self.arrivals[core.place]
-            here.columns.append(core.columns(slot, axon))
+            here.columns.append(alike[core.wide])
             here.sources.setdefault(source)
+
+    def counted(self, here: Arrivals) -> tuple[Ints, Ints]:
+        """Return the columns that anything reaches, and those that several reach.
+
+        Cores of a region are reached by the same arrays, which are counted once.
+        """
+        key = tuple(map(id, here.columns))
+        if key not in self._counted:
+            counts = np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *here.columns]))
+            self._counted[key] = np.flatnonzero(counts), np.flatnonzero(counts > 1)
+        return self._counted[key]
 
 
 def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
@@ -216,9 +231,7 @@ def _check_times(
 
 def _check_arrivals(router: _Router, core: Core) -> Ints:
     here = router.arrivals[core.place]
-    none = np.zeros(0, dtype=np.int64)
-    counts = np.bincount(np.concatenate([none, *here.columns]))
-    columns, twice = np.flatnonzero(counts), np.flatnonzero(counts > 1)
+    columns, twice = router.counted(here)
     # What has no weight may come from anywhere: it adds nothing.
     if twice.size and weighs(router.placed, core, twice):
         slot, axon = divmod(int(twice[0]), core.axons)

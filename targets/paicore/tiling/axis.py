@@ -66,6 +66,9 @@ def axis(low: Ints, high: Ints, places: int, tile: int) -> Axis:
 
 def everywhere(count: int, places: int, tile: int) -> Axis:
     """Return tiles along an axis that a source does not have: each of them gets every place."""
+    if count <= tile:
+        none = np.zeros(places, dtype=np.int64)
+        return Axis(1, 0, places, none, none, none == 0, np.ones(1, dtype=bool))
     low = np.zeros(count, dtype=np.int64)
     return axis(low, low + places - 1, places, tile)
 
