@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snnc.cli.paicore.asking import Wanted, asked
 from snnc.cli.parameters import Command, as_json, inputs, semantics, tick_length, to_file
 from snnc.cli.printing import show_json, show_pairs, show_table
 from snnc.cli.session import Session
@@ -59,10 +60,7 @@ def placed_of(session: Session, folder: str) -> "Placed":
 @semantics
 @tick_length
 @click.option("--draw", metavar="FILE.svg", callback=to_file, help="Draw the cores.")
-@click.option("--map", is_flag=True, help="Of paicore: cores by layer, lower bounds, traffic.")
-@click.option(
-    "--energy", metavar="PROFILE.toml", help="Of paicore, with -i: energy by constants of a file."
-)
+@asked
 @as_json
 @click.pass_obj
 def inspect(
@@ -72,8 +70,7 @@ def inspect(
     semantics: str | None,
     dt: int,
     draw: str | None,
-    map: bool,
-    energy: str | None,
+    wanted: Wanted,
     as_json: bool,
 ) -> None:
     """Tables of a build: cores, layers, use of the chip.
@@ -85,29 +82,30 @@ def inspect(
     neuron takes weight bits times axon extension of them. `use` is the share of dendrites taken,
     `wasted` the weight bits left over. --map shows instead, by layer, the cores required and
     occupied beside the fewest that any mapping needs, and links of the quad tree, deliveries and
-    operations for one spike of every neuron; with -i, for the spikes that inputs cause.
+    operations for one spike of every neuron; with -i or --data, for the spikes that inputs cause.
     For a build for lynxi: the model informations that the vendor's runtime prints, and the states.
     """
     if (build := session.open(folder)).target.level == "dynapcnn":
         from snnc.cli.dynapcnn.inspecting import inspect as inspect_chip
 
-        if map or energy is not None:
-            raise click.UsageError("--map and --energy are for builds for paicore")
+        if wanted.anything:
+            raise click.UsageError("--map, --data and --energy are for builds for paicore")
         inspect_chip(build, inputs, semantics, dt, draw, as_json)
         return
     if semantics is not None:
         raise click.UsageError("--semantics is for builds for dynapcnn")
     describe = getattr(build.target, "describe", None)
     if describe is not None:
-        if map or inputs is not None or energy is not None or draw is not None:
-            raise click.UsageError("--map, -i, --energy and --draw show chips of cores")
+        if wanted.anything or inputs is not None or draw is not None:
+            raise click.UsageError("--map, -i, --data, --energy and --draw show chips of cores")
         _informations(describe(Path(folder)), as_json)
         return
     check_cores(build, folder)
-    from snnc.cli.paicore.inspecting import Wanted
+    wanted.check(inputs)
+    from snnc.cli.paicore.inspecting import Given
     from snnc.cli.paicore.inspecting import inspect as inspect_cores
 
-    inspect_cores(session, build, Wanted(map, inputs, energy, draw), as_json)
+    inspect_cores(session, build, Given(wanted, inputs, draw), as_json)
 
 
 def _informations(found: dict[str, Any], as_json: bool) -> None:

@@ -46,14 +46,11 @@ def uniform(placed: Placed) -> Rates:
     )
 
 
-def measured(build: "Build", placed: Placed, inputs: str) -> Rates:
-    """Return what the emulated files send on the samples of a `.npz` file.
+def measured(build: "Build", placed: Placed, trains: Mapping[str, Array]) -> Rates:
+    """Return what the emulated files send on trains `(samples, ticks, *shape)` of their inputs.
 
     A value counts as a frame where it is not 0.
     """
-    from snnc.driver.build import named
-
-    trains = build.trains(named(build.module, inputs))
     samples, ticks = next(iter(trains.values())).shape[:2]
     rows = np.zeros(len(placed.tables["core"]), np.int64)
     each = 8 * ticks * len(rows)

@@ -8,6 +8,9 @@ import click
 from attrs import frozen
 
 from snnc.cli.paicore import tables
+from snnc.cli.paicore.asking import Wanted
+from snnc.cli.paicore.energy import estimate, read_profile
+from snnc.cli.parameters import holding
 from snnc.cli.printing import counted, show_json, show_pairs, show_table
 from snnc.cli.session import Session
 from snnc.targets.paicore.placed import Placed, read_placed
@@ -27,19 +30,34 @@ COUNTS = (
 
 
 @frozen
-class Wanted:
-    """What is asked for beside the tables."""
+class Given:
+    """What is asked for, the file of inputs, the file of the picture."""
 
-    map: bool = False
+    wanted: Wanted
     inputs: str | None = None
-    energy: str | None = None
     draw: str | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether there are inputs to run."""
+        return self.inputs is not None or self.wanted.data is not None
 
-def inspect(session: Session, build: "Build", wanted: Wanted, json: bool) -> None:
+    def trains(self, build: "Build") -> dict[str, Any]:
+        """Return what the chips take on the inputs."""
+        from snnc.cli.labelled import Samples
+        from snnc.driver.build import named
+
+        wanted = self.wanted
+        if wanted.data is None:
+            assert self.inputs is not None
+            return build.trains(named(build.module, self.inputs))
+        held = holding(wanted.hold, wanted.ticks)
+        samples = Samples(wanted.data, build.module, wanted.scale, held)
+        return build.trains(samples.read(wanted.limit), wanted.ticks)
+
+
+def inspect(session: Session, build: "Build", given: Given, json: bool) -> None:
     """Print what a build holds; write its picture where one is wanted."""
-    if wanted.energy is not None and wanted.inputs is None:
-        raise click.UsageError("--energy counts what -i X.npz makes the chip do: give both")
     placed = read_placed(build.placed)
     found: dict[str, Any] = {
         "totals": tables.totals(placed),
@@ -47,46 +65,41 @@ def inspect(session: Session, build: "Build", wanted: Wanted, json: bool) -> Non
         "cores": list(tables.cores(placed)),
         "ports": list(tables.ports(placed)),
     }
-    if wanted.map:
+    if given.wanted.map:
         from snnc.cli.paicore.mapping import mapping
 
         found["map"] = mapping(session, build, placed)
-    if wanted.map or wanted.inputs is not None:
-        found |= _activity(build, placed, wanted)
-    if wanted.draw is not None:
+    if given.wanted.map or given.runs:
+        found |= _activity(build, placed, given)
+    if given.draw is not None:
         from snnc.cli.paicore.drawing import drawing
         from snnc.ir.files import write_atomically
 
-        write_atomically(Path(wanted.draw), drawing(placed).encode())
-        found["drawing"] = wanted.draw
+        write_atomically(Path(given.draw), drawing(placed).encode())
+        found["drawing"] = given.draw
     if json:
         show_json(found)
     else:
         _show(placed, found)
 
 
-def _activity(build: "Build", placed: Placed, wanted: Wanted) -> dict[str, Any]:
+def _activity(build: "Build", placed: Placed, given: Given) -> dict[str, Any]:
     from snnc.cli.paicore import activity
     from snnc.targets.paicore.traffic import traffic
 
-    rates = (
-        activity.uniform(placed)
-        if wanted.inputs is None
-        else activity.measured(build, placed, wanted.inputs)
-    )
+    profile = given.wanted.energy
+    constants = None if profile is None else read_profile(Path(profile))
+    rates = activity.uniform(placed)
+    if given.runs:
+        rates = activity.measured(build, placed, given.trains(build))
     flows = activity.flows(placed, traffic(placed), rates)
     total = activity.summed(flows)
-    found: dict[str, Any] = {
-        "traffic": {"rates": "uniform" if wanted.inputs is None else "measured"}
-        | {"senders": flows, "total": total}
-    }
-    if wanted.inputs is None:
-        return found
-    found["activity"] = activity.operations(build, placed, rates, total)
-    if wanted.energy is not None:
-        from snnc.cli.paicore.energy import estimate, read_profile
-
-        found["energy"] = estimate(read_profile(Path(wanted.energy)), found["activity"])
+    kind = "measured" if given.runs else "uniform"
+    found: dict[str, Any] = {"traffic": {"rates": kind, "senders": flows, "total": total}}
+    if given.runs:
+        found["activity"] = activity.operations(build, placed, rates, total)
+    if constants is not None:
+        found["energy"] = estimate(constants, found["activity"])
     return found
 
 

@@ -89,6 +89,21 @@ def test_measured_traffic_is_what_the_reference_sends(folder, build, snnc):
     assert "Operations of a mean sample" in shown
 
 
+def test_labelled_data_give_what_their_inputs_give(build, snnc):
+    by_inputs = snnc("inspect", "build", "-i", "x.npz", "--json").json()
+    assert by_inputs == snnc("inspect", "build", "--data", "data.npz", "--json").json()
+    one = snnc("inspect", "build", "--data", "data.npz", "--limit", 1, "--json").json()
+    assert 1 == one["activity"]["samples"]
+
+
+def test_still_inputs_are_held(folder, build, snnc):
+    np.savez(folder / "still.npz", x=np.ones((2, 6), np.uint8))
+    args = ("inspect", "build", "--data", "still.npz", "--hold")
+    found = snnc(*args, "--ticks", 5, "--json").json()["activity"]
+    assert (5, 30) == (found["ticks"], found["frames_in"])
+    assert failures.USAGE == snnc(*args).exit_code
+
+
 def test_energy_is_counts_times_constants_and_says_what_is_left_out(build, profile, snnc):
     found = snnc("inspect", "build", "-i", "x.npz", "--energy", profile, "--json").json()
     counts, energy = found["activity"], found["energy"]
@@ -130,6 +145,9 @@ def test_a_profile_that_is_not_there_is_refused(build, snnc):
 def test_energy_without_inputs_is_a_wrong_call(build, profile, snnc):
     assert failures.USAGE == snnc("inspect", "build", "--energy", profile).exit_code
     assert failures.USAGE == snnc("inspect", "build", "--semantics", "event").exit_code
+    assert failures.USAGE == snnc("inspect", "build", "--map", "--limit", 3).exit_code
+    both = ("-i", "x.npz", "--data", "data.npz")
+    assert failures.USAGE == snnc("inspect", "build", *both).exit_code
 
 
 def test_the_picture_has_a_cell_per_core_and_the_same_bytes_each_time(folder, build, snnc):
