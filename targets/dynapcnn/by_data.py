@@ -20,6 +20,9 @@ from snnc.targets.dynapcnn.factors import codes, for_state, for_weights, integer
 from snnc.targets.dynapcnn.forms import Part
 from snnc.targets.dynapcnn.network import Layer, Network, Tap
 
+LABELS = "labels"
+"""The name under which calibration data may hold the right answers."""
+
 _WHOLE = 4
 _CUT = (1.0625, 1.125, 1.25, 1.5)
 
@@ -37,7 +40,10 @@ def factors_by_data(module: Module, network: Network, context: Context) -> list[
             module.loc,
             help="give --calibrate X.npz, or calibrate= in Python",
         )
-    data = {name: np.asarray(array) for name, array in context.calibration.items()}
+    inputs = {value.name for value in module.graph.inputs}
+    # Right answers may stand beside the inputs; spikes, not answers, are compared here.
+    given = {n: a for n, a in context.calibration.items() if n in inputs or n != LABELS}
+    data = {name: np.asarray(array) for name, array in given.items()}
     names = [layer.result.name for layer in network.layers]
     real = context.run(module, data, probe=tuple(names)).trace
     chosen: list[np.float32] = []

@@ -157,3 +157,12 @@ def test_still_inputs_are_held(snnc, folder, real):
     held = snnc("compare", "real.snnl", "--data", "held.npz", "-t", "lynxi", "--json").json()
     assert [r["spikes_per_sample"] for r in held] == [r["spikes_per_sample"] for r in still]
     assert failures.USAGE == snnc(*COMPARE, "--hold").exit_code
+
+
+def test_calibration_goes_to_all_targets(snnc):
+    args = (*COMPARE, "-t", "dynapcnn{scale=data}", "--json")
+    told = snnc(*args, "--calibrate", "data.npz", "--calibrate-limit", 4)
+    assert 0 == told.exit_code, told.stderr
+    assert told.json()[1]["fits"]
+    alone = snnc(*args)
+    assert "calibration-missing" == alone.json()[1]["error"]["code"]
