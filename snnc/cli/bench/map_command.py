@@ -44,9 +44,9 @@ def command(
     """Mapping networks to paicore: cores required and occupied, links, time and memory.
 
     `bound` is the fewest cores that any mapping needs; `links` are those of the quad tree for one
-    spike of every neuron and input element. With --peer, PAIBox maps the same networks, and the
-    columns by the peer are ours divided by its. A network that a side cannot map is a row with the
-    reason. `met` is empty where a row has no goal.
+    spike of every neuron and input element; seconds are the processor's. With --peer, PAIBox maps
+    the same networks, and the columns by the peer are ours divided by its. A network that a side
+    cannot map is a row with the reason. `met` is empty where a row has no goal.
     """
     from snnc.cli.bench.mapping import Sides, cases, run
 

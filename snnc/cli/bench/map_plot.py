@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from snnc.cli.bench.plotting import saved
+from snnc.cli.bench.plotting import SIZE, saved
 
 COLORS = {"required": "#4c72b0", "occupied": "#55a868", "links": "#c44e52"}
+
+ROW = 0.15
+"""Inches that a name takes."""
 
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:
@@ -16,7 +19,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
         panels.append(lambda axis: _ratios(axis, compared))
     if grown:
         panels.append(lambda axis: _times(axis, grown))
-    saved(panels, path)
+    saved(panels, path, (SIZE[0], max(SIZE[1], 1.2 + ROW * len(compared))))
 
 
 def _ratios(axis: Any, rows: list[dict[str, Any]]) -> None:
@@ -29,7 +32,7 @@ def _ratios(axis: Any, rows: list[dict[str, Any]]) -> None:
     axis.set_yticks(range(len(names)), names)
     axis.grid(axis="x", which="both", linewidth=0.3)
     axis.set_xlabel("by what PAIBox takes")
-    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, 1.1), ncols=3)
+    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, 1.08), ncols=3)
 
 
 def _times(axis: Any, rows: list[dict[str, Any]]) -> None:

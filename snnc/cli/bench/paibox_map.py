@@ -1,8 +1,8 @@
 """One measured mapping by PAIBox 1.3, run as a script by a Python that has it.
 
 It stands alone: that environment has no snnc. Same networks, seed and weights as `map_child.py`,
-and a tiny network first; measured is Mapper.build, compile and export. PAIBox refuses windows of
-padded layers by a check of its tiles (`paibox.backend.tiling._tile_range_check`), which is switched
+and a tiny network first; measured is the processor time of Mapper.build, compile and export. PAIBox
+refuses windows of padded layers by a check of its tiles (`_tile_range_check`), which is switched
 off here, and needs its own option for a value that is read by two layers. Links are counted from
 the destination of each neuron, copies too. The last line is JSON.
 """
@@ -79,12 +79,12 @@ def compile_network(pb: Any, network: Any, options: dict[str, Any]) -> dict[str,
     mapper = pb.Mapper()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             mapper.build(network)
             mapper.compile(**options)
             mapper.export(write_to_file=True, fp=folder, format="bin")
-            found["seconds"] = time.perf_counter() - begun
+            found["seconds"] = time.process_time() - begun
             files = [os.path.join(folder, name) for name in os.listdir(folder)]
             found["bytes"] = sum(os.path.getsize(path) for path in files)
             found["links"] = count_links(mapper)

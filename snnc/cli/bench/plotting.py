@@ -49,15 +49,17 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
     saved([partial(panel, rows=found) for panel, found in kinds if found], path)
 
 
-def saved(panels: Sequence[Callable[[Any], None]], path: str) -> None:
-    """Write a picture of panels side by side, each drawn on an axis of its own."""
+def saved(
+    panels: Sequence[Callable[[Any], None]], path: str, size: tuple[float, float] = SIZE
+) -> None:
+    """Write a picture of panels side by side, each drawn on an axis of its own; inches."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     matplotlib.rcParams.update({"svg.hashsalt": "snnc", "svg.fonttype": "none", "font.size": 8})
-    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=SIZE, squeeze=False)
+    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=size, squeeze=False)
     for panel, axis in zip(panels, axes[0], strict=False):
         panel(axis)
         axis.spines[["top", "right"]].set_visible(False)
