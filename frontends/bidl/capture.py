@@ -17,7 +17,7 @@ from attrs import frozen
 from snnc.diagnostics import SnncError, fail, named
 from snnc.frontends.bidl import attributes
 from snnc.frontends.bidl.state import Slot, declare_ops, is_wrapper, provided, store_class
-from snnc.frontends.pytorch.capture import check_mode, copied
+from snnc.frontends.pytorch.capture import check_mode, copied, quiet
 from snnc.frontends.pytorch.origins import raised_at
 
 NETWORK, STORE = "network.", "store."
@@ -179,7 +179,8 @@ def _whole(inner: Any, store: Any) -> Any:
 
 def _call(function: Any, what: str) -> Any:
     try:
-        return function()
+        with quiet():
+            return function()
     except Exception as error:
         if isinstance(error, SnncError):
             raise

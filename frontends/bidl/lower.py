@@ -169,6 +169,7 @@ class _Lowering:
             outputs.append(
                 graph.emit("result", [value], {**options, "shape": shape}, names=[label]).result
             )
+        graph.loc = Location()
         return graph.finish(*outputs)
 
     def _result_shape(self, value: Any) -> tuple[int, ...]:

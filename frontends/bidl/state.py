@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from snnc.diagnostics import Location, SnncError, fail
+from snnc.frontends.pytorch.origins import called_at
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ACTIVE: list[Any] = []
@@ -39,12 +40,21 @@ def store_class() -> Any:
             self.initial: dict[str, Any] = {}
             self.pending: dict[str, Any] = {}
             self.loaded: list[str] = []
+            self.lines: dict[tuple[str, str], Location] = {}
+
+        def named(self, flag: str) -> str:
+            """Return a flag without what differs from run to run."""
+            if flag not in self.plain:
+                self.plain[flag] = plain_flag(flag, self.plain)
+            return self.plain[flag]
 
         def load(self, flag: str, initial: Any, place: Mapping[str, int] | None = None) -> Any:
             """Return a state as it was before the step; `initial` is its value after a reset."""
             if flag in self.loaded:
-                raise fault("state-twice", f"state {flag!r} is loaded twice in one step")
+                text = f"state {flag!r} is loaded twice in one step"
+                raise fault("state-twice", text, before=self.lines["load", flag])
             self.loaded.append(flag)
+            self.lines["load", flag] = called_at()
             self.places[flag] = dict(place or {})
             names = {known: name for name, known in self.flags.items()}
             if flag not in names:
@@ -57,44 +67,55 @@ def store_class() -> Any:
         def save(self, flag: str, value: Any, place: Mapping[str, int] | None = None) -> None:
             """Keep a value for the next step."""
             if flag in self.pending:
-                raise fault("state-twice", f"state {flag!r} is saved twice in one step")
+                text = f"state {flag!r} is saved twice in one step"
+                raise fault("state-twice", text, before=self.lines["save", flag])
             self.pending[flag] = value
+            self.lines["save", flag] = called_at()
             before = self.places.get(flag, dict(place or {}))
             odd = [n for n, held in before.items() if (place or {}).get(n, 0) != held]
             if odd:
                 text = f"load and save of state {flag!r} differ in {', '.join(odd)}"
-                raise fault("state-place", text)
+                help = "give both the same offset, step, uselookup, mode and group_id"
+                raise fault("state-place", text, help, before=self.lines["load", flag])
 
         def finish(self) -> None:
             """Make what was saved the state, after checking that everything is a pair."""
             for flag in [*self.loaded, *self.pending]:
                 if flag not in self.pending:
-                    raise fault("state-unsaved", f"state {flag!r} is loaded and never saved")
+                    text = f"state {flag!r} is loaded and never saved"
+                    raise fault("state-unsaved", text, at=self.lines["load", flag])
                 if flag not in self.loaded:
-                    raise fault("state-unloaded", f"state {flag!r} is saved and never loaded")
+                    text = f"state {flag!r} is saved and never loaded"
+                    raise fault("state-unloaded", text, at=self.lines["save", flag])
             names = {known: name for name, known in self.flags.items()}
             for flag, value in self.pending.items():
                 old = getattr(self, names[flag])
                 if old.shape != value.shape or old.dtype != value.dtype:
-                    raise fault(
-                        "state-shape",
-                        f"state {flag!r} is loaded as {old.dtype} {list(old.shape)} and saved as "
-                        f"{value.dtype} {list(value.shape)}",
-                    )
+                    text = f"state {flag!r} is loaded as {_kind(old)} and saved as {_kind(value)}"
+                    raise fault("state-shape", text, at=self.lines["save", flag])
                 old.copy_(value)
             self.pending, self.loaded = {}, []
 
     return Store
 
 
-def fault(code: str, message: str) -> SnncError:
+PAIR = "give each state a flag of its own, one load, and one save of the same shape"
+
+
+def fault(
+    code: str,
+    message: str,
+    help: str = PAIR,
+    at: Location | None = None,
+    before: Location | None = None,
+) -> SnncError:
     """Return the error for a state that is not loaded and saved once each, as one thing."""
-    return fail(
-        code,
-        message,
-        Location(),
-        help="give each state a flag of its own, one load, and one save of the same shape",
-    )
+    notes = [f"the other place is {before}"] if before is not None and before.known else []
+    return fail(code, message, at or called_at(), notes=notes, help=help)
+
+
+def _kind(value: Any) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
 
 
 class Slot:
@@ -132,6 +153,7 @@ def _active() -> Any:
         raise fail(
             "no-capture",
             "load and save of a state work while snnc captures a network",
+            called_at(),
             help="for training, keep the state in an attribute; see docs/lynxi.md",
         )
     return _ACTIVE[-1]
@@ -176,10 +198,10 @@ def _place(flag: str, **said: Any) -> dict[str, int]:
     place = {name: int(value or 0) for name, value in said.items()}
     if place["mode"] not in MODES:
         text = f"state {flag!r} has mode {place['mode']}"
-        raise fail("state-place", text, help="modes are 0 (chosen), 1 (on the chip), 2 (in DDR)")
+        raise fault("state-place", text, "modes are 0 (chosen), 1 (on the chip), 2 (in DDR)")
     if place["offset"] or place["step"]:
         text = f"state {flag!r} is read in part: offset {place['offset']}, step {place['step']}"
-        raise fail("state-place", text, help="load and save whole states")
+        raise fault("state-place", text, "load and save whole states")
     return place
 
 
@@ -216,16 +238,20 @@ def load(
     if not is_init or not hasattr(initial, "shape"):
         raise fail(
             "state-image",
-            f"state {flag!r} is loaded without a first value (is_init = {bool(is_init)}, "
-            f"shape = {list(shape)}, dtype = {dtype!r})",
+            f"state {store.named(flag)!r} is loaded without a first value "
+            f"(is_init = {bool(is_init)}, shape = {list(shape)}, dtype = {dtype!r})",
+            called_at(),
             help="give the value after a reset, or init_zero_use_data with a value of the shape",
         )
-    if flag not in store.plain:
-        store.plain[flag] = plain_flag(flag, store.plain)
     place = _place(
-        flag, offset=offset, step=step, uselookup=uselookup, mode=mode, group_id=group_id
+        store.named(flag),
+        offset=offset,
+        step=step,
+        uselookup=uselookup,
+        mode=mode,
+        group_id=group_id,
     )
-    return store.load(store.plain[flag], initial, place)
+    return store.load(store.named(flag), initial, place)
 
 
 def save(
@@ -245,12 +271,17 @@ def save(
     """
     store = _active()
     if isOutput:
-        text = f"state {flag!r} is saved as an output"
-        raise fail("state-place", text, help="return the value from forward, and save it as well")
+        text = f"state {store.named(flag)!r} is saved as an output"
+        raise fault("state-place", text, "return the value from forward, and save it as well")
     place = _place(
-        flag, offset=offset, step=step, uselookup=uselookup, mode=mode, group_id=group_id
+        store.named(flag),
+        offset=offset,
+        step=step,
+        uselookup=uselookup,
+        mode=mode,
+        group_id=group_id,
     )
-    store.save(store.plain.get(flag, flag), data, place)
+    store.save(store.named(flag), data, place)
     return data
 
 

@@ -55,6 +55,16 @@ def raised_at(error: BaseException) -> Location:
     return found
 
 
+def called_at() -> Location:
+    """Return the innermost line of the user's own code that has called this."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if not _foreign(frame.f_code.co_filename):
+            return at(_shown(frame.f_code.co_filename), frame.f_lineno)
+        frame = frame.f_back
+    return UNKNOWN
+
+
 def module_of(error: BaseException, network: Any) -> str:
     """Return the path of the innermost module of a network that an error came by, or nothing."""
     paths = {id(module): path for path, module in network.named_modules()}
