@@ -5,8 +5,14 @@ command is called, so that `snnc --help` and completion stay quick.
 """
 
 
+INTERRUPTED = 130
+"""Exit status by the custom of shells: 128 + SIGINT."""
+
+
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    from snnc.cli.app import app
-
+    try:
+        from snnc.cli.app import app
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     app.main(prog_name="snnc")

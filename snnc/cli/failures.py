@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snnc.cli import INTERRUPTED
+
 if TYPE_CHECKING:
     from snnc.diagnostics import Diagnostic, SnncError
 
 REFUSED, USAGE, DIFFERENT, UNFIT, DEFECT = 1, 2, 3, 4, 70
 """Exit statuses other than 0."""
 
-INTERRUPTED, PIPE_CLOSED = 130, 141
-"""Exit statuses by the custom of shells: 128 + SIGINT, 128 + SIGPIPE."""
+PIPE_CLOSED = 141
+"""Exit status by the custom of shells: 128 + SIGPIPE."""
 
 SHOWN = 20
 """Most diagnostics that are shown."""

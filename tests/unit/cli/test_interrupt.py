@@ -65,3 +65,22 @@ def test_an_interrupt_leaves_nothing_half_written(folder, name):
     left = sorted(p.name for p in folder.iterdir() if p.name not in ("started", "d"))
     assert before == left
     assert [] == list((folder / "tmp").iterdir())
+
+
+EARLY = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "snnc.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from snnc.cli import main
+main()
+"""
+
+
+def test_an_interrupt_before_a_command_has_begun_is_quiet_too():
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, check=False)
+    assert (failures.INTERRUPTED, b"", b"") == (done.returncode, done.stdout, done.stderr)
