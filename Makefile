@@ -43,6 +43,7 @@ lynxi: .venv-torch/.ready
 
 bench: $(VENV)/.dev peers frameworks
 	$(BIN)/snnc bench compile --peer .venv-paibox/bin/python
+	$(BIN)/snnc bench map --peer .venv-paibox/bin/python
 	$(BIN)/snnc bench sim --torch .venv-torch/bin/python --paibox .venv-paibox/bin/python
 
 .venv-paibox/.ready:
