@@ -1,12 +1,14 @@
 """`snnc inspect` of a PAICORE build with --map, -i, --energy and --draw."""
 
 import json
+import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from snnc.cli import failures
+from snnc.cli.paicore.energy import TERMS, read_profile
 
 PROFILE = """name = "mine"
 [constants.synaptic_operations]
@@ -135,6 +137,14 @@ def test_a_profile_that_says_anything_else_is_refused(folder, build, snnc, text,
     assert failures.REFUSED == result.exit_code
     assert "error[bad-profile]" in result.stderr
     assert told in result.stderr
+
+
+def test_the_profile_of_the_page_is_one(folder, request):
+    page = (request.config.rootpath / "docs" / "paicore.md").read_text(encoding="utf-8")
+    (folder / "p.toml").write_text(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0])
+    found = read_profile(folder / "p.toml")
+    assert ["synaptic_operations", "links"] == list(found["constants"])
+    assert all(f"`{term}`" in page for term in TERMS)
 
 
 def test_a_profile_that_is_not_there_is_refused(build, snnc):
