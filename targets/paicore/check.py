@@ -18,6 +18,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import WEIGHTS
 from snnc.targets.paicore.placed import Core, Idle, Layer, Placed, read_placed
 from snnc.targets.paicore.routes import EXTENSIONS, check_inputs, check_outputs, check_routes
+from snnc.targets.paicore.twins import check_twins
 
 _TOP = LIMITS.potential_max
 _ADDRESS = LIMITS.side * LIMITS.side - 1
@@ -72,6 +73,8 @@ def check(module: Module) -> Diagnostics:
         check_outputs(placed, found)
         for core in placed.cores:
             _check_weights(placed, core, reached[core.place], found)
+    if not found.errors:
+        check_twins(placed, found)
     return found
 
 

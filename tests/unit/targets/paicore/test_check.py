@@ -26,6 +26,11 @@ def codes(module):
     return {d.code for d in check(module)}
 
 
+def weights_of(module, core):
+    """Return the name of a core's weights."""
+    return next(o.name for o in list(module.ops("core"))[core].operands if hasattr(o, "cut"))
+
+
 def values():
     return cores_of_values()
 
@@ -143,6 +148,7 @@ MUTATIONS = [
     ("layer-timing", lambda: changed(wide(), "core", 1, start=2)),
     ("layer-timing", lambda: changed(loop(), "core", 1, ticks=3)),
     ("copy-differs", lambda: reweighted(loop(), "neuron.threshold", 4, 9)),
+    ("copy-differs", lambda: reweighted(loop(), weights_of(loop(), 1), (0, 2), 1)),
     ("weight-shape", lambda: changed(tiny(), "core", 0, extension=2)),
     ("weight-width", lambda: changed(tiny(), "core", 1, bits=2)),
     ("weight-range", lambda: reweighted(tiny(), "w.0.1", (0, 0), 2)),

@@ -1,0 +1,100 @@
+"""A rule of the judge: physical copies of a layer have the same weights, source by source.
+
+A copy lies in a core of its own, where the same sources may have other axons. Each weight column of
+a core is named by what arrives there (source, element and delay) and gets two numbers that follow
+from the name. What the weights of a neuron sum up to with these numbers is equal for equal weights,
+and for others but once in 2^52.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.diagnostics import Diagnostics
+from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.placed import Core, Layer, Place, Placed
+from snnc.targets.paicore.routes import destinations, region
+
+_BITS = 26
+"""Bits of a number: sums over all axons that a core can have are exact in float64."""
+
+_HELP = "this is no placement that `place` gives; compile the network anew"
+
+Names = NDArray[np.uint64]
+
+
+def check_twins(placed: Placed, found: Diagnostics) -> None:
+    """Compare the weights of the copies of each layer."""
+    several = {name: copies for name, copies in placed.copies.items() if len(copies) > 1}
+    cores = {core.place: core for c in several.values() for one in c for core, _, _ in one.pieces}
+    if not cores:
+        return
+    names = _names(placed, cores)
+    marks: dict[Place, NDArray[np.float64]] = {}
+    for name, copies in several.items():
+        first, *others = (_marks(placed, one, names, marks) for one in copies)
+        for number, other in enumerate(others, 1):
+            bad = np.flatnonzero((first != other).any(axis=1))
+            if bad.size:
+                message = f"copy {number} of %{name} has other weights, at neuron {bad[0]}"
+                found.error("copy-differs", message, copies[number].op.loc, help=_HELP)
+
+
+def _names(placed: Placed, cores: dict[Place, Core]) -> dict[Place, Names]:
+    """Return what arrives at each weight column of some cores; 0 where nothing does."""
+    found = {
+        place: np.zeros(core.axons * core["extension"], dtype=np.uint64)
+        for place, core in cores.items()
+    }
+    sources = {name: number for number, name in enumerate(placed.copies)}
+    for layer in placed.layers:
+        number = sources[layer.of]
+        rows = layer.rows()
+        for (chip, base, mask), mine in destinations(placed, rows):
+            inside = [c for c in region(placed, chip, base, mask).used if c.place in cores]
+            element = np.arange(len(rows))[mine]
+            slot, axon = (placed.tables[column][rows][mine] for column in ("slot", "axon"))
+            for core in inside:
+                late = slot // core["extension"]
+                found[core.place][core.columns(slot, axon)] = _name(number, late, element)
+    for item in placed.inputs:
+        number = len(sources) + placed.module.graph.inputs.index(item.source)
+        for base, mask, element in item.destinations:
+            inside = [c for c in region(placed, item.chip, base, mask).used if c.place in cores]
+            slot, axon = item.slot[element], item.axon[element]
+            for core in inside:
+                late = slot // item.extension - item.first
+                found[core.place][core.columns(slot, axon)] = _name(number, late, element)
+    return found
+
+
+def _name(source: int, late: Ints, element: Ints) -> Names:
+    """Return one number for source, delay and element; never 0."""
+    return ((((source + 1) << 16) + late) << 32).astype(np.uint64) + element.astype(np.uint64)
+
+
+def _marks(
+    placed: Placed,
+    layer: Layer,
+    names: dict[Place, Names],
+    marks: dict[Place, NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return two sums for each neuron of a copy, in the order of the layer."""
+    made = np.empty((layer.size, 2))
+    parts = []
+    for core, first, last in layer.pieces:
+        if core.place not in marks:
+            marks[core.place] = _spread(names[core.place])
+        weights = placed.module.tensor(core.weights)[first:last].astype(np.float64)
+        parts.append(weights @ marks[core.place])
+    made[layer.elements] = np.concatenate(parts)
+    return made
+
+
+def _spread(names: Names) -> NDArray[np.float64]:
+    """Return two whole numbers below 2^26 for each name, by the mixing of splitmix64."""
+    mixed = names * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    low = np.uint64((1 << _BITS) - 1)
+    return np.stack([mixed & low, mixed >> np.uint64(_BITS) & low], axis=1).astype(np.float64)
