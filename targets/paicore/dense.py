@@ -15,16 +15,22 @@ from snnc.ir.types import smallest_weight
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.tiling.shares import Share
 
 
 @frozen
 class Piece:
-    """Neurons first..last-1 of copy `copy` of a population, in one core."""
+    """Neurons first..last-1 of copy `copy` of a share of a population, in one core."""
 
-    op: Op
+    share: Share
     copy: int
     first: int
     last: int
+
+    @property
+    def op(self) -> Op:
+        """The population."""
+        return self.share.op
 
 
 class Dense:
@@ -34,7 +40,7 @@ class Dense:
         populations: of the program.
         columns: tells where the elements of a segment stand in a region: the first column where
             they follow one another, or the column of each.
-        orders: lists the flat neurons of an op as pieces count them, if not 0, 1, 2 ...
+        orders: lists the flat neurons of a share as pieces count them, if not 0, 1, 2 ...
         kept: whether the matrix of each layer stays.
     """
 
@@ -42,7 +48,7 @@ class Dense:
         self,
         populations: Populations,
         columns: Callable[[int, Segment], int | Ints],
-        orders: Mapping[Op, Ints],
+        orders: Mapping[Share, Ints],
         kept: bool,
     ) -> None:
         self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
@@ -59,8 +65,9 @@ class Dense:
 
     def _piece(self, group: int, piece: Piece, columns: int) -> Array:
         op = piece.op
-        if op in self.orders:
-            return self._scattered(group, op, self.orders[op][piece.first : piece.last], columns)
+        if piece.share in self.orders:
+            some = self.orders[piece.share][piece.first : piece.last]
+            return self._scattered(group, op, some, columns)
         if not self.kept:
             return self._rows(group, op, np.arange(piece.first, piece.last), columns)
         if (group, op) not in self._layers:
@@ -74,6 +81,7 @@ class Dense:
             if self.populations.form(op).pool:
                 block = (block != 0).astype(np.int8)
             first = self.columns(group, self.populations.segment(op, edge))
+            assert isinstance(first, int)
             made[:, first : first + block.shape[1]] += _narrow(block, op)
         return made
 
@@ -83,7 +91,8 @@ class Dense:
         for edge, entries in self.populations.synapses.entries(op, select).items():
             at = self.columns(group, self.populations.segment(op, edge))
             row, index, weight = entries.coordinates()
-            np.add.at(made, row * columns + np.take(at, index), weight)
+            column = index + at if isinstance(at, int) else at[index]
+            np.add.at(made, row * columns + column, weight)
         if self.populations.form(op).pool:
             made = (made != 0).astype(np.int8)
         return _narrow(made, op).reshape(len(select), columns)

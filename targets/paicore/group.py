@@ -8,9 +8,12 @@ with the cores that its neurons need.
 
 The result stands in `place`: the region's number, its axon extension, and slices `[core, first,
 last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
-axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile.
+axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile. A
+population that no region holds has `shares` in regions of their own: `[group, axis, first, stop,
+split, tile...]`, places first to stop along an axis; its slices end with the share's number.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -33,10 +36,22 @@ from snnc.targets.paicore.populations import (
 )
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.grid import Part
-from snnc.targets.paicore.tiling.plan import MULTICAST, Plan, Planner, grid, tile_shape
+from snnc.targets.paicore.tiling.plan import (
+    MULTICAST,
+    Plan,
+    Planner,
+    grid,
+    ordered,
+    share_shape,
+)
+from snnc.targets.paicore.tiling.readers import Readers
+from snnc.targets.paicore.tiling.shares import Share
 
 Copies = Mapping[Op, Sequence[Destination]]
 """The physical copies of each population, by where they send."""
+
+Groups = dict[Share, int]
+"""The region of each share, in text order."""
 
 
 @frozen
@@ -74,27 +89,64 @@ class Group(Pass):
         return rebuild(module, placed)
 
 
+Slices = tuple[tuple[int, int, int, int], ...]
+
+
+@frozen
+class Laid:
+    """Where a share lies: its region, the region's tiles, and its slices of cores."""
+
+    group: int
+    tile: tuple[int, ...] | None
+    split: int
+    slices: Slices
+
+
 class Regions:
-    """A division of the populations into regions, and what it costs."""
+    """A division of the shares of populations into regions, and what it costs."""
 
     def __init__(self, populations: Populations, multicast: str = "masks") -> None:
         self.populations = populations
         self.planner = Planner(populations, multicast)
-        self.group_of = {op: number for number, op in enumerate(populations.ops)}
+        self.divide({op: self.planner.shares(op) for op in populations.ops})
         self._bits = {op: populations.bits(op) for op in populations.ops}
         self._forms = {op: populations.form(op) for op in populations.ops}
 
-    def members(self, group_of: Mapping[Op, int]) -> dict[int, list[Op]]:
-        """Return the populations of each region, in text order."""
-        found: dict[int, list[Op]] = {}
-        for op in self.populations.ops:
-            found.setdefault(group_of[op], []).append(op)
+    def divide(self, shares: dict[Op, tuple[Share, ...]]) -> None:
+        """Put each share into a region of its own; copies of a population may need more shares.
+
+        The more shares read a population, the more copies it has.
+        """
+        self.shares, self.readers = shares, Readers(self.populations, shares)
+        every = [share for found in shares.values() for share in found]
+        self.group_of = {share: number for number, share in enumerate(every)}
+        copies = self.copies(self.group_of)
+        wanted = {op: self.planner.shares(op, max(len(copies[op]), 1)) for op in shares}
+        more = {op: s for op, s in wanted.items() if len(s) > len(shares[op])}
+        if more:
+            self.divide({**shares, **more})
+
+    def members(self, group_of: Groups) -> dict[int, list[Share]]:
+        """Return the shares of each region, in text order."""
+        found: dict[int, list[Share]] = {}
+        for share, group in group_of.items():
+            found.setdefault(group, []).append(share)
         return found
 
-    def plan(self, ops: Sequence[Op], copies: Copies) -> Plan:
-        """Return how a region of these populations is laid out."""
-        counts = [len(copies[op]) for op in ops]
-        return self.planner.plan(ops, counts, self._deepest(ops))
+    def copies(self, group_of: Groups) -> Copies:
+        """Return the physical copies of each population."""
+        groups = {op: tuple(group_of[s] for s in shares) for op, shares in self.shares.items()}
+        return self.populations.destinations(groups, self.readers.most)
+
+    def plan(self, shares: Sequence[Share], copies: Copies) -> Plan:
+        """Return how a region is laid out; shares of one population all have its extension."""
+        counts = [len(copies[share.op]) for share in shares]
+        least, most = 1, self._deepest(shares)
+        if len(self.shares[shares[0].op]) > 1:
+            every = self.shares[shares[0].op]
+            least = max(self.planner.plan([s], counts, most).extension for s in every)
+            most = least
+        return self.planner.plan(shares, counts, most, least)
 
     def merge(self) -> None:
         """Join readers of one source, two regions at a time, while that saves something."""
@@ -102,15 +154,11 @@ class Regions:
         for readers in self.populations.readers.values():
             for number, (first, one) in enumerate(readers):
                 for second, other in readers[number + 1 :]:
-                    a, b = self.group_of[first], self.group_of[second]
-                    if a == b or one.delay != other.delay:
-                        continue
-                    joined = {
-                        op: min(a, b) if g in (a, b) else g for op, g in self.group_of.items()
-                    }
-                    found = self.cost(joined) if self.fits(joined, min(a, b)) else None
-                    if found is not None and found < cost:
-                        self.group_of, cost = joined, found
+                    joined = None if one.delay != other.delay else self._joined(first, second)
+                    if joined is not None:
+                        found = self.cost(joined)
+                        if found < cost:
+                            self.group_of, cost = joined, found
 
     def share(self, goal: str) -> None:
         """Join readers of one input, neighbors in text order, where that occupies fewer cores.
@@ -124,82 +172,80 @@ class Regions:
                     readers.setdefault(edge.source, {})[op] = None
         for ops in readers.values():
             for first, second in pairwise(ops):
-                a, b = sorted((self.group_of[first], self.group_of[second]))
-                joined = {op: a if g == b else g for op, g in self.group_of.items()}
-                if a != b and self.fits(joined, a):
-                    before = self._occupied(self.group_of, (a, b), goal)
-                    if self._occupied(joined, (a,), goal) < before:
+                joined = self._joined(first, second)
+                if joined is not None:
+                    pair = tuple(self.group_of[self.shares[op][0]] for op in (first, second))
+                    before = self._occupied(self.group_of, pair, goal)
+                    if self._occupied(joined, (min(pair),), goal) < before:
                         self.group_of = joined
 
-    def _occupied(self, group_of: Mapping[Op, int], groups: Sequence[int], goal: str) -> int:
+    def _joined(self, first: Op, second: Op) -> Groups | None:
+        """Return the regions with those of two populations joined, None where that cannot be."""
+        if len(self.shares[first]) > 1 or len(self.shares[second]) > 1:
+            return None
+        a, b = sorted(self.group_of[self.shares[op][0]] for op in (first, second))
+        joined = {share: a if g == b else g for share, g in self.group_of.items()}
+        return joined if a != b and self.fits(joined, a) else None
+
+    def _occupied(self, group_of: Groups, groups: Sequence[int], goal: str) -> int:
         """Return the cores that some regions reserve: powers of two where they have no tiles."""
-        members, copies = self.members(group_of), self.populations.destinations(group_of)
-        plans = {group: self.plan(ops, copies) for group, ops in members.items()}
+        members, copies = self.members(group_of), self.copies(group_of)
+        plans = {group: self.plan(shares, copies) for group, shares in members.items()}
         wide = {group: plan.extension for group, plan in plans.items()}
         total = 0
         for group in groups:
             if plans[group].tile is None:
-                whole = self._whole(members[group])
-                (cores,) = self._pack(members[group], copies, wide, group, goal, whole)
+                parts = self._parts(members[group], None)
+                (cores,) = self._pack(parts, copies, wide, group, goal)
                 total += 1 << width(len(cores))
             else:
                 total += plans[group].occupied
         return total
 
-    def fits(self, group_of: Mapping[Op, int], group: int) -> bool:
+    def fits(self, group_of: Groups, group: int) -> bool:
         """Whether a region keeps within extension, buffer depth, half a chip and one chip pin.
 
         What a region receives is addressed one way, so all its cores take spikes, or all values.
         """
-        ops = self.members(group_of)[group]
-        if len({self._forms[op].wide for op in ops}) > 1:
+        shares = self.members(group_of)[group]
+        if len({self._forms[share.op].wide for share in shares}) > 1:
             return False
-        copies = self.populations.destinations(group_of)
-        plan = self.plan(ops, copies)
-        pins = {self.populations.hint(op).get("chip") for op in ops} - {None}
-        if plan.extension > self._deepest(ops) or len(pins) > 1:
-            return False
-        cores = sum(self._cores(op, plan.extension) * len(copies[op]) for op in ops)
-        return plan.tile is not None or cores <= LIMITS.routing_group
+        plan = self.plan(shares, self.copies(group_of))
+        pins = {self.populations.hint(share.op).get("chip") for share in shares} - {None}
+        return plan.fits and plan.extension <= self._deepest(shares) and len(pins) <= 1
 
-    def _deepest(self, ops: Sequence[Op]) -> int:
+    def _deepest(self, shares: Sequence[Share]) -> int:
         """Return the largest axon extension whose buffers hold what waits there."""
         start, waits = self.populations.start, 1
-        for op in ops:
+        for op in (share.op for share in shares):
             for edge, source in self.populations.feeding(op):
                 ahead = start(op) + edge.delay - (0 if source is None else start(source))
                 waits = max(waits, ahead + (source is None))
         most = max(LIMITS.slots // waits, 1)
         return min(1 << most.bit_length() - 1, 1 << LIMITS.max_lcn)
 
-    def _cores(self, op: Op, wide: int) -> int:
-        most = capacity(self._forms[op].wide, self._bits[op], wide)
-        return -(-self.populations.size(op) // most)
-
-    def cost(self, group_of: Mapping[Op, int]) -> int:
+    def cost(self, group_of: Groups) -> int:
         """Return the cores of all regions, or, of a network without tiles, the bits of weight RAM.
 
         All physical copies count.
         """
-        copies = self.populations.destinations(group_of)
+        copies = self.copies(group_of)
         total = 0
-        for ops in self.members(group_of).values():
-            plan = self.plan(ops, copies)
-            wide = plan.extension * axons_of(self._forms[ops[0]].wide)
-            total += (
-                plan.cost
-                if self._tiled
-                else sum(
-                    self.populations.size(op) * len(copies[op]) * self._bits[op] * wide
-                    for op in ops
-                )
-            )
+        for shares in self.members(group_of).values():
+            plan = self.plan(shares, copies)
+            total += plan.cost if self._tiled else plan.extension * self._memory(shares, copies)
         return total
+
+    def _memory(self, shares: Sequence[Share], copies: Copies) -> int:
+        """Return the bits of weight RAM that shares take if their axons are not extended."""
+        sizes = {s: math.prod(share_shape(self.populations, s)) * self._bits[s.op] for s in shares}
+        axons = axons_of(self._forms[shares[0].op].wide)
+        return sum(size * len(copies[share.op]) for share, size in sizes.items()) * axons
 
     @cached_property
     def _tiled(self) -> bool:
         """Whether any population would have tiles, were each in a region of its own."""
-        return any(self.planner.plan([op], [1]).tile for op in self.populations.ops)
+        return any(self.planner.plan([s], [1]).tile for each in self.shares.values() for s in each)
 
     def hints(self, goal: str) -> dict[Op, dict[str, Any]]:
         """Return the `place` entries of every population, regions numbered in text order.
@@ -209,94 +255,112 @@ class Regions:
         """
         members = self.members(self.group_of)
         number = {old: new for new, old in enumerate(members)}
-        self.group_of = {op: number[g] for op, g in self.group_of.items()}
-        copies = self.populations.destinations(self.group_of)
-        plans = {number[g]: self.plan(ops, copies) for g, ops in members.items()}
-        for group, ops in enumerate(members.values()):
-            if plans[group].tile is None:
-                checked_extension(self._flat(ops), ops, self._forms[ops[0]].wide)
+        self.group_of = {share: number[g] for share, g in self.group_of.items()}
+        copies = self.copies(self.group_of)
+        plans = {number[g]: self.plan(shares, copies) for g, shares in members.items()}
         wide = {group: plan.extension for group, plan in plans.items()}
-        hints: dict[Op, dict[str, Any]] = {}
-        for group, ops in enumerate(members.values()):
+        laid: dict[Share, Laid] = {}
+        for group, shares in enumerate(members.values()):
             tile = plans[group].tile
-            parts = self._parts(ops, tile)
-            tiles = self._pack(ops, copies, wide, group, goal, parts)
+            if tile is None:
+                self._check_fan_in([share.op for share in shares])
+            parts = self._parts(shares, tile)
+            tiles = self._pack(parts, copies, wide, group, goal)
             split = max(width(len(cores)) for cores in tiles)
-            if len(tiles) == 1 and len(tiles[0]) > LIMITS.routing_group:
-                raise _too_large(ops, len(tiles[0]))
-            codes = [part.code << split for part in parts[ops[0]]]
-            shape = {} if tile is None else {"tile": tile, "split": split}
-            for op, slices in _slices(ops, codes, tiles).items():
-                common = {"group": group, "extension": wide[group], "bits": self._bits[op]}
-                hints[op] = {**common, **shape, "slices": slices}
-        return hints
+            codes = [part.code << split for part in parts[shares[0]]]
+            most = max(codes, default=0).bit_length()
+            if max(most, split) > width(LIMITS.routing_group):
+                raise _too_large([share.op for share in shares], sum(map(len, tiles)))
+            for share, slices in _slices(shares, codes, tiles).items():
+                laid[share] = Laid(group, tile, split, slices)
+        return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
 
-    def _flat(self, ops: Sequence[Op]) -> int:
-        return sum(s.source.type.size for s in self.populations.segments(ops))
+    def _hint(self, op: Op, laid: Sequence[Laid], wide: Mapping[int, int]) -> dict[str, Any]:
+        """Return the `place` entries of a population."""
+        one = laid[0]
+        common = {"group": one.group, "extension": wide[one.group], "bits": self._bits[op]}
+        if len(laid) == 1:
+            tiles = {} if one.tile is None else {"tile": one.tile, "split": one.split}
+            return {**common, **tiles, "slices": one.slices}
+        shares = tuple(
+            (each.group, share.axis, share.first, share.stop, each.split, *(each.tile or ()))
+            for share, each in zip(self.shares[op], laid, strict=True)
+        )
+        slices = tuple((*s, number) for number, each in enumerate(laid) for s in each.slices)
+        return {**common, "shares": shares, "slices": slices}
 
-    def _whole(self, ops: Sequence[Op]) -> dict[Op, list[Part]]:
-        return {op: [Part(0, 0, self.populations.size(op))] for op in ops}
+    def _check_fan_in(self, ops: Sequence[Op]) -> None:
+        axons = sum(s.source.type.size for s in self.populations.segments(ops))
+        checked_extension(axons, ops, self._forms[ops[0]].wide)
 
-    def _parts(self, ops: Sequence[Op], tile: tuple[int, ...] | None) -> dict[Op, list[Part]]:
+    def _parts(
+        self, shares: Sequence[Share], tile: tuple[int, ...] | None
+    ) -> dict[Share, list[Part]]:
         """Return the neurons of each tile, in order, and the code that the tile has."""
-        if tile is None:
-            return self._whole(ops)
-        cut = grid(self.populations, ops, tile, 0)
-        return {op: cut.order(tile_shape(self.populations, op, tile))[1] for op in ops}
+        cut = grid(self.populations, shares, tile, 0)
+        return {share: ordered(self.populations, share, cut, tile)[1] for share in shares}
 
     def _pack(
         self,
-        ops: Sequence[Op],
+        parts: Mapping[Share, Sequence[Part]],
         copies: Copies,
         wide: Mapping[int, int],
         group: int,
         goal: str,
-        parts: Mapping[Op, Sequence[Part]],
     ) -> list[list[Core]]:
         """Return the cores of each tile; neurons that share one agree in what a core has once."""
-        classes: dict[tuple[Any, ...], list[tuple[Op, int]]] = {}
-        for op in ops:
-            form = self._forms[op]
+        classes: dict[tuple[Any, ...], list[tuple[Share, int]]] = {}
+        for share in parts:
+            op, form = share.op, self._forms[share.op]
             mode = (form.values, form.keep, form.pool)
             for copy, to in enumerate(copies[op]):
-                stride = blocks(self.populations.size(op)) if to.output >= 0 else wide[to.group]
+                outward = to.output >= 0
+                stride = blocks(self.populations.size(op)) if outward else wide[to.groups[0]]
                 key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
-                classes.setdefault(key, []).append((op, copy))
-        ordered = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
+                classes.setdefault(key, []).append((share, copy))
+        ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
+        wide_input = self._forms[next(iter(parts)).op].wide
 
         def room(bits: int) -> int:
-            return capacity(self._forms[ops[0]].wide, bits, wide[group])
+            return capacity(wide_input, bits, wide[group])
 
         def packed(tile: int) -> list[Core]:
             cores: list[Core] = []
-            for items in ordered:
+            for items in ranked:
                 cut = [
-                    Slice(op, copy, part.first, part.last, self._bits[op], self._spread(op))
-                    for op, copy in items
-                    if (part := parts[op][tile]).last > part.first
+                    Slice(
+                        share,
+                        copy,
+                        part.first,
+                        part.last,
+                        self._bits[share.op],
+                        self._spread(share.op),
+                    )
+                    for share, copy in items
+                    if (part := parts[share][tile]).last > part.first
                 ]
                 cores += PACKERS[goal](cut, room)
             return cores
 
-        return [packed(tile) for tile in range(len(parts[ops[0]]))]
+        return [packed(tile) for tile in range(len(next(iter(parts.values()))))]
 
     def _spread(self, op: Op) -> int:
         return int(self.populations.hint(op).get("unroll", 1))
 
-    def _place_of(self, op: Op, copy: int) -> tuple[int, int]:
-        return self.populations.ops.index(op), copy
+    def _place_of(self, share: Share, copy: int) -> tuple[int, int]:
+        return self.populations.ops.index(share.op), copy
 
 
 def _slices(
-    ops: Sequence[Op], codes: Sequence[int], tiles: Sequence[Sequence[Core]]
-) -> dict[Op, tuple[tuple[int, int, int, int], ...]]:
-    """Return the slices of each population: core, first, last, copy."""
-    found: dict[Op, list[tuple[int, int, int, int]]] = {op: [] for op in ops}
+    shares: Sequence[Share], codes: Sequence[int], tiles: Sequence[Sequence[Core]]
+) -> dict[Share, Slices]:
+    """Return the slices of each share: core, first, last, copy."""
+    found: dict[Share, list[tuple[int, int, int, int]]] = {share: [] for share in shares}
     for code, cores in zip(codes, tiles, strict=True):
         for at, core in enumerate(cores):
             for part in core.slices:
-                found[part.op].append((code + at, part.first, part.last, part.copy))
-    return {op: tuple(sorted(s, key=lambda one: one[0])) for op, s in found.items()}
+                found[part.share].append((code + at, part.first, part.last, part.copy))
+    return {share: tuple(sorted(s, key=lambda one: one[0])) for share, s in found.items()}
 
 
 def _too_large(ops: Sequence[Op], cores: int) -> Exception:

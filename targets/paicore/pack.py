@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
-from snnc.ir.graph import Op
+from snnc.targets.paicore.tiling.shares import Share
 
 
 @frozen
 class Slice:
-    """Neurons first..last-1 of one physical copy of a population.
+    """Neurons first..last-1 of one physical copy of a share.
 
     `spread`: over how many times the cores that it needs the user wants it to be spread.
     """
 
-    op: Op
+    share: Share
     copy: int
     first: int
     last: int
@@ -47,7 +47,7 @@ def balanced(item: Slice, most: int) -> list[Slice]:
     made, start = [], item.first
     for part in range(parts):
         length = size // parts + (part < size % parts)
-        made.append(Slice(item.op, item.copy, start, start + length, item.bits))
+        made.append(Slice(item.share, item.copy, start, start + length, item.bits))
         start += length
     return made
 
@@ -63,10 +63,10 @@ def for_cores(items: Sequence[Slice], room: Room) -> list[Core]:
     for item in items:
         most, start = room(item.bits), item.first
         while item.last - start >= most:
-            full.append(Core(0, [Slice(item.op, item.copy, start, start + most, item.bits)]))
+            full.append(Core(0, [Slice(item.share, item.copy, start, start + most, item.bits)]))
             start += most
         if start < item.last:
-            rests.append(Slice(item.op, item.copy, start, item.last, item.bits))
+            rests.append(Slice(item.share, item.copy, start, item.last, item.bits))
     rests.sort(key=lambda s: (-s.bits, s.first - s.last))
     return full + _first_fit([[rest] for rest in rests], room)
 
@@ -93,7 +93,7 @@ def _first_fit(parts: Iterable[Sequence[Slice]], room: Room) -> list[Core]:
                     c
                     for c in cores[:fresh]
                     if c.room >= size
-                    and not any(s.op is part.op and s.copy == part.copy for s in c.slices)
+                    and not any(s.share == part.share and s.copy == part.copy for s in c.slices)
                 ),
                 None,
             )

@@ -6,10 +6,9 @@ spikes go, and on which axon they land, is said by the region's `Grid`, element 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from attrs import astuple, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
@@ -22,15 +21,14 @@ from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.dense import Dense, Piece
 from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints, coordinate, linear
-from snnc.targets.paicore.geometry import axon_step, axons_of
+from snnc.targets.paicore.geometry import axons_of
+from snnc.targets.paicore.laid import Division, Laid
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
-from snnc.targets.paicore.populations import Destination, Populations, Segment, blocks
+from snnc.targets.paicore.populations import Destination, Segment, blocks
 from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import Wish, allocate, core_at, cores_at
-from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.grid import Grid
-from snnc.targets.paicore.tiling.plan import grid, tile_shape
+from snnc.targets.paicore.regions import Wish, allocate, core_at
+from snnc.targets.paicore.ways import Ways
 
 KEPT_BYTES = 1 << 22
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -58,74 +56,31 @@ class Place(Pass):
         return Placer(module, chips, output).place()
 
 
-@frozen(eq=False)
-class Way:
-    """Where elements go: chip, core and mask as ten-bit addresses, axon and slot there."""
-
-    chip: Ints
-    core: Ints
-    mask: Ints
-    axon: Ints
-    slot: Ints
-
-    def of(self, some: slice | Ints) -> "Way":
-        """Return the way of some of the elements."""
-        return Way(*(table[some] for table in astuple(self, recurse=False)))
-
-
 class Placer:
     """Builds the placed module of one `int` module."""
 
     def __init__(self, module: Module, chips: Sequence[tuple[int, int]], output: tuple[int, int]):
         self.module, self.chips, self.output = module, chips, output
-        self.populations = Populations(module)
-        if not self.populations.ops:
-            raise fail(
-                "nothing-to-place",
-                "no neuron reaches an output of the network",
-                module.loc,
-                help="return the spikes that the host should receive",
-            )
-        self.hints = {op: self._hint(op) for op in self.populations.ops}
-        self.group_of = {op: hint["group"] for op, hint in self.hints.items()}
-        self.copies = self.populations.destinations(self.group_of)
-        self.members: dict[int, list[Op]] = {}
-        for op, group in self.group_of.items():
-            self.members.setdefault(group, []).append(op)
-        self.cores = {g: self._cores_of(ops) for g, ops in self.members.items()}
-        self.segments = {g: self.populations.segments(ops) for g, ops in self.members.items()}
-        self.grids = {g: self._grid(g, ops) for g, ops in self.members.items()}
-        self.orders = {
-            op: self.grids[self.group_of[op]].order(tile_shape(self.populations, op, tile))[0]
-            for op in self.populations.ops
-            if (tile := self.hints[op].get("tile")) is not None
-        }
-        kept = self._weight_bytes() <= KEPT_BYTES
-        self.dense = Dense(self.populations, self._columns, self.orders, kept)
-        self.regions = allocate([self._wish(g) for g in self.members], chips)
+        self.division = Division(module)
+        self.populations, self.hints = self.division.populations, self.division.hints
+        self.copies, self.orders = self.division.copies, self.division.orders
+        self.cores, self.segments = self.division.cores, self.division.segments
+        self.regions = allocate([self._wish(g) for g in self.division.members], chips)
+        self.ways = Ways(self.division, self.regions, output)
+        kept = self.division.weight_bytes() <= KEPT_BYTES
+        self.dense = Dense(self.populations, self.ways.columns, self.orders, kept)
         self.held = {
             (self.regions[g].chip_rank, self.regions[g].start | code): g
             for g, cores in self.cores.items()
             for code in cores
         }
-        self.ways: dict[tuple[int, Segment], Way] = {}
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
         self.inputs: dict[tuple[int, Segment], Value] = {}
-        self.listed: dict[Op, Symbol] = {}
+        self.listed: dict[Op, Symbol | None] = {}
 
-    def _hint(self, op: Op) -> Mapping[str, Any]:
-        hint = self.populations.hint(op)
-        if "group" not in hint or "start" not in hint:
-            raise fail(
-                "not-grouped",
-                f"%{op.result.name} has no start, region and slices",
-                op.loc,
-                help="run schedule and group before place",
-            )
-        return hint
-
-    def _pin(self, ops: Sequence[Op]) -> int | None:
+    def _pin(self, laid: Sequence[Laid]) -> int | None:
+        ops = [each.share.op for each in laid]
         pinned = {op: int(h["chip"]) for op in ops if "chip" in (h := self.hints[op])}
         for op, chip in pinned.items():
             if chip >= len(self.chips):
@@ -140,29 +95,15 @@ class Placer:
                 )
         return next(iter(pinned.values()), None)
 
-    def _cores_of(self, ops: Sequence[Op]) -> dict[int, list[Piece]]:
-        """Return the pieces of every core of a region, by the core's code."""
-        cores: dict[int, list[Piece]] = {}
-        for op in ops:
-            for core, first, last, copy in self.hints[op]["slices"]:
-                cores.setdefault(core, []).append(Piece(op, copy, first, last))
-        return {code: cores[code] for code in sorted(cores)}
-
-    def _grid(self, group: int, ops: Sequence[Op]) -> Grid:
-        """Return the geometry of a region, as `group` chose it."""
-        hint = self.hints[ops[0]]
-        split = hint["split"] if "split" in hint else width(len(self.cores[group]))
-        return grid(self.populations, ops, hint.get("tile"), split)
-
     def _wish(self, group: int) -> Wish:
         """Return what a region needs of a chip."""
-        made = self.grids[group]
+        made = self.division.grids[group]
         used = np.zeros(1 << made.bits, dtype=bool)
         used[list(self.cores[group])] = True
-        wide, values = self._extension(group), self._takes_values(group)
+        wide, values = self.division.extension(group), self.division.takes_values(group)
         kind = wide << 1 | values
         room = wide * axons_of(values)
-        pin = self._pin(self.members[group])
+        pin = self._pin(self.division.members[group])
         return Wish(group, made.reached | used, used, kind, made.axons, room, pin)
 
     def place(self) -> Module:
@@ -177,8 +118,7 @@ class Placer:
         return self.build.finish(*self._make_outputs())
 
     def _neurons(self, pieces: Sequence[Piece]) -> None:
-        spans = [(piece.op, piece.first, piece.last) for piece in pieces]
-        tables = record_tables(self.module, spans, self.orders)
+        tables = record_tables(self.module, [(p.op, self.division.mine(p)) for p in pieces])
         tables |= self._destination_tables(pieces)
         symbols = [
             self.build.weight(
@@ -190,58 +130,11 @@ class Placer:
 
     def _destination_tables(self, pieces: Sequence[Piece]) -> dict[str, Array]:
         """Return chip, core, mask, axon and slot of every neuron record."""
-        ways = [self._way_of(piece) for piece in pieces]
+        ways = [self.ways.of_piece(piece) for piece in pieces]
         return {
             name: np.concatenate([getattr(way, name) for way in ways])
             for name in ("chip", "core", "mask", "axon", "slot")
         }
-
-    def _way_of(self, piece: Piece) -> "Way":
-        """Return where the neurons of a piece send."""
-        to = self.copies[piece.op][piece.copy]
-        mine: slice | Ints = slice(piece.first, piece.last)
-        if piece.op in self.orders:
-            mine = self.orders[piece.op][mine]
-        if to.output < 0:
-            source = piece.op.result
-            segment = next(
-                s for s in self.segments[to.group] if s.source is source and s.delay == to.delay
-            )
-            return self._way(to.group, segment).of(mine)
-        core = to.output + linear(*LIMITS.output_core)
-        slot, axon = np.divmod(np.arange(self.populations.size(piece.op))[mine], LIMITS.axons)
-        same = np.ones_like(axon)
-        return Way(linear(*self.output) * same, core * same, 0 * same, axon, slot)
-
-    def _way(self, group: int, segment: Segment) -> "Way":
-        """Return where each element of a segment goes (section 5.1)."""
-        if (group, segment) in self.ways:
-            return self.ways[group, segment]
-        region, arrival = self.regions[group], self.grids[group].arrival(segment)
-        wide, values = self._extension(group), self._takes_values(group)
-        slot, axon = np.divmod(arrival.axon + region.axon, axons_of(values))
-        self.ways[group, segment] = Way(
-            np.full_like(axon, linear(*region.chip)),
-            region.cores(arrival.base),
-            cores_at(arrival.mask),
-            axon * axon_step(values),
-            # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
-            (slot + wide * (segment.delay - 1)) % LIMITS.slots,
-        )
-        return self.ways[group, segment]
-
-    def _extension(self, group: int) -> int:
-        return int(self.hints[self.members[group][0]]["extension"])
-
-    def _takes_values(self, group: int) -> bool:
-        """Whether the cores of a region have 8-bit input."""
-        return self.populations.form(self.members[group][0]).wide
-
-    def _columns(self, group: int, segment: Segment) -> int | Ints:
-        """Return the weight columns of a segment's elements; of a whole source, the first one."""
-        axon = self.grids[group].arrival(segment).axon + self.regions[group].axon
-        tiled = "tile" in self.hints[self.members[group][0]]
-        return axon if tiled else int(axon[0])
 
     def _make_inputs(self, order: Sequence[int]) -> None:
         # An input that nobody reads stays: it is part of the interface, and gets no frames.
@@ -277,7 +170,7 @@ class Placer:
     ) -> None:
         name = f"{value.name}.{counts[segment.source]}"
         counts[segment.source] += 1
-        way = self._way(group, segment)
+        way = self.ways.of_segment(group, segment)
         symbols = (
             self.build.weight(f"{name}.axon", way.axon.astype(np.uint16)),
             self.build.weight(f"{name}.slot", way.slot.astype(np.uint8)),
@@ -288,7 +181,7 @@ class Placer:
             "core": tuple(n for core in to[0].tolist() for n in coordinate(core)),
             "mask": tuple(n for mask in to[1].tolist() for n in coordinate(mask)),
             "first": segment.first,
-            "extension": self._extension(group),
+            "extension": self.division.extension(group),
         }
         if to.shape[1] > 1:
             attrs["region"] = self.build.weight(f"{name}.region", which.astype(np.uint16))
@@ -345,14 +238,29 @@ class Placer:
         """Return what reaches a region, inputs and layers in text order, and which codes."""
         inputs, layers = [], []
         for segment in self.segments[group]:
-            reached = self.grids[group].reached_by(segment)
+            reached = self.division.grids[group].reached_by(segment)
             source = self.populations.by_value.get(segment.source)
             if source is None:
                 inputs.append((self.inputs[group, segment], reached))
                 continue
-            copy = self.copies[source].index(Destination(group, segment.delay))
-            layers.append((self.layers[source, copy], reached))
+            layers += self._arriving(group, source, segment)
         return inputs + layers
+
+    def _arriving(
+        self, group: int, source: Op, segment: Segment
+    ) -> list[tuple[Value, NDArray[np.bool_]]]:
+        """Return the copies of a population that send to a region, and the codes they reach."""
+        found = []
+        for copy, to in enumerate(self.copies[source]):
+            if group in to.groups and to.delay == segment.delay:
+                some: slice | Ints = slice(None)
+                if len(to.groups) > 1:
+                    some = np.flatnonzero(
+                        self.division.chosen(source, to) == to.groups.index(group)
+                    )
+                reached = self.division.grids[group].reached_by(segment, some)
+                found.append((self.layers[source, copy], reached))
+        return found
 
     def _make_core(
         self, group: int, code: int, pieces: Sequence[Piece], feeding: Sequence[Value], row: int
@@ -363,7 +271,11 @@ class Placer:
         core = core_at(region.start | code)
         op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]
         wide = hint["extension"]
-        target = blocks(self.populations.size(op)) if to.output >= 0 else self._extension(to.group)
+        target = (
+            blocks(self.populations.size(op))
+            if to.output >= 0
+            else self.division.extension(to.groups[0])
+        )
         form = self.populations.form(op)
         columns = axons_of(form.wide) * wide
         weights = Tensor(
@@ -396,21 +308,11 @@ class Placer:
         )
         return made.result
 
-    def _weight_bytes(self) -> int:
-        """Return the size of the dense weights of all cores."""
-        return sum(
-            axons_of(self.populations.form(piece.op).wide)
-            * int(self.hints[piece.op]["extension"])
-            * (piece.last - piece.first)
-            for cores in self.cores.values()
-            for pieces in cores.values()
-            for piece in pieces
-        )
-
     def _make_layer(self, op: Op, copy: int, parts: Sequence[tuple[Piece, Value, int]]) -> None:
-        ordered = sorted(parts, key=lambda part: part[0].first)
-        cores = [core for _, core, _ in ordered]
-        pieces = tuple((start, start + p.last - p.first) for p, _, start in ordered)
+        rank = {share: number for number, share in enumerate(self.division.shares[op])}
+        by_place = sorted(parts, key=lambda part: (rank[part[0].share], part[0].first))
+        cores = [core for _, core, _ in by_place]
+        pieces = tuple((start, start + p.last - p.first) for p, _, start in by_place)
         whole = all(b - a == c.type.size for (a, b), c in zip(pieces, cores, strict=True))
         later = self.layers[op, copy]
         attrs = {
@@ -426,17 +328,26 @@ class Placer:
         self.build.bind(later, made.result)
 
     def _order(self, op: Op) -> Symbol | None:
-        """Return the weight that lists the neurons of a layer in tiles; copies share it."""
-        if op in self.orders and op not in self.listed:
-            order = self.orders[op]
-            kind = np.uint16 if len(order) <= 1 << 16 else np.int32
-            self.listed[op] = self.build.weight(f"{op.result.name}.order", order.astype(kind))
-        return self.listed.get(op)
+        """Return the weight that lists the neurons of a layer as cores have them, if not in order.
+
+        Copies share it.
+        """
+        if op not in self.listed:
+            orders = [self.orders.get(share) for share in self.division.shares[op]]
+            known = [order for order in orders if order is not None]
+            order = np.concatenate(known) if known else None
+            if order is None or np.array_equal(order, np.arange(len(order))):
+                self.listed[op] = None
+            else:
+                kind = np.uint16 if len(order) <= 1 << 16 else np.int32
+                name = f"{op.result.name}.order"
+                self.listed[op] = self.build.weight(name, order.astype(kind))
+        return self.listed[op]
 
     def _make_idle(self, group: int) -> None:
         """Announce the cores that frames of a region reach and nobody uses, once."""
         region = self.regions[group]
-        for code in np.flatnonzero(self.grids[group].reached).tolist():
+        for code in np.flatnonzero(self.division.grids[group].reached).tolist():
             place = (region.chip_rank, region.start | code)
             if place not in self.held:
                 self.held[place] = group

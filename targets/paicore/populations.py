@@ -10,7 +10,7 @@ An input has first 0; the host sends its tick k for the reader's local step k + 
 and drops what would come before step 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,7 @@ HINTS: Mapping[str, Sequence[int]] = {
 it needs a population is spread) are for users to give.
 """
 
-LISTS = ("slices", "tile", "unit")
+LISTS = ("shares", "slices", "tile", "unit")
 """What else it holds between the passes."""
 
 
@@ -73,11 +73,16 @@ class Segment:
 
 @frozen
 class Destination:
-    """Where one physical copy of a population sends: a region of readers, or an output node."""
+    """Where one physical copy of a population sends: a region of readers, or an output node.
 
-    group: int = -1
+    Readers that are divided lie in several regions. A neuron that n of them read is then needed in
+    n copies, one for each: copy `rank` of it sends to its reader number `rank`.
+    """
+
+    groups: tuple[int, ...] = ()
     delay: int = 1
     output: int = -1
+    rank: int = 0
 
 
 @frozen
@@ -232,15 +237,32 @@ class Populations:
                     found[source].append((op, self.segment(op, edge)))
         return found
 
-    def destinations(self, group_of: Mapping[Op, int]) -> dict[Op, tuple[Destination, ...]]:
-        """Return each population's destinations, one physical copy each: regions, then outputs."""
-        outputs, readers = self.outputs, self.readers
+    def destinations(
+        self,
+        groups_of: Mapping[Op, tuple[int, ...]],
+        readers: Callable[[Op, Segment], int],
+    ) -> dict[Op, tuple[Destination, ...]]:
+        """Return each population's destinations, one physical copy each: regions, then outputs.
+
+        Args:
+            groups_of: the regions of each population, one or more.
+            readers: of a population in several regions, how many read one neuron of a segment at
+                most.
+        """
         found = {}
         for op in self.ops:
-            inner = {(group_of[r], s.delay) for r, s in readers[op]}
+            inner: dict[tuple[tuple[int, ...], int], int] = {}
+            for reader, segment in self.readers[op]:
+                groups = groups_of[reader]
+                count = 1 if len(groups) == 1 else readers(reader, segment)
+                inner[groups, segment.delay] = count
             found[op] = (
-                *(Destination(group, delay) for group, delay in sorted(inner)),
-                *(Destination(output=n) for n in outputs.get(op, ())),
+                *(
+                    Destination(groups, delay, rank=rank)
+                    for (groups, delay), count in sorted(inner.items())
+                    for rank in range(count)
+                ),
+                *(Destination(output=n) for n in self.outputs.get(op, ())),
             )
         return found
 

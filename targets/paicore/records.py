@@ -20,32 +20,30 @@ NEGATIVE_MODES = {"reset": 0, "floor": 1}
 DEFAULT_TRUNCATION = 8
 
 
-def record_tables(
-    module: Module, parts: Sequence[tuple[Op, int, int]], orders: Mapping[Op, Ints]
-) -> dict[str, Array]:
-    """Return the parameter columns for the neurons of each (op, first, last), in order.
+Neurons = slice | Ints
+"""Some flat neurons of an op."""
 
-    `orders` lists the flat neurons of an op as first and last count them, if not 0, 1, 2 ...
-    """
-    columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _, _ in parts)}
+
+def record_tables(module: Module, parts: Sequence[tuple[Op, Neurons]]) -> dict[str, Array]:
+    """Return the parameter columns for some neurons of each op, in order."""
+    columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _ in parts)}
     names = next(iter(columns.values())) if columns else {}
-    return {
-        name: _joined({op: c[name] for op, c in columns.items()}, parts, orders) for name in names
-    }
+    return {name: _joined({op: c[name] for op, c in columns.items()}, parts) for name in names}
 
 
-def _joined(
-    column: Mapping[Op, Array], parts: Sequence[tuple[Op, int, int]], orders: Mapping[Op, Ints]
-) -> Array:
+def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, Neurons]]) -> Array:
     """Return one column of all parts from what each op's neurons have, often one number for all."""
     first = next(iter(column.values()))
     if first.size == 1 and all(a.size == 1 and a.item() == first.item() for a in column.values()):
-        return np.full(sum(b - a for _, a, b in parts), first.item(), np.int64)
+        return np.full(sum(_count(some) for _, some in parts), first.item(), np.int64)
     flat = {
         op: np.broadcast_to(array, op.result.type.shape).reshape(-1) for op, array in column.items()
     }
-    flat |= {op: flat[op][order] for op, order in orders.items()}
-    return np.concatenate([flat[op][a:b] for op, a, b in parts])
+    return np.concatenate([flat[op][some] for op, some in parts])
+
+
+def _count(some: Neurons) -> int:
+    return some.stop - some.start if isinstance(some, slice) else len(some)
 
 
 def _columns(module: Module, op: Op) -> dict[str, Array]:

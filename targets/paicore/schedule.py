@@ -146,7 +146,7 @@ def find_depth(planner: Planner, op: Op) -> int:
     wide = populations.form(op).wide
     if extension(axons, wide) == 1:
         return LIMITS.slots
-    plan = planner.plan([op], [1])
+    plan = planner.plan(planner.shares(op)[:1], [1])
     if plan.tile is None:
         checked_extension(axons, [op], wide)
     return LIMITS.slots // plan.extension

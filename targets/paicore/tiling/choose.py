@@ -6,6 +6,7 @@ axons, the neurons per core from the extension, and the cores from the neurons o
 border tiles.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import product
@@ -42,6 +43,11 @@ class Member:
     bits: int
     copies: int
 
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
+
 
 @frozen
 class Tiling:
@@ -58,15 +64,19 @@ class Tiling:
 
 
 def choose(
-    members: Sequence[Member], sources: Sources, wide: bool, most: int, contiguous: bool
+    members: Sequence[Member],
+    sources: Sources,
+    wide: bool,
+    extensions: tuple[int, int],
+    contiguous: bool,
 ) -> Tiling | None:
-    """Return the best tiles of a region, None where no extension up to `most` is enough.
+    """Return the best tiles of a region, None where no legal axon extension is enough.
 
     Args:
         members: the layers; of one rank. Axes of different sizes are not cut.
         sources: what they read.
         wide: whether the cores take values.
-        most: the largest axon extension.
+        extensions: the smallest and the largest axon extension.
         contiguous: whether a place may go to one tile only.
     """
     followed = {span.axis for _, reach in sources.values() for span in reach}
@@ -74,8 +84,9 @@ def choose(
     sizes = [_sizes(counts, number in followed) for number, counts in enumerate(along)]
     counted = _Counted(along, sizes, [_Cut(*source, sizes) for source in sources.values()])
     legal = counted.alone if contiguous else np.ones_like(counted.alone)
-    lcn = np.zeros(counted.axons.shape, dtype=np.int64)
-    for code in range(LIMITS.max_lcn):
+    least, most = extensions
+    lcn = np.full(counted.axons.shape, least.bit_length() - 1)
+    for code in range(least.bit_length() - 1, LIMITS.max_lcn):
         lcn += counted.axons > axons_of(wide) << code
     legal = legal & (counted.axons <= axons_of(wide) * most)
     rooms = {

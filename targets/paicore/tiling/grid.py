@@ -65,7 +65,6 @@ class Grid:
         self._bits = self._numbered()
         self.bits = split + sum(len(b) for b in self._bits)
         self._arrivals: dict[Segment, Arrival] = {}
-        self._reached: dict[Segment, NDArray[np.bool_]] = {}
 
     def _numbered(self) -> list[list[int]]:
         """Return the bits of a core's code that hold the code of each axis."""
@@ -157,7 +156,7 @@ class Grid:
             offset += area(axes)
         return offset
 
-    @property
+    @cached_property
     def reached(self) -> NDArray[np.bool_]:
         """For each code whether a frame goes there."""
         found = np.zeros(1 << self.bits, dtype=bool)
@@ -165,19 +164,12 @@ class Grid:
             found |= self.reached_by(segment)
         return found
 
-    def reached_by(self, segment: Segment) -> NDArray[np.bool_]:
-        """Return for each code whether any element of a source goes there."""
-        if segment not in self._reached:
-            self._reached[segment] = self._reach(segment)
-        return self._reached[segment]
-
-    def _reach(self, segment: Segment) -> NDArray[np.bool_]:
-        if all(number < 0 for _, number in self._axes[segment]):
-            # What follows no axis goes everywhere.
-            return np.ones(1 << self.bits, dtype=bool)
+    def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
+        """Return for each code whether any of some elements of a source goes there."""
         to, codes = self.arrival(segment), np.arange(1 << self.bits)
         found = np.zeros(len(codes), dtype=bool)
-        for base, mask in distinct(np.stack([to.base, to.mask]))[0].T.tolist():
+        ways = np.stack([to.base[some], to.mask[some]])
+        for base, mask in distinct(ways)[0].T.tolist():
             found |= (codes ^ base) & ~mask == 0
         return found
 

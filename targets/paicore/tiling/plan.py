@@ -1,25 +1,32 @@
-"""The tiles of regions: what `schedule` and `group` ask of the layers of a module.
+"""The layout of regions: what `schedule` and `group` ask of the layers of a module.
 
 A region is left whole where tiles would not save a core, and where its layers have no axes in
 common. `group` writes the choice into `place` (`tile`, `split`); `grid` makes the same geometry of
-it again for `place`.
+it again for `place`. A layer that no region holds is divided into shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
 from snnc.ir.graph import Op
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment, extension
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, Sources, choose
-from snnc.targets.paicore.tiling.grid import Grid
+from snnc.targets.paicore.tiling.grid import Grid, Part
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, reaches, shape_of
+from snnc.targets.paicore.tiling.shares import Share, divided
 
 MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: as far as masks can follow, without places of two tiles, or not at all."""
+
+MOST = 1 << LIMITS.max_lcn
+
+MORE_SHARES = 8
+"""Numbers of shares to try beyond the least that fits."""
 
 
 @frozen
@@ -39,70 +46,131 @@ class Plan:
         """What is made small: cores that are taken, and a little those that hold neurons."""
         return OCCUPIED * self.occupied + self.cores
 
+    @property
+    def fits(self) -> bool:
+        """Whether a region can be so large."""
+        return self.extension <= MOST and self.cores <= LIMITS.routing_group
+
 
 class Planner:
-    """Chooses the tiles of regions; the same question gets the same answer without counting."""
+    """Chooses the layout of regions; the same question gets the same answer without counting."""
 
     def __init__(self, populations: Populations, multicast: str) -> None:
         self.populations, self.multicast = populations, multicast
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._shares: dict[tuple[Op, int], tuple[Share, ...]] = {}
 
     def plan(
-        self, ops: Sequence[Op], copies: Sequence[int], most: int = 1 << LIMITS.max_lcn
+        self, shares: Sequence[Share], copies: Sequence[int], most: int = MOST, least: int = 1
     ) -> Plan:
-        """Return the layout of a region of some layers.
+        """Return the layout of a region of some shares.
 
         Args:
-            ops: the layers.
+            shares: of different layers.
             copies: how many physical copies each has.
             most: the largest axon extension that their buffers allow. Without tiles more may be
                 returned, which the caller judges.
+            least: the smallest axon extension that will do.
         """
-        key = (*ops, *copies, most)
+        key = (*shares, *copies, most, least)
         if key not in self._plans:
-            self._plans[key] = self._plan(ops, copies, most)
+            self._plans[key] = self._plan(shares, copies, most, least)
         return self._plans[key]
 
-    def _plan(self, ops: Sequence[Op], copies: Sequence[int], most: int) -> Plan:
+    def _plan(self, shares: Sequence[Share], copies: Sequence[int], most: int, least: int) -> Plan:
         populations = self.populations
-        wide = populations.form(ops[0]).wide
-        segments = populations.segments(ops)
-        flat = sum(segment.source.type.size for segment in segments)
-        wanted = extension(flat, wide)
-        rooms = [capacity(wide, populations.bits(op), wanted) for op in ops]
-        sizes = [populations.size(op) for op in ops]
-        cores = sum(n * -(-s // r) for n, s, r in zip(copies, sizes, rooms, strict=True))
+        wide = populations.form(shares[0].op).wide
+        flat = sum(s.source.type.size for s in populations.segments(s.op for s in shares))
+        wanted = max(extension(flat, wide), least)
+        members = [
+            Member(share_shape(populations, share), populations.bits(share.op), count)
+            for share, count in zip(shares, copies, strict=True)
+        ]
+        cores = sum(m.copies * -(-m.size // capacity(wide, m.bits, wanted)) for m in members)
         whole = Plan(wanted, cores, 1 << width(cores))
         if self.multicast == "none" or (wanted == 1 and cores == whole.occupied):
             return whole
-        sources = sources_of(populations, ops)
+        sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
             return whole
-        members = [
-            Member(shape_of(populations.synapses, op)[1], populations.bits(op), count)
-            for op, count in zip(ops, copies, strict=True)
-        ]
-        found = choose(members, sources, wide, most, self.multicast == "contiguous")
+        found = choose(members, sources, wide, (least, most), self.multicast == "contiguous")
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
         better = (whole.cost, wanted) <= (tiled.cost, tiled.extension)
-        return whole if wanted <= most and better else tiled
+        return whole if wanted <= most and whole.fits and better else tiled
+
+    def shares(self, op: Op, copies: int = 1) -> tuple[Share, ...]:
+        """Return the shares of a layer: one where a region holds it, else as few cores as found.
+
+        What cannot be divided so that it fits is one share, which the caller refuses.
+        """
+        if (op, copies) not in self._shares:
+            whole = Share(op)
+            fits = self.plan([whole], [copies]).fits
+            self._shares[op, copies] = (whole,) if fits else self._divided(op, copies)
+        return self._shares[op, copies]
+
+    def _divided(self, op: Op, copies: int) -> tuple[Share, ...]:
+        best: tuple[Share, ...] = (Share(op),)
+        least = -1
+        for shares in self._divisions(op, copies):
+            plans = self._alike(shares, copies)
+            if plans:
+                cost = sum(plan.cost for plan in plans)
+                if least < 0 or cost < least:
+                    best, least = shares, cost
+        return best
+
+    def _divisions(self, op: Op, copies: int) -> Iterator[tuple[Share, ...]]:
+        """Yield divisions of a layer along one of its axes, of few shares first."""
+        shape = shape_of(self.populations.synapses, op)[1]
+        for axis, count in enumerate(shape):
+            full = self._largest(op, copies, axis, count)
+            if full:
+                fewest = -(-count // full)
+                sizes = [full, *(-(-count // n) for n in range(fewest, fewest + MORE_SHARES))]
+                for size in dict.fromkeys(size for size in sizes if size):
+                    yield divided(op, axis, count, size)
+
+    def _largest(self, op: Op, copies: int, axis: int, count: int) -> int:
+        """Return the most places along an axis that a region holds, 0 if not even one."""
+        low, high = 0, count
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.plan([Share(op, axis, 0, middle)], [copies]).fits:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _alike(self, shares: Sequence[Share], copies: int) -> list[Plan]:
+        """Return the plans of shares at one axon extension, which their sources need; or none."""
+        wide = max(self.plan([share], [copies]).extension for share in shares)
+        plans = [self.plan([share], [copies], wide, wide) for share in shares]
+        alike = all(plan.fits and plan.extension == wide for plan in plans)
+        return plans if alike else []
 
 
-def sources_of(populations: Populations, ops: Sequence[Op]) -> Sources | None:
-    """Return what some layers read together, None where their shapes have nothing in common."""
-    shapes = [shape_of(populations.synapses, op)[1] for op in ops]
+def share_shape(populations: Populations, share: Share) -> tuple[int, ...]:
+    """Return the shape of a share."""
+    return share.shape(shape_of(populations.synapses, share.op)[1])
+
+
+def sources_of(populations: Populations, shares: Sequence[Share]) -> Sources | None:
+    """Return what some shares read together, None where their shapes have nothing in common."""
+    shapes = [share_shape(populations, share) for share in shares]
     if len({len(shape) for shape in shapes}) > 1:
         return None
     uneven = {n for n, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1}
     found: dict[Segment, Reach] = {}
-    for op in ops:
-        for edge, reach in reaches(populations.synapses, op).items():
-            segment = populations.segment(op, edge)
-            mine = tuple(_even(span, uneven) for span in reach)
+    for share in shares:
+        for edge, reach in reaches(populations.synapses, share.op).items():
+            segment = populations.segment(share.op, edge)
+            mine = tuple(_even(span, uneven) for span in share.reach(reach))
             found[segment] = joined(found[segment], mine) if segment in found else mine
-    return {s: (s.source.type.shape, found[s]) for s in populations.segments(ops)}
+    segments = populations.segments(share.op for share in shares)
+    return {s: (s.source.type.shape, found[s]) for s in segments}
 
 
 def _even(span: Span, uneven: set[int]) -> Span:
@@ -110,17 +178,28 @@ def _even(span: Span, uneven: set[int]) -> Span:
 
 
 def grid(
-    populations: Populations, ops: Sequence[Op], tile: Sequence[int] | None, split: int
+    populations: Populations, shares: Sequence[Share], tile: Sequence[int] | None, split: int
 ) -> Grid:
     """Return the geometry of a region; without tiles, of one that takes its sources as they are."""
     if tile is None:
-        whole = {s: ((s.source.type.size,), (ALL,)) for s in populations.segments(ops)}
-        return Grid((1,), (1,), split, whole)
-    sources = sources_of(populations, ops) or {}
-    shapes = [shape_of(populations.synapses, op)[1] for op in ops]
+        segments = populations.segments(share.op for share in shares)
+        return Grid((1,), (1,), split, {s: ((s.source.type.size,), (ALL,)) for s in segments})
+    sources = sources_of(populations, shares) or {}
+    shapes = [share_shape(populations, share) for share in shares]
     return Grid([max(ns) for ns in zip(*shapes, strict=True)], tile, split, sources)
 
 
-def tile_shape(populations: Populations, op: Op, tile: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the shape by which a layer is cut; flat where it is not."""
-    return (populations.size(op),) if tile is None else shape_of(populations.synapses, op)[1]
+def ordered(
+    populations: Populations, share: Share, made: Grid, tile: Sequence[int] | None
+) -> tuple[Ints | None, list[Part]]:
+    """Return the neurons of a share as its cores hold them, and where each tile begins and ends.
+
+    Without an order they are those of the layer, one after the other.
+    """
+    whole = shape_of(populations.synapses, share.op)[1]
+    if tile is None:
+        neurons = None if share.axis < 0 else share.neurons(whole)
+        size = populations.size(share.op) if neurons is None else len(neurons)
+        return neurons, [Part(0, 0, size)]
+    order, parts = made.order(share.shape(whole))
+    return share.neurons(whole)[order], parts

@@ -179,13 +179,30 @@ def test_a_population_goes_to_the_chip_it_is_pinned_to() -> None:
     assert [(0, 0, 0, 0), (0, 1, 0, 0)] == [op["at"] for op in cores(module)]
 
 
-def test_a_region_above_half_a_chip_is_refused() -> None:
+def large(size: int, **place: int) -> Module:
+    """Return a layer of neurons that take 64 to a core."""
     build = Builder("net", "int")
     x = build.input("x", "u1[2]~")
-    current = build.op("linear", x, matrix(build, 64 * 513, 2, -128, 127))
+    current = build.op("linear", x, matrix(build, size, 2, -128, 127))
+    return build.finish(build.op("neuron", current, name="a", threshold=1, place=place or None))
+
+
+def test_a_region_above_half_a_chip_is_refused() -> None:
     with pytest.raises(SnncError) as error:
-        grouped(build.finish(build.op("neuron", current, threshold=1)))
+        grouped(large(640, unroll=512), for_="latency")
     assert error.value.code == "region-too-large"
+
+
+def test_a_layer_above_half_a_chip_is_divided() -> None:
+    hint = hints(grouped(large(64 * 513)))["a"]
+    assert [(0, 0, 0, 64 * 512, 9), (1, 0, 64 * 512, 64 * 513, 0)] == list(hint["shares"])
+    assert {0, 1} == {share for *_, share in hint["slices"]}
+
+
+def test_a_divided_layer_is_one_layer_whose_neurons_are_in_order() -> None:
+    module = placed(large(64 * 513))
+    (found,) = module.ops("layer")
+    assert (513, (64 * 513,), None) == (len(found.values), found["shape"], found["order"])
 
 
 def test_an_output_chip_among_the_target_chips_is_refused() -> None:

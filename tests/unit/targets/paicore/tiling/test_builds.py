@@ -76,7 +76,8 @@ def network(layer: Callable[[Net], Value], bits: int) -> Module:
 
 
 def is_tiled(build: snnc.Build) -> bool:
-    return any(op["order"] is not None for op in build.placed.ops("layer"))
+    """Whether elements of an input go to several groups of cores."""
+    return any(op["region"] is not None for op in build.placed.ops("input"))
 
 
 def verified(build: snnc.Build, module: Module) -> str:
@@ -131,4 +132,32 @@ def test_masks_that_are_no_blocks_are_named_in_the_manifest() -> None:
 def test_without_masks_networks_are_exact_too(how: str) -> None:
     module = network(pooled, 8)
     build = snnc.compile(module, target="paicore", multicast=how)
+    assert verified(build, module).startswith("equal at every tick")
+
+
+def hidden(bits: int) -> Module:
+    """Return a network whose second layer, 36,864 neurons, is divided; so is what it reads."""
+    net = Net("hidden", bits)
+    x = net.build.input("x", "u1[2,32,32]~")
+    first = net.fire("first", net.conv(x, 2, 3, 1, 1), 18)
+    second = net.fire("second", net.conv(first, 36, 3, 1, 1), 18)
+    return net.build.finish(net.fire("pool", net.conv(second, 36, 4, 4, 0, groups=36), 16))
+
+
+def test_a_layer_over_two_regions_is_exact_in_every_layer() -> None:
+    module = hidden(8)
+    build = snnc.compile(module, target="paicore")
+    (second,) = [op for op in build.placed.ops("layer") if op["of"] == "second"]
+    resources = build.manifest["resources"]
+    assert (576, 2048) == (len(second.values), resources["neuron_copies"])
+    assert verified(build, module).startswith("equal at every tick")
+
+
+def test_a_layer_over_two_chips_is_exact() -> None:
+    net = Net("wide", 8)
+    x = net.build.input("x", "u1[4]~")
+    module = net.build.finish(net.fire("a", net.dense(x, 64 * 1010), 4))
+    build = snnc.compile(module, target="paicore", chip=(0, 0, 0, 1), output_chip=(5, 5))
+    resources = build.manifest["resources"]
+    assert (2, 1010) == (resources["chips"], resources["cores"])
     assert verified(build, module).startswith("equal at every tick")

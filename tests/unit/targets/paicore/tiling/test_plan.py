@@ -4,6 +4,7 @@ import pytest
 
 from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling.plan import Planner
+from snnc.targets.paicore.tiling.shares import Share
 from tests.unit.targets.paicore.tiling.networks import CHAINS, Net, chain
 
 WIDTHS = (8, 4, 1)
@@ -40,7 +41,7 @@ def test_convolutional_networks_need_as_few_cores_as_known(name: str) -> None:
     for bits in WIDTHS:
         populations = Populations(chain(name, bits))
         planner = Planner(populations, "masks")
-        plans = [planner.plan([op], [1]) for op in populations.ops]
+        plans = [planner.plan([Share(op)], [1]) for op in populations.ops]
         required.append(sum(plan.cores for plan in plans))
         occupied.append(sum(plan.occupied for plan in plans))
     assert (REQUIRED[name], OCCUPIED[name]) == (tuple(required), tuple(occupied))
@@ -48,20 +49,20 @@ def test_convolutional_networks_need_as_few_cores_as_known(name: str) -> None:
 
 def test_a_layer_that_fills_its_cores_is_not_cut() -> None:
     populations = Populations(chain("lenet", 8))
-    plans = [Planner(populations, "masks").plan([op], [1]) for op in populations.ops]
+    plans = [Planner(populations, "masks").plan([Share(op)], [1]) for op in populations.ops]
     assert [True, True, True, True, False, False, False] == [p.tile is not None for p in plans]
 
 
 def test_without_multicast_nothing_is_cut() -> None:
     populations = Populations(chain("lenet", 8))
     planner = Planner(populations, "none")
-    assert {None} == {planner.plan([op], [1]).tile for op in populations.ops}
+    assert {None} == {planner.plan([Share(op)], [1]).tile for op in populations.ops}
 
 
 def test_contiguous_tiles_have_no_place_in_common() -> None:
     populations = Populations(chain("lenet", 8))
     planner = Planner(populations, "contiguous")
-    cut = [planner.plan([op], [1]).tile for op in populations.ops]
+    cut = [planner.plan([Share(op)], [1]).tile for op in populations.ops]
     assert [False, True, False, True, False, False, False] == [tile is not None for tile in cut]
 
 
@@ -70,5 +71,5 @@ def test_a_smaller_extension_is_found_where_buffers_ask_for_it() -> None:
     x = net.build.input("x", "u1[48,16,16]~")
     populations = Populations(net.build.finish(net.fire("a", net.conv(x, 16, 3, 1, 1), 432)))
     planner = Planner(populations, "masks")
-    plans = [planner.plan(populations.ops, [1], most) for most in (64, 1)]
+    plans = [planner.plan([Share(populations.ops[0])], [1], most) for most in (64, 1)]
     assert [(2, 16), (1, 32)] == [(plan.extension, plan.cores) for plan in plans]

@@ -1,0 +1,151 @@
+"""What `group` wrote into `place`, taken apart: shares, regions, slices of cores, geometry.
+
+Regions have no coordinates yet; a core is a code in its region.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from snnc.diagnostics import fail
+from snnc.ir.graph import Module, Op
+from snnc.targets.paicore.dense import Piece
+from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.geometry import axons_of
+from snnc.targets.paicore.populations import Destination, Populations, Segment
+from snnc.targets.paicore.tiling.axis import width
+from snnc.targets.paicore.tiling.grid import Grid
+from snnc.targets.paicore.tiling.plan import grid, ordered
+from snnc.targets.paicore.tiling.readers import Readers
+from snnc.targets.paicore.tiling.shares import Share
+
+
+@frozen(eq=False)
+class Laid:
+    """A share: its region, the region's tiles, bits that count a tile's cores, slices of cores.
+
+    Without tiles there is no `tile`, and `split` is -1.
+    """
+
+    share: Share
+    group: int
+    tile: tuple[int, ...] | None
+    split: int
+    slices: tuple[tuple[int, ...], ...]
+
+
+class Division:
+    """The division of a module into regions; all mappings are in text order.
+
+    Raises:
+        SnncError: `nothing-to-place`, `not-grouped`.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self.populations = Populations(module)
+        if not self.populations.ops:
+            raise fail(
+                "nothing-to-place",
+                "no neuron reaches an output of the network",
+                module.loc,
+                help="return the spikes that the host should receive",
+            )
+        self.hints = {op: self._hint(op) for op in self.populations.ops}
+        self.laid = {op: _laid(op, hint) for op, hint in self.hints.items()}
+        self.shares = {op: tuple(each.share for each in laid) for op, laid in self.laid.items()}
+        self.readers = Readers(self.populations, self.shares)
+        self.members: dict[int, list[Laid]] = {}
+        for laid in self.laid.values():
+            for each in laid:
+                self.members.setdefault(each.group, []).append(each)
+        groups = {op: tuple(each.group for each in laid) for op, laid in self.laid.items()}
+        self.copies = self.populations.destinations(groups, self.readers.most)
+        self.cores = {group: _cores_of(laid) for group, laid in self.members.items()}
+        self.segments = {
+            group: self.populations.segments(each.share.op for each in laid)
+            for group, laid in self.members.items()
+        }
+        self.grids = {group: self._grid(group) for group in self.members}
+        self.orders = self._orders()
+
+    def _hint(self, op: Op) -> Mapping[str, Any]:
+        hint = self.populations.hint(op)
+        if "group" not in hint or "start" not in hint:
+            raise fail(
+                "not-grouped",
+                f"%{op.result.name} has no start, region and slices",
+                op.loc,
+                help="run schedule and group before place",
+            )
+        return hint
+
+    def _grid(self, group: int) -> Grid:
+        laid = self.members[group]
+        split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
+        return grid(self.populations, [each.share for each in laid], laid[0].tile, split)
+
+    def _orders(self) -> dict[Share, Ints]:
+        """Return the neurons of each share as its pieces count them, if not 0, 1, 2 ..."""
+        found = {}
+        for laid in self.laid.values():
+            for each in laid:
+                made = self.grids[each.group]
+                order, _ = ordered(self.populations, each.share, made, each.tile)
+                if order is not None:
+                    found[each.share] = order
+        return found
+
+    def mine(self, piece: Piece) -> slice | Ints:
+        """Return the flat neurons of a piece."""
+        mine = slice(piece.first, piece.last)
+        return self.orders[piece.share][mine] if piece.share in self.orders else mine
+
+    def extension(self, group: int) -> int:
+        """Return the axon extension of a region's cores."""
+        return int(self.hints[self.members[group][0].share.op]["extension"])
+
+    def takes_values(self, group: int) -> bool:
+        """Whether the cores of a region have 8-bit input."""
+        return self.populations.form(self.members[group][0].share.op).wide
+
+    def segment(self, group: int, op: Op, delay: int) -> Segment:
+        """Return the segment through which a region reads a population."""
+        source = op.result
+        return next(s for s in self.segments[group] if s.source is source and s.delay == delay)
+
+    def chosen(self, op: Op, to: Destination) -> Ints:
+        """Return which of its regions each neuron of a copy sends to."""
+        reader = self.members[to.groups[0]][0].share.op
+        return self.readers.chosen(reader, self.segment(to.groups[0], op, to.delay), to.rank)
+
+    def weight_bytes(self) -> int:
+        """Return the size of the dense weights of all cores."""
+        return sum(
+            axons_of(self.takes_values(group)) * self.extension(group) * (piece.last - piece.first)
+            for group, cores in self.cores.items()
+            for pieces in cores.values()
+            for piece in pieces
+        )
+
+
+def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
+    """Return the shares of a population as its `place` says."""
+    if "shares" not in hint:
+        tile, split = hint.get("tile"), hint.get("split", -1)
+        return [Laid(Share(op), hint["group"], tile, split, hint["slices"])]
+    found = []
+    for number, (group, axis, first, stop, split, *tile) in enumerate(hint["shares"]):
+        slices = tuple(tuple(s) for *s, of in hint["slices"] if of == number)
+        share = Share(op, axis, first, stop)
+        found.append(Laid(share, group, tuple(tile) or None, split if tile else -1, slices))
+    return found
+
+
+def _cores_of(laid: Sequence[Laid]) -> dict[int, list[Piece]]:
+    """Return the pieces of every core of a region, by the core's code."""
+    cores: dict[int, list[Piece]] = {}
+    for each in laid:
+        for core, first, last, copy in each.slices:
+            cores.setdefault(core, []).append(Piece(each.share, copy, first, last))
+    return {code: cores[code] for code in sorted(cores)}

@@ -1,0 +1,87 @@
+"""Where spikes go: destinations of neurons and inputs, once regions have their places."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from attrs import astuple, frozen
+
+from snnc.ir.graph import Op
+from snnc.targets.paicore.dense import Piece
+from snnc.targets.paicore.frames import Ints, linear
+from snnc.targets.paicore.geometry import axon_step, axons_of
+from snnc.targets.paicore.laid import Division
+from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.populations import Destination, Segment
+from snnc.targets.paicore.regions import Region, cores_at
+
+
+@frozen(eq=False)
+class Way:
+    """Where elements go: chip, core and mask as ten-bit addresses, axon and slot there."""
+
+    chip: Ints
+    core: Ints
+    mask: Ints
+    axon: Ints
+    slot: Ints
+
+    def of(self, some: slice | Ints) -> "Way":
+        """Return the way of some of the elements."""
+        return Way(*(table[some] for table in astuple(self, recurse=False)))
+
+
+class Ways:
+    """The ways of a division whose regions have places; `output` is the chip of the host."""
+
+    def __init__(
+        self, division: Division, regions: Mapping[int, Region], output: tuple[int, int]
+    ) -> None:
+        self.division, self.regions, self.output = division, regions, output
+        self._ways: dict[tuple[int, Segment], Way] = {}
+        self._spread: dict[tuple[Op, Destination], Way] = {}
+
+    def of_piece(self, piece: Piece) -> Way:
+        """Return where the neurons of a piece send."""
+        division, op = self.division, piece.op
+        to, mine = division.copies[op][piece.copy], division.mine(piece)
+        if to.output < 0:
+            return self._of_copy(op, to).of(mine)
+        core = to.output + linear(*LIMITS.output_core)
+        slot, axon = np.divmod(np.arange(division.populations.size(op))[mine], LIMITS.axons)
+        same = np.ones_like(axon)
+        return Way(linear(*self.output) * same, core * same, 0 * same, axon, slot)
+
+    def _of_copy(self, op: Op, to: Destination) -> Way:
+        """Return where each neuron of a copy goes; divided readers lie in several regions."""
+        segments = [self.division.segment(group, op, to.delay) for group in to.groups]
+        if len(to.groups) == 1:
+            return self.of_segment(to.groups[0], segments[0])
+        if (op, to) not in self._spread:
+            ways = [self.of_segment(g, s) for g, s in zip(to.groups, segments, strict=True)]
+            which = self.division.chosen(op, to)
+            tables = zip(*(astuple(way, recurse=False) for way in ways), strict=True)
+            each = np.arange(len(which))
+            self._spread[op, to] = Way(*(np.stack(table)[which, each] for table in tables))
+        return self._spread[op, to]
+
+    def of_segment(self, group: int, segment: Segment) -> Way:
+        """Return where each element of a segment goes in a region (paicore.md, section 5.1)."""
+        if (group, segment) in self._ways:
+            return self._ways[group, segment]
+        region, arrival = self.regions[group], self.division.grids[group].arrival(segment)
+        wide, values = self.division.extension(group), self.division.takes_values(group)
+        slot, axon = np.divmod(arrival.axon + region.axon, axons_of(values))
+        self._ways[group, segment] = Way(
+            np.full_like(axon, linear(*region.chip)),
+            region.cores(arrival.base),
+            cores_at(arrival.mask),
+            axon * axon_step(values),
+            # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
+            (slot + wide * (segment.delay - 1)) % LIMITS.slots,
+        )
+        return self._ways[group, segment]
+
+    def columns(self, group: int, segment: Segment) -> int | Ints:
+        """Return the weight columns of a segment's elements; of a whole source, the first one."""
+        axon = self.division.grids[group].arrival(segment).axon + self.regions[group].axon
+        return int(axon[0]) if self.division.members[group][0].tile is None else axon
