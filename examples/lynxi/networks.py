@@ -1,4 +1,4 @@
-"""Networks of BIDL for one time step, with fresh weights, as functions for the command line.
+"""Networks of BIDL with fresh weights, as functions for the command line.
 
     snnc compile examples/lynxi/networks.py:dvs_mnist -t lynxi -o build
     snnc compile examples/lynxi/networks.py:resnet18 -t lynxi -o build
@@ -43,6 +43,33 @@ def gesture_small() -> Pair:
 def vgg7() -> Pair:
     """Five convolutions and two layers of neurons, 20 steps of 2 x 128 x 128."""
     return made("VGG7_SNN", (2, 128, 128), timestep=20)
+
+
+def inside(name: str, steps: int, **options: Any) -> Pair:
+    """Return a network that takes all steps of 2 x 128 x 128 at once."""
+    network, _ = made(name, (2, 128, 128), timestep=steps, **options)
+    return network, torch.zeros(steps, 1, 2, 128, 128)
+
+
+def vgg7_inside() -> Pair:
+    """The same with the loop over 4 steps inside, one call per sample."""
+    return inside("VGG7_SNNIt", 4)
+
+
+def cifar10_dvs_inside() -> Pair:
+    """The network of `cifar10_dvs` with the loop over 4 steps inside."""
+    return inside("SeqClif5Fc2CdIt", 4, cmode="analog")
+
+
+def attention() -> Pair:
+    """Eight convolutions with attention over 4 steps, which are inside."""
+    return inside("AttentionVGGNet", 4)
+
+
+def words() -> Pair:
+    """A text word by word, each a row of 1001 with one 1; 500 steps."""
+    torch.manual_seed(0)
+    return backbone("FastTextItout"), torch.zeros(1, 1001)
 
 
 def resnet18() -> Pair:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from snnc.frontends.bidl.layers import Lif2d
-from snnc.frontends.bidl.residual import dropped
+from snnc.frontends.bidl.residual import judge
 from snnc.frontends.bidl.sequences import Step
 
 
@@ -84,7 +84,7 @@ class AttentionVGG(Step):
         **rest: Any,
     ) -> None:
         super().__init__()
-        dropped(rest)
+        judge(rest, AttentionVGG)
         self.pool1 = nn.AvgPool2d(34, stride=2)
         sizes = (input_channels, 64, 128, 256, 256, 512, 512, 512, 512)
         for n, (ci, co) in enumerate(pairwise(sizes), 1):

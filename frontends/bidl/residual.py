@@ -5,17 +5,18 @@ convolution of the first block of a stage, and ReLU elsewhere. A network can be 
 blocks for several devices. Parts are called as in BIDL, so that its checkpoints fit.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from snnc.diagnostics import fail, nearest
+from snnc.diagnostics import fail
 from snnc.frontends.bidl import state
 from snnc.frontends.bidl.layers import Lif2d, TempAdd, TimeDistributed
 from snnc.frontends.bidl.neurons import chosen
-from snnc.frontends.bidl.sequences import Step
+from snnc.frontends.bidl.sequences import Step, refuse_unknown, without_training
 
 DEPTHS = {
     10: (False, (1, 1, 1, 1)),
@@ -116,7 +117,7 @@ class ResNet(Step):
         **rest: Any,
     ) -> None:
         super().__init__()
-        dropped(rest)
+        judge(rest, ResNet)
         deep, counts = _stages(depth, down_t)
         self.inner, self.statistics, self.cuts = inner, norm, tuple(cuts)
         style = Style(cmode, soma_params, inner, lite)
@@ -180,12 +181,12 @@ def _range(split: Sequence[int] | None, total: int) -> tuple[int, int]:
     return first, last
 
 
-def dropped(given: dict[str, Any]) -> None:
-    """Refuse unknown options; those that are for training only are dropped."""
-    chosen("amode", given.pop("amode", "mean"), ("mean",))
-    for training in ("noise", "zero_init_residual", "it_batch", "spike_func", "use_inner_loop"):
-        given.pop(training, None)
-    for name in given:
-        known = ["depth", "nclass", "timestep", "input_channels", "stem_channels", "base_channels"]
-        known += ["low_resolut", "down_t", "norm", "split", "cmode", "soma_params", "noise"]
-        raise fail("bidl-option", f"there is no option {name!r}", help=nearest(name, known))
+def judge(given: Mapping[str, Any], build: Any) -> None:
+    """Refuse what a network takes no notice of; names for training only are let through.
+
+    Raises:
+        SnncError: `bidl-option`.
+    """
+    rest = without_training(given)
+    chosen("amode", rest.pop("amode", "mean"), ("mean",))
+    refuse_unknown(rest, [*inspect.signature(build).parameters][:-1])

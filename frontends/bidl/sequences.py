@@ -86,9 +86,7 @@ class Kind:
     """How the layers of a network are made: their neurons and options, the loop, the join."""
 
     def __init__(self, given: Mapping[str, Any], inner: bool, known: Sequence[str] = ()) -> None:
-        options = dict(given)
-        for training in ("noise", "spike_func", "use_inner_loop", "it_batch"):
-            options.pop(training, None)
+        options = without_training(given)
         self.inner = inner
         self.amode = options.pop("amode", "mean")
         if not inner:
@@ -101,11 +99,7 @@ class Kind:
         self.shared |= {"use_inner_loop": inner}
         if self.neuron == "lifplus":
             self.shared |= dict(zip(SWITCHES, _six(config), strict=True))
-        if options:
-            name = next(iter(options))
-            names = ["cmode", "amode", "soma_params", "noise", "neuron", "neuron_config", *known]
-            text = f"there is no option {name!r}"
-            raise fail("bidl-option", text, help=nearest(name, sorted({*names, *COMMON})))
+        refuse_unknown(options, (*KNOWN, *COMMON, *known))
 
     def conv(self, ci: int, co: int, k: int, stride: int = 1, **more: Any) -> Any:
         """Return a convolution with neurons, padded by half its kernel."""
@@ -132,6 +126,27 @@ class Kind:
 
 
 COMMON = ("timestep", "input_channels", "h", "w", "nclass")
+"""Arguments that every sequence has."""
+
+KNOWN = ("cmode", "amode", "soma_params", "neuron", "neuron_config")
+TRAINING = ("noise", "spike_func", "use_inner_loop", "it_batch", "zero_init_residual")
+"""Arguments that only training reads; the name of a network says where its loop is."""
+
+
+def without_training(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that deployment reads."""
+    return {name: value for name, value in given.items() if name not in TRAINING}
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse arguments that are left over.
+
+    Raises:
+        SnncError: `bidl-option` with the nearest name.
+    """
+    for name in given:
+        help = nearest(name, sorted({*known, *TRAINING}))
+        raise fail("bidl-option", f"there is no option {name!r}", help=help)
 
 
 def _six(config: Any) -> Sequence[Any]:

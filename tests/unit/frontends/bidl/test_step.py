@@ -9,6 +9,7 @@ import pytest
 
 import snnc
 from snnc.diagnostics import SnncError
+from snnc.targets.lynxi.limits import LIMITS
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -147,6 +148,111 @@ def test_states_without_their_pair_are_refused(fault, code):
     with pytest.raises(SnncError) as found:
         snnc.load((Flagged(fault).eval(), torch.ones(1, 1, 6, 6)))
     assert code == found.value.code
+    lines = Path(__file__).read_text().splitlines()
+    told = lines[found.value.diagnostics[0].loc.line - 1]
+    assert ("load(" if fault in ("load", "none") else "save(") in told
+
+
+class Placed(nn.Module):
+    """A state that says where it lies; load and save may say more than they mean."""
+
+    def __init__(self, load=(), save=(), draw=None):
+        super().__init__()
+        self.loading, self.saving, self.draw = dict(load), dict(save), draw
+
+    def forward(self, x):
+        if self.draw is not None:
+            x = x + rand(x[0, 0], x.size(), 0x4000, mode=self.draw).float()  # noqa: F821
+        v = load_kernel(torch.zeros(1, 3), "v", **self.loading) + x  # noqa: F821
+        save_kernel(v, "v", **self.saving)  # noqa: F821
+        return v
+
+
+def test_places_of_states_reach_the_graph_and_the_script():
+    place = {"mode": 1, "uselookup": True}
+    module = snnc.load((Placed(place, place, "FOLLOW_SEED").eval(), torch.ones(1, 3)))
+    build = snnc.compile(module, target="lynxi")
+    for kind in ("load", "save"):
+        (op,) = build.placed.ops(f"annotation.{kind}")
+        assert (1, 1) == (op["mode"], op["uselookup"])
+    (draw,) = build.placed.ops("lyn_random_data")
+    assert 1 == draw["mode"]
+    assert 1 == build.placed.attrs["version"]
+    script = (build._files / "deploy.py").read_text()
+    assert 2 == script.count(", 'v', uselookup=1, mode=1)")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"load": {"mode": 2}}, "state-place"),
+        ({"save": {"uselookup": True}}, "state-place"),
+        ({"load": {"mode": 3}}, "state-place"),
+        ({"load": {"offset": 1}, "save": {"offset": 1}}, "state-place"),
+        ({"save": {"step": 2}}, "state-place"),
+        ({"save": {"isOutput": True}}, "state-place"),
+        ({"load": {"is_init": False, "shape": (1, 3)}}, "state-image"),
+        ({"draw": "HARD"}, "random-mode"),
+    ],
+)
+def test_places_that_mean_nothing_are_refused(options, code):
+    with pytest.raises(SnncError) as found:
+        snnc.load((Placed(**options).eval(), torch.ones(1, 3)))
+    assert code == found.value.code
+
+
+def test_the_vendors_own_library_of_ops_is_refused():
+    from snnc.frontends.bidl import fit
+
+    fit.ops()
+    with pytest.raises(SnncError) as found:
+        fit.declare.__wrapped__()
+    assert "vendor-ops" == found.value.code
+
+
+def test_fused_ops_reset_what_is_far_below_as_the_chip_does():
+    class Fused(nn.Module):
+        one_step = True
+
+        def forward(self, x):
+            ops = torch.ops.custom
+            return ops.cmpandfire(x, 0.5), ops.resetwithdecay(x, 0.5, 0.25, 0.5, 0.125)
+
+    from snnc.frontends.bidl import fit
+
+    fit.ops()
+    assert LIMITS.fit_lowest == fit.LOWEST
+    x = np.array([[[-101, -100, -99.5, 0.5, 0.75, 1e9]]], np.float32)
+    build = snnc.compile(snnc.load((Fused().eval(), torch.zeros(1, 6))), target="lynxi")
+    ran = build.run(x).outputs
+    np.testing.assert_array_equal([0, 0, 0, 0, 1, 1], ran["out0"][0, 0])
+    rest = [0.25, 0.25, -99.5, 0.5, 0.25, 0.25]
+    np.testing.assert_array_equal(np.float32(rest) * 0.5 + 0.125, ran["out1"][0, 0])
+    assert build.verify()
+    assert (
+        "torch.ops.custom.resetwithdecay(data_0, 0.5, 0.25, 0.5, 0.125)"
+        in (build._files / "deploy.py").read_text()
+    )
+
+
+def test_two_states_of_one_name_are_refused():
+    class Twice(Leaky):
+        def forward(self, x):
+            kept = load(torch.zeros(1, 3), "v") + super().forward(x)[1]  # noqa: F821
+            save(kept, "v")  # noqa: F821
+            return kept
+
+    with pytest.raises(SnncError) as found:
+        snnc.load((Twice().eval(), torch.zeros(1, 4)))
+    assert "state-twice" == found.value.code
+
+
+def test_a_graph_that_is_not_placed_runs_on_the_reference():
+    module = snnc.load((Leaky().eval(), torch.zeros(1, 4)))
+    x = np.random.default_rng(0).random((1, 5, 4), dtype=np.float32)
+    ran = snnc.run(module, {"x": x}, probe=("data_0",))
+    build = snnc.compile(module, target="lynxi")
+    np.testing.assert_array_equal(build.run(x).outputs["out1"], ran.outputs["out1"])
 
 
 def test_a_module_in_training_and_a_batch_are_refused():
