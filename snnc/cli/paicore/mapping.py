@@ -1,17 +1,18 @@
 """Where the cores of a build go: a row per layer beside its lower bound, and the tiles it is in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from snnc.cli.paicore.tables import place
 from snnc.cli.printing import show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError
 from snnc.targets.paicore.bounds import Bound, bounds, total
 from snnc.targets.paicore.placed import Core, Idle, Layer, Place, Placed
 from snnc.targets.paicore.side import graph
-from snnc.targets.paicore.traffic import Address, Reach
+from snnc.targets.paicore.traffic import Address, Reach, links
 
 if TYPE_CHECKING:
     from snnc.driver import Build
@@ -38,7 +39,26 @@ def mapping(session: Session, build: "Build", placed: Placed) -> dict[str, Any]:
         "bound": least,
         "required_by_bound": len(placed.cores) / least if least else None,
     }
-    return {"totals": totals, "layers": rows}
+    return {"totals": totals, "layers": rows, "multicasts": list(multicasts(placed))}
+
+
+def multicasts(placed: Placed) -> Iterator[dict[str, Any]]:
+    """Yield a row per core or input and region that it sends to, with the links of a frame."""
+    reach = Reach(placed)
+    sent = [(place(core.chip, core.at), core.place, reach.of_core(core)) for core in placed.cores]
+    given = [(item.source.name, None, reach.of_input(item)) for item in placed.inputs]
+    for name, source, regions in (*given, *sent):
+        for to, senders in regions:
+            if to is not None:
+                yield {
+                    "from": name,
+                    "to": place(to.chip, to.base),
+                    "mask": f"{to.mask[0]},{to.mask[1]}",
+                    "senders": len(senders),
+                    "cores": len(to.places),
+                    "cores_used": len(to.used),
+                    "links_by_level": list(links(source, to)),
+                }
 
 
 def in_time(placed: Placed) -> dict[str, list[Layer]]:
@@ -80,8 +100,8 @@ def coverage(placed: Placed) -> dict[Place, set[Address]]:
     regions = [to for core in placed.cores for to, _ in reach.of_core(core) if to is not None]
     regions += [to for item in placed.inputs for to, _ in reach.of_input(item)]
     for to in dict.fromkeys(regions):
-        for place in to.places:
-            found[place].add((to.chip, to.base, to.mask))
+        for at in to.places:
+            found[at].add((to.chip, to.base, to.mask))
     return found
 
 

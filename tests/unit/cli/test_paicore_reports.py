@@ -91,6 +91,13 @@ def test_measured_traffic_is_what_the_reference_sends(folder, build, snnc):
     assert "Operations of a mean sample" in shown
 
 
+def test_multicasts_add_up_to_the_traffic(build, snnc):
+    found = snnc("inspect", "build", "--map", "--json").json()
+    links = sum(m["senders"] * sum(m["links_by_level"]) for m in found["map"]["multicasts"])
+    assert found["traffic"]["total"]["links"] == links
+    assert ["x", 6, 1] == [found["map"]["multicasts"][0][k] for k in ("from", "senders", "cores")]
+
+
 def test_labelled_data_give_what_their_inputs_give(build, snnc):
     by_inputs = snnc("inspect", "build", "-i", "x.npz", "--json").json()
     assert by_inputs == snnc("inspect", "build", "--data", "data.npz", "--json").json()
