@@ -65,7 +65,7 @@ def backbone(type: str, **arguments: Any) -> Any:
         raise fail(
             "bidl-backbone",
             f"there is no backbone {type!r} among ours",
-            help=nearest(type, list(BACKBONES)) + "; or give a class: --set backbone=file.py:Class",
+            help=nearest(type, list(BACKBONES)) + "; or give a class: --backbone file.py:Class",
         )
     given = {SPELLED.get(k, k): v for k, v in arguments.items()}
     with torch.no_grad():

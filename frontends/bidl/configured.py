@@ -22,7 +22,7 @@ def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, 
 
     Raises:
         SnncError: `bidl-config`, `bidl-backbone`, `bidl-option`, `bidl-neuron`; what a file of
-            `--set backbone` raises.
+            `--backbone` raises.
     """
     import torch
 

@@ -130,12 +130,12 @@ def network(f: F) -> F:
 
 
 def front_end(f: F) -> F:
-    """Add `--sample`, `--checkpoint` and `--set`, which arrive together as `given`."""
+    """Add `--sample`, `--checkpoint`, `--backbone` and `--set`; together they arrive as `given`."""
 
     @wraps(f)
     def joined(*args: Any, **rest: Any) -> Any:
         given = rest.pop("set")
-        for name in ("sample", "checkpoint"):
+        for name in ("sample", "checkpoint", "backbone"):
             value = rest.pop(name)
             if value is not None and name in given:
                 raise click.UsageError(f"{name} is given by --{name} and by --set; leave one out")
@@ -152,6 +152,11 @@ def front_end(f: F) -> F:
         metavar="FILE",
         help="Weights of a network of PyTorch, loaded first: .safetensors, or of torch.save.",
     )
+    backbone = click.option(
+        "--backbone",
+        metavar="FILE:CLASS",
+        help="Class of yours in place of the backbone that a configuration of BIDL names.",
+    )
     pairs = click.option(
         "--set",
         multiple=True,
@@ -160,7 +165,7 @@ def front_end(f: F) -> F:
         help="Option of the front end (see snnc frontends), or parameter of a .snnl network; may "
         "be repeated.",
     )
-    return sample(checkpoint(pairs(joined)))
+    return sample(checkpoint(backbone(pairs(joined))))
 
 
 def calibrating(f: F) -> F:

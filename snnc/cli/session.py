@@ -74,7 +74,7 @@ def refuse_options(what: str, options: Mapping[str, Any] | None) -> None:
         raise fail(
             "unknown-option",
             f"{what} takes no options of a front end, but {', '.join(options)} was given",
-            help="leave out --sample, --checkpoint and --set",
+            help="leave out --sample, --checkpoint, --backbone and --set",
         )
 
 

@@ -17,6 +17,7 @@ class Options:
     """Options."""
     threshold: int = option(1, help="threshold of the neurons")
     checkpoint: str = option("", help="file of the weights")
+    backbone: str = option("", help="name of the neurons")
 
 class Wide:
     """Reads `.wide`."""
@@ -33,7 +34,12 @@ class Wide:
         w = build.weight("w", np.load(file) if file else np.ones((2, sample.size), np.int8))
         y = build.op("linear", x, w)
         return build.finish(
-            build.op("neuron", y, threshold=options.get("threshold", 1), name="y")
+            build.op(
+                "neuron",
+                y,
+                threshold=options.get("threshold", 1),
+                name=options.get("backbone") or "y",
+            )
         )
 
 plugin = Plugin(frontends={"wide": "wide:Wide"})
@@ -87,13 +93,24 @@ def test_the_weights_of_a_checkpoint_are_those_of_the_network(wide):
     ).stdout.replace(" ", "")
 
 
+@pytest.mark.parametrize("name", READING)
+def test_a_command_gives_a_backbone_to_the_front_end(wide, name):
+    result = wide(*READING[name], "--sample", "s.npy", "--backbone", "own")
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
+def test_a_backbone_arrives_as_it_is_written(wide):
+    text = wide("dump", "net.wide", "--sample", "s.npy", "--backbone", "own").stdout
+    assert "%own = int.neuron" in text
+
+
 def test_a_front_end_without_weights_of_its_own_refuses_a_checkpoint(snnc, folder):
     result = snnc("compile", "net.snn", "-o", "other", "--checkpoint", "w.npy")
     assert "error[unknown-option]: front end text has no option 'checkpoint'" in result.stderr
 
 
-def test_a_checkpoint_or_sample_given_in_two_ways_is_usage(wide):
-    for name in ("sample", "checkpoint"):
+def test_what_is_given_in_two_ways_is_usage(wide):
+    for name in ("sample", "checkpoint", "backbone"):
         result = wide("dump", "net.wide", f"--{name}", "s.npy", "--set", f"{name}=s.npy")
         assert result.exit_code == failures.USAGE
         assert f"{name} is given by --{name} and by --set" in result.stderr
@@ -142,7 +159,7 @@ def test_front_ends_are_listed_with_their_options(wide):
     assert ".snnl" in wide("frontends").stdout
     assert "threshold of the neurons" in wide("frontends", "wide").stdout
     told = wide("frontends", "wide", "--json").json()
-    assert ["threshold", "checkpoint"] == [option["name"] for option in told["options"]]
+    assert ["threshold", "checkpoint", "backbone"] == [option["name"] for option in told["options"]]
     assert ["sample"] == told["data"]
     assert wide("frontends", "dsl", "--json").json()["options"] is None
     assert "depend on the network" in wide("frontends", "dsl").stdout
