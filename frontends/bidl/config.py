@@ -71,7 +71,8 @@ def read_config(path: Path) -> Config:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
         if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
             raise read.wrong(statement, "it is no assignment of a value to a name")
-        read.known[target.id] = read.value(statement.value)
+        read.asked[target.id] = set()
+        read.known[target.id] = read.value(statement.value, target.id)
         read.places[target.id] = statement
     known = read.known
     models = [known["model"]] if "model" in known else []
@@ -88,7 +89,7 @@ def read_config(path: Path) -> Config:
         tuple(dict(m["backbone"]) for m in models),
         read.rows("models_compile_inputshape"),
         read.rows("lynxi_devices"),
-        tuple(name for name in known if name not in used),
+        tuple(name for name in known if name not in read.behind(used)),
     )
 
 
@@ -110,49 +111,60 @@ class _Reader:
     path: Path
     known: dict[str, Any] = field(factory=dict)
     places: dict[str, ast.AST] = field(factory=dict)
-    asked: set[str] = field(factory=set)
+    asked: dict[str, set[str]] = field(factory=dict)
 
-    def value(self, node: ast.expr) -> Any:
-        """Return what an expression of data says."""
+    def value(self, node: ast.expr, name: str) -> Any:
+        """Return what an expression of data says, which is part of the value of a name."""
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, (ast.List, ast.Tuple)):
-            return [self.value(n) for n in node.elts]
+            return [self.value(n, name) for n in node.elts]
         if isinstance(node, ast.Dict):
-            return self._joined(zip(node.keys, node.values, strict=True))
+            return self._joined(zip(node.keys, node.values, strict=True), name)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            number = self.value(node.operand)
+            number = self.value(node.operand, name)
             if isinstance(number, (int, float)):
                 return -number
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            several = [self.value(node.left), self.value(node.right)]
+            several = [self.value(n, name) for n in (node.left, node.right)]
             if sorted(type(v).__name__ for v in several) == ["int", "list"]:
                 return several[0] * several[1]
         if isinstance(node, ast.Name):
             if node.id in self.known:
-                self.asked.add(node.id)
+                self.asked[name].add(node.id)
                 return self.known[node.id]
             reason = f"nothing above assigns {node.id}"
             raise self.wrong(node, reason, nearest(node.id, list(self.known)))
         if isinstance(node, ast.Call) and not node.args and getattr(node.func, "id", "") == "dict":
             pairs = [(ast.Constant(k.arg) if k.arg else None, k.value) for k in node.keywords]
-            return self._joined(pairs)
+            return self._joined(pairs, name)
         raise self.wrong(node, "it is no number, text, list or dict(...)")
 
-    def _joined(self, pairs: Any) -> dict[Any, Any]:
+    def _joined(self, pairs: Any, name: str) -> dict[Any, Any]:
         """Return a dictionary; without a key, another dictionary stands, as behind `**`."""
         made: dict[Any, Any] = {}
         for key, node in pairs:
-            value = self.value(node)
+            value = self.value(node, name)
             if key is None and not isinstance(value, dict):
                 raise self.wrong(node, "what stands behind ** is no dict(...)")
-            made |= value if key is None else {self.value(key): value}
+            made |= value if key is None else {self.value(key, name): value}
         return made
+
+    def behind(self, names: set[str]) -> set[str]:
+        """Return names with all that their values are made of."""
+        found, todo = set[str](), [name for name in self.known if name in names]
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo += sorted(self.asked[name])
+        return found
 
     def judge(self, used: set[str]) -> None:
         """Refuse a name that neither deployment nor training nor another value reads."""
         for name in self.known:
-            if name not in used and name not in self.asked and name not in TRAINING:
+            read = any(name in asked for asked in self.asked.values())
+            if name not in used and not read and name not in TRAINING:
                 known = [*DEPLOYED, *TRAINING]
                 reason = f"nobody reads a name {name!r}"
                 raise self.wrong(self.places[name], reason, nearest(name, known))

@@ -38,7 +38,7 @@ def test_a_configuration_is_data(tmp_path):
         (b["type"], b["timestep"], b["noise"]) for b in found.backbones
     )
     assert ((0,), (1,)) == found.devices
-    assert ("dataset_type", "timestep", "optimizer") == found.unused
+    assert ("dataset_type", "optimizer") == found.unused
 
 
 def test_model_slices_have_their_shapes(tmp_path):
@@ -85,6 +85,11 @@ def test_dictionaries_are_joined_and_lists_repeated_as_configurations_do(tmp_pat
     text += "data = [dict(type='Normalize', **norm), pad]\n"
     found = read_config(written(tmp_path, TEXT + text))
     assert ("norm", "pad", "data") == found.unused[-3:]
+
+
+def test_names_may_be_assigned_anew(tmp_path):
+    text = "data = [1]\npad = [data]\ndata = [pad]\n"
+    assert ("data", "pad") == read_config(written(tmp_path, TEXT + text)).unused[-2:]
 
 
 def test_other_python_files_are_no_configurations(tmp_path):
