@@ -58,7 +58,7 @@ def _write_side(
     contents = {
         side.INPUTS: side.inputs(placed),
         side.OUTPUTS: side.outputs(placed),
-        side.GRAPH: side.graph(placed, chips),
+        side.GRAPH: side.graph(placed, chips, options.clock_enables),
     }
     if options.core_params:
         contents[side.CORE_PARAMS] = side.core_params(placed)

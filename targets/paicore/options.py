@@ -37,6 +37,9 @@ class Options:
     )
     core_params: bool = option(True, help="write core_params.json")
     neuron_places: bool = option(True, help="write neuron_phy_loc.json, to read potentials back")
+    clock_enables: bool = option(
+        False, help="say in graph_info.json which clusters of cores need their clock (clk_en_L2)"
+    )
 
     @property
     def chips(self) -> tuple[Coordinate, ...]:

@@ -165,8 +165,23 @@ def _told(placed: Placed) -> Mapping[str, tuple[int, int, int]]:
     return dict(given)
 
 
-def graph(placed: Placed, chips: tuple[Coordinate, ...]) -> Json:
+def clock_enables(placed: Placed) -> Json:
+    """Return the 8 bytes, by chip, that let the clocks of the used clusters of 4 x 4 cores run.
+
+    Cluster 8 x + y is bit 7 - y of byte x (paicore.md, section 5.5).
+    """
+    content: Json = {}
+    for chip in placed.chips:
+        used = {c.at for c in (*placed.cores, *placed.idle) if c.chip == chip}
+        on = {(x >> 2, y >> 2) for x, y in used}
+        content[key(chip)] = [sum(0x80 >> y for x, y in on if x == byte) for byte in range(8)]
+    return content
+
+
+def graph(placed: Placed, chips: tuple[Coordinate, ...], clocks: bool = False) -> Json:
     """Return the summary; cores occupied are those configured, `chips` the ones to choose from.
+
+    With `clocks`, it says which clusters of cores need their clock.
 
     The module's attribute `flows` tells of outputs of which not every tick counts: the first tick
     that does, the ticks from one to the next, and how many there are.
@@ -189,7 +204,10 @@ def graph(placed: Placed, chips: tuple[Coordinate, ...]) -> Json:
         },
         "n_core_required": len(placed.cores),
         "n_core_occupied": len(placed.cores) + len(placed.idle),
-        "misc": {"target_chip_list": [linear(*chip) for chip in chips]},
+        "misc": {
+            **({"clk_en_L2": clock_enables(placed)} if clocks else {}),
+            "target_chip_list": [linear(*chip) for chip in chips],
+        },
     }
 
 

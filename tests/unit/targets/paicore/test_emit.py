@@ -10,6 +10,7 @@ import pytest
 from snnc.diagnostics import SnncError
 from snnc.targets.paicore.emit import emit
 from snnc.targets.paicore.files import read_image
+from snnc.targets.paicore.load import load
 from snnc.targets.paicore.options import Options
 from tests.unit.targets.paicore import placed_modules
 from tests.unit.targets.paicore.placed_modules import Placement, loop, tiny, wide
@@ -27,6 +28,10 @@ def emitted(tmp_path):
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def loaded(folder: Path) -> str:
+    return load(folder).name
 
 
 def json_of(folder: Path, name: str):
@@ -159,6 +164,32 @@ def test_side_files_can_be_left_out(emitted):
     report, folder = emitted(tiny(), core_params=False, neuron_places=False)
     assert {"core_params.json", "neuron_phy_loc.json"}.isdisjoint(report.files)
     assert sorted(report.files) == sorted(p.name for p in folder.iterdir())
+
+
+def test_clocks_of_used_clusters_are_named_where_asked_for(emitted):
+    """One cluster is [128, 0, ...], as PAIBox 1.3 writes it (paicore.md, section 5.5)."""
+    _, folder = emitted(loop(), chip=(0, 0, 0, 1), clock_enables=True)
+    one = [128, *[0] * 7]
+    assert {"(0,0)": one, "(0,1)": one} == json_of(folder, "graph_info.json")["misc"]["clk_en_L2"]
+    assert loaded(folder) == loop().name
+    _, folder = emitted(loop(), chip=(0, 0, 0, 1))
+    assert ["target_chip_list"] == list(json_of(folder, "graph_info.json")["misc"])
+
+
+def test_clusters_count_from_the_highest_bit(emitted):
+    """PAIBox 1.3 writes [224, 192] where x 0..3 goes with y 0..11, and x 4..7 with y 0..7."""
+    b = Placement()
+    x = b.input("x", "u1[1]~")
+    places = [(0, 0), (0, 4), (0, 8), (4, 0)]
+    b.neurons(4, axon=np.arange(4))
+    arrive = b.arrive(x, "x.0", (0, 0), (4, 12))
+    cores = [b.core(np.ones((1, 1)), arrive, at=at) for at in places]
+    for at in ((0, 12), (4, 4), (4, 8), (4, 12)):
+        b.emit("idle", (), {"at": (0, 0, *at), "test_chip": (1, 0)})
+    module = b.finish(b.output(b.layer("y", *cores)))
+    _, folder = emitted(module, clock_enables=True)
+    found = json_of(folder, "graph_info.json")["misc"]["clk_en_L2"]
+    assert {"(0,0)": [0b11110000, 0b11110000, *[0] * 6]} == found
 
 
 def test_the_report_counts_what_the_build_takes(emitted):
