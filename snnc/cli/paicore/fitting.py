@@ -28,8 +28,8 @@ CHIP = LIMITS.side**2 - (LIMITS.side - LIMITS.online_from) ** 2
 LARGEST = 5
 """Layers that are named."""
 
-TRIES = 3
-"""Numbers of chips that are tried."""
+TRIED = (1, 1.5, 2)
+"""Numbers of chips that are tried, by the least that could be enough."""
 
 NO_ROOM = ("chip-full", "region-too-large")
 """What more chips or narrower weights may help against."""
@@ -86,7 +86,7 @@ class Fitting:
         chips = list(self._chosen({}).options.chips)
         first = max(len(chips) + 1, needs["chips"])
         module = self._scheduled(self.passes)
-        for count in range(first, first + TRIES):
+        for count in (ceil(first * more) for more in TRIED):
             way = self._with_chips(module, chips, count)
             yield way
             if way["fits"] or way["code"] != NO_ROOM[0]:
