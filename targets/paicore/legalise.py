@@ -247,7 +247,7 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
     if op["overflow"] == "wrap-paibox":
         _check_wrap(module, op, refuse)
-    if _any(module, op, "initial", lambda v: v != 0):
+    if _any(module, op, "initial", lambda v: v != 0) and not _forgets(op):
         late = f"it begins to work at tick {op['first']}, and until then its core shows 0"
         refuse(
             "initial",
@@ -319,6 +319,11 @@ def _check_floor(module: Module, op: Op, refuse: Any) -> None:
         refuse("floor", "the reset goes below it", "reset to the floor or above")
 
 
+def _forgets(op: Op) -> bool:
+    """Whether nothing depends on what a potential begins with."""
+    return op["memory"] == "clear" and not op["first"]
+
+
 def _differ(module: Module, op: Op) -> bool:
     """Whether the amount of a soft reset is another than the threshold, for any neuron."""
     amount, threshold = param(module, op, "reset_by"), param(module, op, "threshold")
@@ -348,6 +353,8 @@ def _fold_biases(module: Module) -> Module:
             x = build(op.values[0])
             return build.emit(op.kind, (x, op.operands[1]), attrs, names=[op.result.name]).results
         changes: dict[str, Any] = {"width": LIMITS.potential_bits}
+        if _forgets(op):
+            changes["initial"] = None
         if op["floor"] is not None:
             changes |= {"floor": None, "negative": _negated(build, op), "negative_mode": "floor"}
         if _has_bias(synapses, op):

@@ -249,3 +249,10 @@ def test_an_output_has_as_many_neurons_as_its_frames_tell_apart(size: int) -> No
     with pytest.raises(SnncError) as error:
         legal(module)
     assert "output-too-large" == error.value.code
+
+
+def test_what_a_potential_begins_with_is_dropped_where_each_tick_begins_at_0() -> None:
+    b, x = net("u1[3]~")
+    module = b.finish(b.op("neuron", x, threshold=1, memory="clear", initial=5, width=30))
+    (op,) = same_spikes(module).ops("neuron")
+    assert 0 == op["initial"]
