@@ -222,3 +222,18 @@ def test_values_cross_from_chip_to_chip(tmp_path):
     values = {"x": rng.integers(0, 256, (2, 6, 40)).astype(np.uint8)}
     made = emulated(build.finish(c), values, tmp_path, chip=[0, 0, 0, 1], output_chip=[2, 0])
     assert 2 == made.manifest["resources"]["chips"]
+
+
+@pytest.mark.parametrize("group", ["both", "cores"])
+def test_layers_share_a_core_beyond_its_neuron_memory(group, tmp_path):
+    """Records of the second layer lie on both sides of the end of the neuron memory."""
+    rng = np.random.default_rng(6)
+    build = Builder("shared", "int")
+    x = build.input("x", "u8[100]~")
+    a = dense(build, x, rng.integers(0, 2, (400, 100)), name="a", truncate=11)
+    b = dense(build, x, rng.integers(0, 2, (500, 100)), name="b", truncate=10, leak=-900)
+    both = build.op("concat", a, b)
+    c = dense(build, both, rng.integers(-2, 2, (6, 900)), name="c", truncate=14)
+    values = {"x": rng.integers(0, 256, (1, 6, 100)).astype(np.uint8)}
+    made = emulated(build.finish(c), values, tmp_path, group=group)
+    assert 2 == made.manifest["resources"]["cores"]
