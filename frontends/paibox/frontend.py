@@ -34,10 +34,10 @@ class Paibox:
     Options = Options
 
     def accepts(self, source: Any) -> bool:
-        """Whether an object is a PAIBox network, by its class path."""
-        from snnc.frontends.paibox.objects import NETWORK, is_a
+        """Whether an object is a PAIBox network, by its class path, or a list of some."""
+        from snnc.frontends.paibox.objects import is_network
 
-        return hasattr(type(source), "paibox_network") or is_a(source, NETWORK)
+        return hasattr(type(source), "paibox_network") or is_network(source)
 
     def read(self, source: Any, options: Mapping[str, Any]) -> Module:
         """Return the module of level `int` of a network; its outputs feed no other neurons.

@@ -42,13 +42,20 @@ def is_a(given: Any, path: str) -> bool:
     return path in paths(given)
 
 
+def is_network(given: Any) -> bool:
+    """Return whether an object is a network, or a list of some."""
+    if isinstance(given, (list, tuple)):
+        return bool(given) and all(is_a(one, NETWORK) for one in given)
+    return is_a(given, NETWORK)
+
+
 def unsupported(name: str, reason: str, help: str = "use a network without it") -> SnncError:
     """Return the refusal of a part of a network."""
     return fail("paibox-unsupported", f"{name}: {reason}", named(name), help=help)
 
 
 def network_of(given: Any, simulated: bool = False, encode: bool = False) -> Network:
-    """Return a PAIBox network as data; `encode`: with the encoders of its inputs.
+    """Return a PAIBox network, or several as one, as data; `encode`: with encoders of inputs.
 
     `simulated`: with what only PAIBox's simulation shows (an ignored dilation), which is refused
     else.
@@ -57,9 +64,11 @@ def network_of(given: Any, simulated: bool = False, encode: bool = False) -> Net
         SnncError: `paibox-unsupported`, `paibox-hidden`, `paibox-outside`, and those of numbers.
     """
     found: dict[int, tuple[str, Any]] = {}
-    _collect(given, "", found)
-    reader = _Reader(type(given).__name__, found, simulated, encode)
-    return reader.network().check()
+    networks = list(given) if isinstance(given, (list, tuple)) else [given]
+    for number, network in enumerate(networks):
+        _collect(network, f"{type(network).__name__}{number}." if networks[1:] else "", found)
+    name = "_and_".join(type(network).__name__ for network in networks)
+    return _Reader(name, found, simulated, encode).network().check()
 
 
 def _collect(network: Any, prefix: str, found: dict[int, tuple[str, Any]]) -> None:

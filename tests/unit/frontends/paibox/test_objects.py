@@ -48,6 +48,27 @@ def test_a_sub_network_that_is_no_attribute_is_named_by_its_class():
     assert ["many.0", "many.1", "Sub0.pre", "Sub0.post"] == list(network_of(top).nodes)
 
 
+def test_several_networks_are_one_program():
+    """PAIBox's mapper builds several at once; a list of networks is a source here."""
+    both = [stand_in("nested"), stand_in("pools1d")]
+    assert Paibox().accepts(both)
+    assert not Paibox().accepts([])
+    assert not Paibox().accepts([both[0], 3])
+    module = snnc.load(both)
+    kinds = [type(network).__name__ for network in both]
+    assert "_and_".join(kinds) == module.name
+    inputs = [f"{kind}{number}.i" for number, kind in enumerate(kinds)]
+    assert inputs == [value.name for value in module.graph.inputs]
+    x = {v.name: np.ones((1, 9, *v.type.shape), np.uint8) for v in module.graph.inputs}
+    assert snnc.compile(module, "paicore").verify(x).equal
+
+
+def test_two_networks_with_parts_of_one_name_are_refused():
+    both = [stand_in("nested"), stand_in("pools1d")]
+    both[0].many.data[0].name = both[1].a.name = "twin"
+    assert ("duplicate-name", "two parts of the network are named twin") == refused(both)
+
+
 def test_starts_and_delays_become_phases_and_delays():
     module = snnc.load(stand_in("logic"))
     assert {0} == {op["first"] for op in module.ops("neuron")}
