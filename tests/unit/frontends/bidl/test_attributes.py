@@ -120,6 +120,28 @@ def test_reset_hooks_take_layers_of_the_framework_too():
     np.testing.assert_array_equal(np.stack(expected), ran)
 
 
+class Looped(Stack):
+    """All steps in one call, as the guide's residual network is trained."""
+
+    def forward(self, xis):
+        made = [super(Looped, self).forward(xis[:, t, ...]) for t in range(xis.size(1))]
+        self._reset_lyn_cnt()
+        return sum(made) / len(made)
+
+
+def test_hooks_that_reset_before_the_first_of_all_steps_leave_no_state():
+    torch.manual_seed(3)
+    network = Looped(torch.tensor([0.0]), hooks=True).eval()
+    x = np.random.default_rng(1).random((1, 3, 6, 5), dtype=np.float32)
+    module = snnc.load((network, torch.zeros(1, 6, 5)))
+    assert not list(module.ops("annotation.load"))
+    ran = snnc.compile(module, target="lynxi").run(x).outputs["out"][0]
+    with torch.no_grad():
+        expected = [network(torch.from_numpy(x[:, n])).numpy()[0] for n in range(3)]
+    np.testing.assert_allclose(np.stack(expected), ran, rtol=1e-6)
+    assert ran.any()
+
+
 class Always(Stack):
     """Its layers forget everything at every step."""
 

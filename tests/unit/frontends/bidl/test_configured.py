@@ -9,6 +9,10 @@ import pytest
 
 import snnc
 from snnc.diagnostics import SnncError
+from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.emulate import Emulator
+from snnc.targets.lynxi.pipeline import run_matrix
+from snnc.targets.lynxi.slices import cut
 
 torch = pytest.importorskip("torch")
 
@@ -61,6 +65,39 @@ def test_a_slice_alone_takes_its_own_input_and_part_of_the_weights(tmp_path):
     np.testing.assert_array_equal(
         joined.run(x).outputs["out"], parts[1].run(between.astype(np.float32)).outputs["out"]
     )
+
+
+def settled(tmp_path, depth):
+    """A checkpoint whose norms let neurons fire."""
+    torch.manual_seed(2)
+    options = {"nclass": 3, "timestep": 4, "input_channels": 1, "stem_channels": 4}
+    network = backbone("ResNetLifItout", depth=depth, base_channels=4, **options,
+                       soma_params="channel_share")  # fmt: skip
+    for module in network.modules():
+        if hasattr(module, "running_mean"):
+            module.running_mean.uniform_(-0.4, -0.2)
+            module.running_var.uniform_(0.02, 0.07)
+    torch.save(network.state_dict(), tmp_path / "net.pkl")
+    return str(tmp_path / "net.pkl")
+
+
+@pytest.mark.parametrize("depth", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_every_matrix_of_a_residual_network_gives_what_one_device_gives(depth, tmp_path):
+    blocks = {10: ("[0, 2]", "[2, 4]"), 50: ("[0, 6]", "[6, 16]")}[depth]
+    text = SLICES.replace("depth=10", f"depth={depth}")
+    for old, new in zip(("[0, 2]", "[2, 4]"), blocks, strict=True):
+        text = text.replace(f"split={old}", f"split={new}")
+    module = snnc.load(written(tmp_path, text), checkpoint=settled(tmp_path, depth))
+    build = snnc.compile(module, target="lynxi")
+    x = {"x": np.random.default_rng(1).random((1, 10, 1, 32, 32), dtype=np.float32) * 3}
+    whole = build.run(x)
+    slices = [Emulator.of(to_artifact(m)) for m in cut(build.placed, module.attrs["cuts"])]
+    states = [len(s.flags) // 2 for s in slices]
+    assert {10: [5, 5], 50: [19, 31]}[depth] == states
+    assert whole.outputs["out"].std() > 0
+    for times in range(1, 6):
+        actual = run_matrix(slices, times, x, 10)
+        np.testing.assert_array_equal(whole.outputs["out"], actual["out"])
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,15 @@ def code_blocks():
 
 
 @pytest.mark.parametrize("on_apu", [True, False])
-def test_the_tutorials_own_text_is_taken_as_it_is(on_apu):
+@pytest.mark.parametrize("spikes", ["torch.gt", "Spike_Act_with_Surrogate_Gradient.apply"])
+def test_the_tutorials_own_text_is_taken_as_it_is(on_apu, spikes):
     blocks = code_blocks()
     model = next(b for b in blocks if "def forward(self, x)" in b and b.startswith("import torch"))
     wrapper = next(b for b in blocks if b.startswith("class lynchip_state_wrapper"))
     names = {"__name__": "snn_model", "uuid1": uuid.uuid1}
     exec(compile(model + wrapper, "snn_model.py", "exec"), names)
-    network = names["Spiking_Network_1step"](10, 28, 512, 0.4, 0.8, torch.gt, on_apu).eval()
+    act = eval(spikes, {"torch": torch, **names})
+    network = names["Spiking_Network_1step"](10, 28, 512, 0.4, 0.8, act, on_apu).eval()
     text, build = printed(snnc.load((network, torch.full((1, 1, 28, 28), 0.5))))
     assert plain(PRINTED) == plain(text)
     assert build.verify()
