@@ -100,7 +100,7 @@ def _flow(name: str, costs: Costs, rates: Array, samples: int) -> dict[str, Any]
     levels = [mean(costs.links[:, n] * inner) for n in range(LEVELS)]
     return {
         "sender": name,
-        "spikes": mean(np.ones(len(rates), np.int64)),
+        "frames": mean(np.ones(len(rates), np.int64)),
         "links": sum(levels),
         "links_by_level": levels,
         "links_to_host": mean(costs.links.sum(axis=1) * ~inner),
@@ -131,11 +131,12 @@ def operations(
     """Return exact counts of a mean sample, and the latency of each output in ticks."""
     steps = {core.place: _steps(core, rates.ticks) for core in placed.cores}
     frames_in = sum(int(each.sum()) for each in rates.inputs)
+    first = [layer.rows() for layer in placed.layers if layer.copy == 0]
     return {
         "samples": rates.samples,
         "ticks": rates.ticks,
         "synaptic_operations": total["operations"],
-        "spikes": int(rates.rows.sum()) / rates.samples,
+        "spikes": sum(int(rates.rows[r].sum()) for r in first) / rates.samples,
         "neuron_updates": sum(core.count * steps[core.place] for core in placed.cores),
         "dendrite_updates": sum(dendrites(core) * steps[core.place] for core in placed.cores),
         "core_ticks": sum(steps.values()),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snnc.driver import Build
 
 COUNTS = (
+    "spikes",
     "synaptic_operations",
     "neuron_updates",
     "dendrite_updates",
@@ -172,7 +173,7 @@ def _traffic(found: Mapping[str, Any], activity: Mapping[str, Any] | None) -> No
         samples, ticks = counted(activity["samples"], "sample"), counted(activity["ticks"], "tick")
         title = f"a mean of {samples}, {ticks} each"
     rows = [*found["senders"], found["total"]]
-    shown = ("spikes", "links", "between_chips", "to_host", "deliveries", "spurious", "operations")
+    shown = ("frames", "links", "between_chips", "to_host", "deliveries", "spurious", "operations")
     levels = [f"level {n}" for n in range(1, len(found["total"]["links_by_level"]) + 1)]
     show_table(
         ("sender", *(name.replace("_", " ") for name in shown), *levels),

@@ -62,7 +62,7 @@ def test_uniform_traffic_counts_every_weight_once(build, snnc):
     assert "uniform" == found["rates"]
     # Weights other than 0: 19 into hidden, 6 into y.
     assert (19, 6, 0) == tuple(by_name[n]["operations"] for n in ("x", "hidden", "y"))
-    assert (2, 12) == (by_name["y"]["to_host"], found["total"]["spikes"])
+    assert (2, 12) == (by_name["y"]["to_host"], found["total"]["frames"])
 
 
 def test_measured_traffic_is_what_the_reference_sends(folder, build, snnc):
@@ -78,6 +78,7 @@ def test_measured_traffic_is_what_the_reference_sends(folder, build, snnc):
     assert (x.sum() / 3, ran["y"].sum() / 3) == pytest.approx(
         (counts["frames_in"], counts["frames_out"])
     )
+    assert (ran["hidden"].sum() + ran["y"].sum()) / 3 == pytest.approx(counts["spikes"])
     assert (3, 8, 6 * 8, 2 * 8) == (
         counts["samples"],
         counts["ticks"],
