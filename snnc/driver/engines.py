@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import define
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import SnncError, fail
 from snnc.driver.emulation import emulated_on
 from snnc.extend.engine import Engine, Program
 from snnc.extend.options import build
@@ -47,14 +47,14 @@ class Placed:
 def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
     """Return an engine by name; `auto` is native, which without llvmlite is numpy and says so.
 
-    For the level of a target it is the target's files that run. The reference defines levels of
-    its own and runs no files.
+    For the level of a target it is the target's files that run. The reference runs no files: of
+    such levels it runs what it defines itself, placed or not.
 
     Raises:
         SnncError: `unknown-engine`, `engine-level` where it cannot run the module's level.
     """
     target = _target_of(registry, module.level)
-    engine = registry.get_engine(_fastest(module, target) if name == "auto" else name)
+    engine = registry.get_engine(_fastest(registry, module, target) if name == "auto" else name)
     if module.level in engine.levels:
         return engine
     if target is not None and engine.name != REFERENCE:
@@ -75,9 +75,16 @@ def _target_of(registry: Registry, level: str) -> Target | None:
     return next((target for target in targets if target.level == level), None)
 
 
-def _fastest(module: Module, target: Target | None) -> str:
-    # Plugins may give the reference levels. A graph that is not placed has no files.
-    placed = getattr(target, "placed", None)
-    if target is not None and (placed is None or placed(module)):
-        return "native"
-    return "native" if module.level in ("snn", "int") else REFERENCE
+def _fastest(registry: Registry, module: Module, target: Target | None) -> str:
+    defined = module.level in registry.get_engine(REFERENCE).levels
+    if target is None:
+        return "native" if module.level in ("snn", "int") else REFERENCE
+    return REFERENCE if defined and not _is_placed(target, module) else "native"
+
+
+def _is_placed(target: Target, module: Module) -> bool:
+    """Return whether a module of a target's level could be written as files."""
+    try:
+        return not target.check(module).errors
+    except SnncError:
+        return False

@@ -57,7 +57,8 @@ def to_artifact(module: Module) -> Artifact:
     """Return the records of a module at level `lynxi`.
 
     Raises:
-        SnncError: `lynxi-malformed` for a module of another level or without the ends of a graph.
+        SnncError: `lynxi-malformed` for a module of another level, without the ends of a graph, or
+            that does not return what its last op gives.
     """
     if module.level != "lynxi":
         raise not_a_graph(module)
@@ -102,6 +103,15 @@ class _Writer:
                 f"@{self.module.name} returns %{', %'.join(strays) or 'nothing computed'} without "
                 "lynxi.result",
                 self.module.loc,
+                help="end a graph with the pass place",
+            )
+        last = len(self.bindings) - 1
+        early = [n for n, (_, arg) in self.results.items() if not _is_node(arg, last)]
+        if early:
+            raise fail(
+                "lynxi-malformed",
+                f"%{early[0].name} is not what the last op of @{self.module.name} gives",
+                early[0].loc,
                 help="end a graph with the pass place",
             )
         unused = [Port(v.name, str(v.type), "") for v in graph.inputs if v not in self.ports]
@@ -194,6 +204,10 @@ class _Writer:
             self.args[value] = Node(index, field if several else None)
         if op.result.name != str(index):
             self.names[index] = op.result.name
+
+
+def _is_node(arg: Arg, index: int) -> bool:
+    return isinstance(arg, Node) and arg.index == index
 
 
 def to_module(artifact: Artifact) -> Module:

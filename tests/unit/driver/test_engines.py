@@ -70,3 +70,19 @@ def test_an_engine_says_that_it_makes_no_machine_code(monkeypatch):
         told = Diagnostics()
         snnc.run(source, {"x": spikes()}, diagnostics=told)
         assert ["no-machine-code"] == [d.code for d in told.items]
+
+
+def test_a_graph_that_is_not_placed_runs_on_the_reference_alone():
+    module = network("snn")
+    legal = snnc.run_pipeline(module, "split-bias,legalise", target="lynxi")
+    registry = open_registry()
+    assert "reference" == pick_engine(registry, "auto", legal).name
+    expected = snnc.run(legal, {"x": spikes()}).outputs
+    placed = snnc.run_pipeline(legal, "place", target="lynxi")
+    assert "native" == pick_engine(registry, "auto", placed).name
+    for name, array in snnc.run(placed, {"x": spikes()}).outputs.items():
+        assert np.array_equal(expected[name], array)
+    with pytest.raises(SnncError) as caught:
+        snnc.run(legal, {"x": spikes()}, engine="native")
+    assert "lynxi-malformed" == caught.value.code
+    assert "place" in caught.value.diagnostics[0].help
