@@ -13,6 +13,9 @@ from attrs import frozen
 
 Layer = dict[str, Any]
 
+DRAWN = 1 << 22
+"""Random numbers that are drawn at a time."""
+
 
 @frozen
 class Net:
@@ -142,5 +145,7 @@ def write(net: Net, batch: int, ticks: int, rate: float, path: Path) -> None:
     for term in (t for layer in net.layers for t in layer.get("terms", ()) if "w" in t):
         w = np.clip(np.rint(draw.normal(0, 30, term["size"])), -127, 127)
         arrays[term["w"]] = w.astype(np.int8)
-    spikes = draw.random((batch, ticks, *net.shape)) < rate
-    np.savez(path, x=spikes.astype(np.uint8), **arrays)
+    spikes = np.empty((batch, ticks, *net.shape), dtype=np.uint8)
+    for part in np.array_split(spikes, -(-spikes.size // DRAWN)):
+        part[...] = draw.random(part.shape) < rate
+    np.savez(path, x=spikes, **arrays)

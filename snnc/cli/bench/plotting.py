@@ -16,6 +16,9 @@ COLORS = {
     "paibox": "#937860",
 }
 SIZE = 9.0, 4.2
+ROW = 0.17
+"""Inches of a row, where there are more than the size has room for."""
+
 MARKERS = "osD^v"
 
 
@@ -46,7 +49,8 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
     compared = [row for row in rows if row.get("peers")]
     grown = [row for row in rows if "macs" in row and not row["peers"]]
     kinds = ((_ratios, compared), (_sizes, grown))
-    saved([partial(panel, rows=found) for panel, found in kinds if found], path)
+    size = SIZE[0], max(SIZE[1], ROW * len(compared))
+    saved([partial(panel, rows=found) for panel, found in kinds if found], path, size)
 
 
 def saved(

@@ -1,30 +1,41 @@
 """`snnc bench sim`: the native engine beside other simulators."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from snnc.cli.bench.options import runs as runs_option
-from snnc.cli.parameters import Command, as_json
+from snnc.cli.parameters import Command, as_json, to_file
 from snnc.cli.printing import show_json, show_table
+from snnc.cli.resume import Standing
 from snnc.cli.session import Session, to_terminal
 
-EXAMPLE = """snnc bench sim --case LeNet
+EXAMPLE = """snnc bench sim --only LeNet --only VGG
+snnc bench sim --full --list
 snnc bench sim --torch .venv-torch/bin/python --paibox .venv-paibox/bin/python --json
-snnc bench sim --torch .venv-torch/bin/python --plot sim.svg"""
+snnc bench sim --full --torch .venv-torch/bin/python --runs 1 --resume sim.json --plot sim.svg"""
 
 
 @click.command(cls=Command, name="sim", example=EXAMPLE)
 @runs_option("Rounds of each case, a process per side.")
-@click.option("--case", "only", metavar="TEXT", help="Only cases whose name contains this.")
+@click.option(
+    "--only",
+    "--case",
+    metavar="TEXT",
+    multiple=True,
+    help="Only cases whose name contains this, or another --only.",
+)
 @click.option("--full", is_flag=True, help="Also 64 ticks, 256 samples, and rates of 2 and 30 %.")
+@click.option("--list", "only_list", is_flag=True, help="List the cases and measure nothing.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    default=1,
+    multiple=True,
+    default=(1,),
     show_default=True,
-    help="Threads of every side.",
+    help="Threads of every side; given several times, the best number counts.",
 )
 @click.option(
     "--seconds",
@@ -36,18 +47,26 @@ snnc bench sim --torch .venv-torch/bin/python --plot sim.svg"""
 )
 @click.option("--torch", metavar="PYTHON", help="Python of an environment with torch frameworks.")
 @click.option("--paibox", metavar="PYTHON", help="Python of an environment with paibox 1.3.")
+@click.option(
+    "--resume",
+    metavar="FILE.json",
+    callback=to_file,
+    help="Keep the rows in a file, and leave out those that stand there.",
+)
 @click.option("--plot", metavar="FILE", help="Also draw it, .svg or .png; needs matplotlib.")
 @as_json
 @click.pass_obj
 def command(
     session: Session,
     runs: int,
-    only: str | None,
+    only: tuple[str, ...],
     full: bool,
-    threads: int,
+    only_list: bool,
+    threads: tuple[int, ...],
     seconds: float,
     torch: str | None,
     paibox: str | None,
+    resume: str | None,
     plot: str | None,
     as_json: bool,
 ) -> None:
@@ -57,12 +76,21 @@ def command(
     products per second that this machine's best dense kernel makes, all products of a network
     counted. `met` is empty where a row has no goal, or the peer of its goal is not there.
     """
-    from snnc.cli.bench.simulating import Sides, best_framework, cases, run
+    from snnc.cli.bench.sim_goals import best_framework
+    from snnc.cli.bench.simulating import Sides, cases, run
 
-    chosen = [case for case in cases(full) if not only or only in case.name]
+    chosen = [case for case in cases(full) if not only or any(t in case.name for t in only)]
     if not chosen:
-        names = ", ".join(dict.fromkeys(case.net.name for case in cases(full)))
-        raise click.BadParameter(f"no case has {only!r} in its name: {names}", param_hint="--case")
+        known = ", ".join(dict.fromkeys(case.net.name for case in cases(full)))
+        asked = " or ".join(map(repr, only))
+        raise click.BadParameter(f"no case has {asked} in its name: {known}", param_hint="--only")
+    if only_list:
+        names = [case.name for case in chosen]
+        if as_json:
+            show_json(names)
+        else:
+            click.echo("\n".join(names))
+        return
     if plot:
         from snnc.cli.bench.plotting import check_plot
 
@@ -72,7 +100,10 @@ def command(
         if to_terminal():
             click.echo(f"measuring {name} ...", err=True)
 
-    rows = run(chosen, Sides(torch, paibox, threads, runs, seconds), tell)
+    sides = Sides(torch, paibox, tuple(sorted(set(threads))), runs, seconds)
+    standing = Standing(Path(resume) if resume else None, "bench sim", sides.question)
+    with standing.told(lambda: "the rows that were measured"):
+        rows = run(chosen, sides, standing, tell)
     if plot:
         from snnc.cli.bench.plotting import draw
 

@@ -1,9 +1,9 @@
 """The bench of simulating: networks, peers, goals, and rows of results.
 
-Every side runs in a process of its own with as many threads, warm, and tells the seconds of each of
-its runs, those of the processor where there is one thread; the fastest run counts, for what else
-the machine does makes runs longer and never shorter. Sides take turns; a ratio is the median over
-the rounds of the ratios of neighbors.
+Every side runs in a process of its own, warm, and tells the seconds of each of its runs, those of
+the processor where there is one thread; the fastest run counts, for what else the machine does
+makes runs longer and never shorter. Of several numbers of threads the best counts, on every side.
+Sides take turns; a ratio is the median over the rounds of the ratios of neighbors.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,30 +21,11 @@ from attrs import frozen
 
 from snnc.cli.bench.compiling import child
 from snnc.cli.bench.networks import Net, dense, large, networks, write
-
-FRAMEWORKS = ("sinabs", "spikingjelly", "snntorch", "norse")
-"""Peers on PyTorch. The first two mean what our networks mean; the others reset otherwise."""
+from snnc.cli.bench.sim_goals import BATCH, FRAMEWORKS, goals_of, growth
+from snnc.cli.resume import Standing
 
 TORCH_HELP = "--torch names the Python of an environment with torch, sinabs, spikingjelly, ..."
 PAIBOX_HELP = "--paibox names the Python of an environment with paibox 1.3"
-
-ONE_SAMPLE, PER_SAMPLE = 80.0, 200.0
-"""How many times faster than PAIBox a single sample should be, and each of a batch."""
-
-CONNECTED, CONVOLUTIONAL = 8.0, 5.0
-"""How many times faster than the best framework a batch should be."""
-
-SHARES = {"VGG": 0.6, "LeNet": 0.45}
-"""Share of the products per second of the machine's dense bound, all products counted."""
-
-COLD, WARM = 1.0, 0.4
-"""Seconds from the start of a process to its first result, without and with compiled code."""
-
-MOST_BYTES = 400_000_000
-GROWTH = 1.5
-"""How much more per product a large network may take than the smaller one of its kind."""
-
-BATCH = 32
 
 
 @frozen
@@ -66,13 +48,24 @@ class Case:
 
 @frozen
 class Sides:
-    """Who is measured, and how long."""
+    """Who is measured, with how many threads (the best of several numbers counts), how long."""
 
     torch: str | None
     paibox: str | None
-    threads: int
+    threads: tuple[int, ...]
     rounds: int
     seconds: float
+
+    @property
+    def clock(self) -> str:
+        """What is read: the processor's time where one thread is all that runs."""
+        return "processor" if self.threads == (1,) else "wall"
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What must be the same for rows to stand beside each other."""
+        names = ("torch", "paibox", "threads", "rounds", "seconds")
+        return {name: getattr(self, name) for name in names}
 
 
 def cases(full: bool) -> tuple[Case, ...]:
@@ -87,15 +80,25 @@ def cases(full: bool) -> tuple[Case, ...]:
     return (*found, *(Case(net, 16, 1, 0.1, large=True) for net in large()))
 
 
-def run(chosen: Sequence[Case], sides: Sides, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Return a row per case, and one per pair of large networks of a kind."""
+def run(
+    chosen: Sequence[Case], sides: Sides, standing: Standing, tell: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Return a row per case, and one per pair of large networks of a kind.
+
+    Rows that stand already are not measured again; each new one is kept at once.
+    """
+    found: dict[str, Any] = standing.read() or {}
+    begun, wanted = time.perf_counter(), [case for case in chosen if case.name not in found]
     with tempfile.TemporaryDirectory(prefix="snnc-bench-") as place:
-        bound = _bound(sides, Path(place), tell)
-        rows = []
-        for case in chosen:
-            tell(case.name)
-            rows.append(_measure(case, sides, Path(place), bound))
-    return rows + _growth(chosen, rows)
+        bound = _bound(sides, Path(place), tell) if wanted else 0.0
+        for done, case in enumerate(wanted):
+            left = (time.perf_counter() - begun) / max(1, done) * (len(wanted) - done) / 60
+            ahead = f", about {left:.0f} min left" if done else ""
+            tell(f"{case.name} ({done + 1} of {len(wanted)}{ahead})")
+            found[case.name] = _measure(case, sides, Path(place), bound)
+            standing.save(found)
+    rows = [found[case.name] for case in chosen]
+    return rows + growth(chosen, rows)
 
 
 def _bound(sides: Sides, place: Path, tell: Callable[[str], None]) -> float:
@@ -103,9 +106,10 @@ def _bound(sides: Sides, place: Path, tell: Callable[[str], None]) -> float:
     tell("the machine's bound")
     case = Case(dense(), 16, 64, 0.5)
     task = _write(case, sides, place)
-    ours = min(_ours(task)["times"])
+    ours = min(_best(task, sides, lambda: _ours(task))["times"])
     found = case.net.macs * case.ticks * case.batch / ours
     if sides.torch:
+        _set(task, threads=max(sides.threads))
         found = max(found, _peer(sides.torch, "sim_torch.py", task, "int8")["macs_per_second"])
     return float(found)
 
@@ -117,12 +121,29 @@ def _write(case: Case, sides: Sides, place: Path) -> Path:
         "layers": case.net.layers,
         "shape": case.net.shape,
         "data": str(data),
-        "threads": sides.threads,
+        "samples": min(case.batch, BATCH),
+        "threads": sides.threads[0],
+        "clock": sides.clock,
         "seconds": sides.seconds,
         "rates": True,
     }
     task.write_text(json.dumps(about), encoding="utf-8")
     return task
+
+
+def _set(task: Path, **values: Any) -> None:
+    """Change what a task says."""
+    about = json.loads(task.read_text(encoding="utf-8")) | values
+    task.write_text(json.dumps(about), encoding="utf-8")
+
+
+def _best(task: Path, sides: Sides, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a side says with the number of threads with which it is fastest."""
+    said = []
+    for threads in sides.threads:
+        _set(task, threads=threads)
+        said.append(measure() | {"threads": threads})
+    return min(said, key=lambda one: float(min(one["times"])))
 
 
 def _ours(task: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -149,14 +170,15 @@ def _measure(case: Case, sides: Sides, place: Path, bound: float) -> dict[str, A
     ours: list[dict[str, Any]] = []
     theirs: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
     for _ in range(1 if case.large else sides.rounds):
-        ours.append(_ours(task))
+        ours.append(_best(task, sides, partial(_ours, task)))
         for name, (python, script, words) in peers.items():
-            theirs[name].append(_peer(python, script, task, *words))
+            peer = partial(_peer, python, script, task, *words)
+            theirs[name].append(_best(task, sides, peer))
     seconds = median(min(one["times"]) for one in ours)
     macs = case.net.macs * case.ticks * case.batch
     row: dict[str, Any] = {
         "case": case.name,
-        "threads": sides.threads,
+        "threads": ours[0]["threads"],
         "seconds": seconds,
         "us_per_step": 1e6 * seconds / case.ticks / case.batch,
         "macs": macs,
@@ -165,13 +187,13 @@ def _measure(case: Case, sides: Sides, place: Path, bound: float) -> dict[str, A
         "peak_bytes": max(one["peak_bytes"] for one in ours),
         "rates": ours[0]["rates"],
         "peers": {
-            name: _compared(ours, found, case.batch if name == "paibox" else 1)
+            name: _compared(ours, found, case.batch, 1 if name == "paibox" else BATCH)
             for name, found in theirs.items()
         },
     }
     if case.net.name == "LeNet" and case.batch == 1:
         row |= _first_result(case, sides, place)
-    goals = _goals(case, row)
+    goals = goals_of(case, row)
     row["goal"] = "; ".join(text for text, _ in goals)
     row["met"] = all(met for _, met in goals) if goals else None
     return row
@@ -192,17 +214,22 @@ def _peers(case: Case, sides: Sides) -> dict[str, tuple[str, str, tuple[str, ...
 
 
 def _compared(
-    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], times: int
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], batch: int, most: int
 ) -> dict[str, Any]:
-    """Return what a peer took, `times` over, against us, and whether it counted the same spikes."""
-    pairs = zip(ours, theirs, strict=True)
+    """Return what a peer took for a batch against us, and whether it counted the same spikes.
+
+    It is given `most` samples at a time, and what these took counts as often as needed.
+    """
+    pairs, times = zip(ours, theirs, strict=True), batch / min(batch, most)
     ratio = median(times * min(b["times"]) / min(a["times"]) for a, b in pairs)
     found = {
         "seconds": median(min(one["times"]) for one in theirs),
+        "samples": min(batch, most),
+        "threads": theirs[0]["threads"],
         "ratio": ratio,
         "peak_bytes": max(one["peak_bytes"] for one in theirs),
     }
-    if times == 1:
+    if min(batch, most) == min(batch, BATCH):
         found["same_spikes"] = ours[0]["spikes"] == theirs[0]["spikes"]
     return found
 
@@ -213,66 +240,19 @@ def _first_result(case: Case, sides: Sides, place: Path) -> dict[str, Any]:
     They are the processor's, as everywhere with one thread.
     """
     task = _write(case, sides, place)
-    about = json.loads(task.read_text(encoding="utf-8")) | {"seconds": 0, "rates": False}
-    task.write_text(json.dumps(about), encoding="utf-8")
+    _set(task, seconds=0, rates=False)
     found = {}
     with tempfile.TemporaryDirectory(prefix="snnc-bench-") as cache:
         for name in ("cold", "warm"):
-            begun = _spent(sides.threads)
+            begun = _spent(sides.clock)
             _ours(task, {"SNNC_CACHE": cache})
-            found[name] = _spent(sides.threads) - begun
+            found[name] = _spent(sides.clock) - begun
     return found
 
 
-def _spent(threads: int) -> float:
+def _spent(clock: str) -> float:
     """Return the seconds that child processes have had, or those of the clock."""
-    if threads > 1:
+    if clock == "wall":
         return time.perf_counter()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _goals(case: Case, row: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Return the goals of a row, each with whether it is met; only what was measured has one."""
-    goals: list[tuple[str, bool]] = []
-    peers = row["peers"]
-    if "paibox" in peers:
-        least = ONE_SAMPLE if case.batch == 1 else PER_SAMPLE
-        goals.append((f"{least:g} x PAIBox", peers["paibox"]["ratio"] >= least))
-    best = best_framework(row)
-    if best and case.batch == BATCH and not case.net.recurrent:
-        least = CONVOLUTIONAL if case.net.convolutional else CONNECTED
-        goals.append((f"{least:g} x the best framework", best >= least))
-    if case.batch == BATCH and case.net.name in SHARES:
-        share = SHARES[case.net.name]
-        goals.append((f"{share:.0%} of the dense bound", row["share"] >= share))
-    if case.batch == BATCH and case.net.name == "VGG":
-        goals.append((f"{MOST_BYTES / 1e6:g} MB", row["peak_bytes"] <= MOST_BYTES))
-    if "cold" in row:
-        goals.append((f"first result in {COLD:g} s, {WARM:g} s warm", row["cold"] <= COLD))
-        goals[-1] = goals[-1][0], goals[-1][1] and row["warm"] <= WARM
-    return goals
-
-
-def best_framework(row: dict[str, Any]) -> float:
-    """Return the ratio of the fastest framework of a row, 0 without any."""
-    ratios = [row["peers"][name]["ratio"] for name in FRAMEWORKS if name in row["peers"]]
-    return float(min(ratios, default=0.0))
-
-
-def _growth(chosen: Sequence[Case], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each pair of large networks of a kind: their times per product."""
-    found: list[dict[str, Any]] = []
-    pairs = [
-        (case.net.name.partition(",")[0], row)
-        for case, row in zip(chosen, rows, strict=True)
-        if case.large
-    ]
-    for kind in dict.fromkeys(kind for kind, _ in pairs):
-        costs = [row["seconds"] / row["macs"] for name, row in pairs if name == kind]
-        if len(costs) == 2:
-            growth = costs[1] / costs[0]
-            goal = f"the large one takes at most {GROWTH:g} times the small one's time per product"
-            name = f"{kind}, time per product"
-            found.append({"case": name, "growth": growth, "goal": goal, "met": growth <= GROWTH})
-    return found

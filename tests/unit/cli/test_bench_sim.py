@@ -57,7 +57,8 @@ def peer(folder):
 def task(folder, net, **more):
     networks.write(net, 3, 8, 0.3, folder / "data.npz")
     about = {"layers": net.layers, "shape": net.shape, "data": str(folder / "data.npz")}
-    return json.loads(json.dumps(about | {"threads": 1, "seconds": 1e-6, "rates": True} | more))
+    about |= {"threads": 1, "clock": "processor", "samples": 3, "seconds": 1e-6, "rates": True}
+    return json.loads(json.dumps(about | more))
 
 
 def test_a_network_is_described_as_plain_data(folder):
@@ -99,6 +100,60 @@ def test_rows_carry_goals_peers_and_growth(cases, here, peer, snnc):
     assert not rows[3]["peers"]["sinabs"]["same_spikes"]
     assert rows[6]["growth"] > 0
     assert "time per product" in rows[6]["case"]
+
+
+def test_full_has_every_network_length_batch_and_rate(snnc):
+    names = snnc("bench", "sim", "--full", "--list").stdout.splitlines()
+    assert 6 * 2 * 3 * 3 + 6 == len(names) == len(set(names))
+    assert "VGG: 256 samples, 64 ticks, 30%" in names
+    some = snnc(
+        "bench", "sim", "--full", "--list", "--only", "LeNet: 1 ", "--only", "deep", "--json"
+    )
+    assert [6, 2] == [sum(text in name for name in some.json()) for text in ("LeNet", "deep")]
+
+
+def test_full_runs_all_cases_and_peers_get_no_more_than_a_batch_at_once(
+    cases, here, peer, snnc, monkeypatch, folder
+):
+    monkeypatch.setattr(simulating, "BATCH", 2)
+    plot = ("--plot", folder / "full.svg") if find_spec("matplotlib") else ()
+    args = ("--runs", 1, "--seconds", 0.01, "--only", "fc", "--torch", peer, "--paibox", peer)
+    rows = snnc("bench", "sim", "--full", *args, "--json", *plot).json()
+    assert 18 == len(rows)
+    for row in rows:
+        samples = int(row["case"].partition(": ")[2].partition(" ")[0])
+        assert min(samples, 2) == row["peers"]["sinabs"]["samples"]
+        assert 1e-3 * samples < row["peers"]["sinabs"]["ratio"] * row["seconds"]
+        assert ("paibox" in row["peers"]) == (samples <= 2)
+    assert not plot or (folder / "full.svg").stat().st_size > 1000
+
+
+def test_rows_that_stand_in_a_file_are_not_measured_again(cases, here, snnc, folder, monkeypatch):
+    args = ("bench", "sim", "--runs", 1, "--seconds", 0.01, "--resume", folder / "rows.json")
+    first = snnc(*args, "--only", "fc: 1", "--json").json()
+    seen, one = [], simulating._measure
+
+    def counted(case, *rest):
+        seen.append(case.name)
+        return one(case, *rest)
+
+    monkeypatch.setattr(simulating, "_measure", counted)
+    second = snnc(*args, "--only", "fc", "--json").json()
+    assert first == second[:1]
+    assert ["fc: 32 samples, 16 ticks, 10%"] == seen
+    assert "error[resume-foreign]" in snnc(*args, "--only", "fc", "--threads", 2).stderr
+
+
+def test_of_several_numbers_of_threads_the_best_counts(cases, snnc, monkeypatch):
+    def said(task, environment=None):
+        threads = json.loads(task.read_text())["threads"]
+        assert "wall" == json.loads(task.read_text())["clock"]
+        return SAID | {"times": [2.0 / threads], "rates": {}}
+
+    monkeypatch.setattr(simulating, "_ours", said)
+    args = ("--threads", 2, "--threads", 1, "--runs", 1, "--only", "fc: 1", "--json")
+    (row,) = snnc("bench", "sim", *args).json()
+    assert (2, 1.0) == (row["threads"], row["seconds"])
 
 
 def test_without_peers_only_the_engine_is_measured(cases, snnc, monkeypatch):
