@@ -37,13 +37,24 @@ def read_npz(path: Path) -> "dict[str, NDArray[Any]]":
     return arrays
 
 
+def is_special(path: Path) -> bool:
+    """Whether a device, a pipe or a socket lies there, which has no name to give away."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 def write_atomically(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write bytes (or chunks of bytes) under a temporary name, then rename.
+
+    A link stays one: the file that it leads to is written. A device or pipe is written into.
 
     Raises:
         SnncError: `output-unwritable` when the folder cannot be written or the disk is full; the
             temporary file is removed.
     """
+    if is_special(path):
+        write_composed(path, data)
+        return
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with _created(temporary) as stream:

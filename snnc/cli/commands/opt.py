@@ -93,12 +93,15 @@ def opt(
 
 def _print(module: "Module", output: str, weights: str | None, locs: bool) -> None:
     """Print a module, or write it with its weights beside it; `weights` go with stdout."""
-    from snnc.ir.files import write_atomically
+    from snnc.ir.files import is_special, write_atomically
     from snnc.ir.weights import save_tensors
     from snnc.ir.write import write
 
     text = write(module, locs=locs)
-    beside = Path(output).with_suffix(".safetensors") if output != STDIN else weights
+    if output == STDIN or is_special(Path(output)):
+        beside = weights
+    else:
+        beside = Path(output).with_suffix(".safetensors")
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if beside is not None and apart:
         save_tensors(Path(beside), apart)

@@ -1,5 +1,6 @@
 """`snnc opt`, `dump`, `disassemble`, `inspect`, `where`."""
 
+import os
 import re
 
 import numpy as np
@@ -23,6 +24,19 @@ def test_opt_of_a_file_has_its_weights_beside_it(folder, snnc):
     assert result.exit_code == 0, result.stderr
     assert (folder / "placed.safetensors").is_file()
     assert "level paicore" in snnc("dump", "placed.snn").stdout
+
+
+def test_a_network_goes_into_a_pipe_without_a_file_of_weights(folder, snnc):
+    os.mkfifo(folder / "pipe")
+    reading = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        words = ("opt", "net.snn", "-t", "paicore", "-p", "@paicore")
+        assert snnc(*words, "-o", "pipe").exit_code == 0
+        assert os.read(reading, 1 << 16).startswith(b"module @tiny")
+    finally:
+        os.close(reading)
+    assert (folder / "pipe").is_fifo()
+    assert not (folder / "pipe.safetensors").exists()
 
 
 def test_weights_go_through_a_pipe_by_a_file(folder, snnc):

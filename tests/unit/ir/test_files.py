@@ -1,3 +1,4 @@
+import os
 import zipfile
 
 import numpy as np
@@ -64,3 +65,24 @@ def test_an_archive_with_an_entry_that_is_no_array_is_refused(tmp_path, entry):
 def test_arrays_come_in_the_order_of_the_file(tmp_path):
     np.savez(tmp_path / "x.npz", b=np.arange(2), a=np.zeros(0))
     assert ["b", "a"] == [*read_npz(tmp_path / "x.npz")]
+
+
+def test_a_pipe_is_written_into_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, [b"one", b"two"])
+        assert b"onetwo" == os.read(reading, 100)
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert [pipe] == list(tmp_path.iterdir())
+
+
+def test_the_file_behind_a_link_is_written(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    for data in (b"new", b"again"):
+        write_atomically(tmp_path / "link", data)
+        assert data == (tmp_path / "file").read_bytes()
+    assert (tmp_path / "link").is_symlink()
