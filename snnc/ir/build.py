@@ -374,9 +374,13 @@ def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[s
     return clean
 
 
+_CANONICAL = {"int": int, "param": int, "bool": bool, "word": Word, "str": str, "symbol": Symbol}
+"""The type that a value of a kind, most often, has already."""
+
+
 def _convert(kind: str, value: Any) -> Any:
     """Return the canonical form of an attribute, or None where it does not fit its kind."""
-    if kind == "int" and type(value) is int:
+    if type(value) is _CANONICAL.get(kind):
         return value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()

@@ -90,6 +90,11 @@ def _check(found: Sequence[Part], records: Words) -> None:
                 raise malformed(f"{place}: {problem[1]}", part.core.op.loc)
 
 
+def _one_or_all(values: Sequence[int]) -> int | Sequence[int]:
+    """Return a number that is the same for all cores alone, which is encoded once."""
+    return int(values[0]) if values.count(values[0]) == len(values) else values
+
+
 def _addresses(cores: Sequence[Core | Idle], words: int) -> dict[str, Any]:
     """Return the address fields of so many words for each core."""
     places = np.array([(*c.chip, *c.at) for c in cores]).repeat(words, axis=0)
@@ -100,10 +105,11 @@ def _addresses(cores: Sequence[Core | Idle], words: int) -> dict[str, Any]:
 def _heads(cores: Sequence[Core | Idle], registers: Sequence[Register]) -> Words:
     """Return seed and register words, `uint64[cores, 6]`; the seed is 0."""
     names = [f.name for f in frames.REGISTER.fields if f.name != "test_chip"]
-    fields = {name: [getattr(r, name) for r in registers] for name in names}
-    fields["test_chip"] = [linear(*r.test_chip) for r in registers]
-    payloads = np.pad(frames.encode_register(fields), ((0, 0), (1, 0)))
-    each = payloads.shape[1]
+    fields = {name: _one_or_all([getattr(r, name) for r in registers]) for name in names}
+    fields["test_chip"] = _one_or_all([linear(*r.test_chip) for r in registers])
+    each = 1 + frames.REGISTER.words
+    payloads = np.zeros((len(cores), each), dtype=np.uint64)
+    payloads[:, 1:] = frames.encode_register(fields)
     where = _addresses(cores, each)
     kinds = np.tile([Kind.SEED] + [Kind.REGISTER] * frames.REGISTER.words, len(cores))
     words = frames.encode(frames.HEADER, {**where, "kind": kinds, "payload": payloads.ravel()})
