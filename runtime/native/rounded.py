@@ -17,7 +17,7 @@ from snnc.runtime.native.gather import Shape, blocking
 from snnc.runtime.native.layers import arguments_of
 from snnc.runtime.native.rounding import HalfRounding, Rounding
 from snnc.runtime.native.sinks import Store
-from snnc.runtime.native.source import Source, plain_source
+from snnc.runtime.native.source import DIGITS, Source, common_power, plain_source
 from snnc.runtime.numpy_reals import BLOCK, doubt, exactly
 from snnc.runtime.semantics import State, sums
 
@@ -119,9 +119,24 @@ class Rounded:
         bias = np.zeros(groups * channels) if source.bias is None else source.bias
         weight = np.abs(source.weights).sum(axis=(1, 2)).reshape(-1)
         each, start = doubt(weight, bias, source.window.fan_in)
+        if self._holds(weight, bias):
+            each, start = np.zeros_like(each), np.zeros_like(start)
         tables = [packing.constants(c, groups, block, kind) for c in (bias, each, start)]
         constants = np.ascontiguousarray(np.stack(tables, axis=2))
         return packing.blocks(source.weights, block, np.dtype(np.float32)), constants
+
+    def _holds(self, weight: Array, bias: Array) -> bool:
+        """Return whether float64 holds every sum: of whole inputs with weights on one grid.
+
+        `weight` has the sums of the weights' magnitudes.
+        """
+        element = self.source.op.values[0].type.element
+        if element.is_float:
+            return False
+        used = np.concatenate([self.source.weights.reshape(-1), bias.reshape(-1)])
+        most = max(-element.low, element.high) * weight + np.abs(bias)
+        limit = DIGITS + common_power(used[used != 0])
+        return bool(most.max(initial=0.0) < 2.0**limit)
 
 
 def rounded(module: Module, op: Op, compiler: Compiler) -> Rounded | None:

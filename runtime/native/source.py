@@ -142,10 +142,7 @@ def _counted(w: Array, bias: Array | None, top: int) -> tuple[Array, Array | Non
     used = used[used != 0]
     if not np.isfinite(used).all():
         return None
-    fractions, exponents = np.frexp(used)
-    digits = np.ldexp(fractions, _DIGITS).astype(np.int64)
-    places = np.frexp((digits & -digits).astype(np.float64))[1] - 1
-    power = int((exponents - _DIGITS + places).min(initial=0))
+    power = common_power(used)
     most = top * np.abs(w).sum(axis=tuple(range(1, w.ndim))) + np.abs(constant)
     if power < _LEAST_POWER or most.max() >= 2.0 ** min(62 + power, _MOST_POWER):
         return None
@@ -154,7 +151,18 @@ def _counted(w: Array, bias: Array | None, top: int) -> tuple[Array, Array | Non
     return whole, None if bias is None else start, 2.0**power
 
 
-_DIGITS = 53
+def common_power(numbers: Array) -> int:
+    """Return the exponent, at most 0, of a power of two of which all float64 are multiples.
+
+    None of the numbers is 0.
+    """
+    fractions, exponents = np.frexp(numbers)
+    digits = np.ldexp(fractions, DIGITS).astype(np.int64)
+    places = np.frexp((digits & -digits).astype(np.float64))[1] - 1
+    return int((exponents - DIGITS + places).min(initial=0))
+
+
+DIGITS = 53
 """Binary digits of a float64."""
 
 _LEAST_POWER, _MOST_POWER = -120, 120

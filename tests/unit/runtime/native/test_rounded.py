@@ -118,6 +118,19 @@ def test_sums_of_nothing_need_no_second_look(element, monkeypatch):
     NativeEngine().prepare(layer(element, rng.random((17, 30)))).run({"x": x})
 
 
+@pytest.mark.parametrize("path", available())
+@pytest.mark.parametrize(("element", "top"), [("u1", 1), ("u8", 255)])
+def test_sums_that_float64_holds_need_no_second_look(element, top, path, monkeypatch):
+    """Half of the sums of these weights of float16 lie midway between two of them."""
+    monkeypatch.setattr(rounded.Rounded, "_settle", lambda *given: pytest.fail("not needed"))
+    rng = np.random.default_rng(8)
+    w = (rng.integers(-2047, 2048, (37, 53)) / 2.0 ** rng.integers(11, 24, (37, 53))).astype("f2")
+    b = Builder("half", "snn")
+    y = b.op("linear", b.input("x", f"{element}[53]~"), b.weight("w", w), name="y")
+    x = rng.integers(0, top, (3, 9, 53), endpoint=True)
+    same(b.finish(b.op("neuron", y, name="s", threshold=0.7)), {"x": x}, 9, 4, path=path)
+
+
 @pytest.mark.parametrize(
     ("element", "top"), [("u16", 65535), ("i32", 2**31 - 1), ("i16", 2**15 - 1)]
 )
