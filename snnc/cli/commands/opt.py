@@ -98,10 +98,8 @@ def _print(module: "Module", output: str, weights: str | None, locs: bool) -> No
     from snnc.ir.write import write
 
     text = write(module, locs=locs)
-    if output == STDIN or is_special(Path(output)):
-        beside = weights
-    else:
-        beside = Path(output).with_suffix(".safetensors")
+    file = None if output == STDIN or is_special(Path(output)) else Path(output)
+    beside = file.with_suffix(".safetensors") if file else weights
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if beside is not None and apart:
         save_tensors(Path(beside), apart)
