@@ -6,6 +6,7 @@ Weights are random over the whole range of their bits, so that no width can be s
 """
 
 import re
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -40,20 +41,24 @@ CONNECTED = {
 RESIDUAL = {"res16": (16, 16), "res32c": (32, 8)}
 """Channels and side of a block whose input is added before its last neurons."""
 
-GROWING = (8, 16, 32, 64)
-"""Channels of the first layers of the networks that show how cost grows."""
+GROWING = {8: 1, 16: 2, 32: 3, 64: 5}
+"""Networks that show how cost grows: channels of their first layers, and chips that they get."""
+
+DEEP = 32, 5
+"""The same of one whose blocks have more layers."""
 
 _LAYER = re.compile(r"(?P<kind>[cmf])(?P<size>\d+)(k(?P<k>\d+))?(s(?P<s>\d+))?(p(?P<p>\d+))?")
 
 
 @frozen
 class Net:
-    """A network: its suite, the shape of its input, its layers."""
+    """A network: its suite, the shape of its input, its layers, and the chips that it gets."""
 
     name: str
     suite: str
     shape: tuple[int, ...]
     layers: tuple[Layer, ...]
+    chips: int = 1
 
     @property
     def neurons(self) -> int:
@@ -72,15 +77,16 @@ def networks() -> tuple[Net, ...]:
         Net(name, "residual", (3, side, side), _block(channels, side))
         for name, (channels, side) in RESIDUAL.items()
     ]
-    return (*chains, *blocks, *(growing(channels) for channels in GROWING))
+    wide = [growing(channels, (2, 2, 2), chips) for channels, chips in GROWING.items()]
+    channels, chips = DEEP
+    return (*chains, *blocks, *wide, growing(channels, (4, 6, 2), chips, "deep vgg"))
 
 
-def growing(channels: int) -> Net:
-    """Return a network of nine layers on 32 x 32 pixels, the first two of so many channels."""
-    blocks = (f"c{n}k3p1 c{n}k3p1 m2" for n in (channels, 2 * channels, 4 * channels))
-    shape = (3, 32, 32)
-    text = f"{' '.join(blocks)} f128 f10"
-    return Net(f"vgg {channels}/{2 * channels}", "growth", shape, _chain(shape, text))
+def growing(channels: int, layers: Sequence[int], chips: int, kind: str = "vgg") -> Net:
+    """Return a network on 32 x 32 pixels: blocks of so many layers, each twice as many channels."""
+    blocks = (f"c{channels << n}k3p1 " * count + "m2" for n, count in enumerate(layers))
+    shape, text = (3, 32, 32), f"{' '.join(blocks)} f128 f10"
+    return Net(f"{kind} {channels}/{2 * channels}", "growth", shape, _chain(shape, text), chips)
 
 
 def _chain(shape: tuple[int, ...], text: str) -> tuple[Layer, ...]:

@@ -14,6 +14,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
     """Write a picture: what we take by what the peer takes, and how time grows with bytes."""
     compared = [row for row in rows if "bits" in row and "occupied_by_peer" in row]
     grown = [row for row in rows if row["suite"] == "growth" and "seconds" in row]
+    grown.sort(key=lambda row: row["bytes"])
     panels = []
     if compared:
         panels.append(lambda axis: _ratios(axis, compared))

@@ -41,8 +41,8 @@ FASTER = {"lenet": 10.0}
 GROWTH = 1.25
 """How much more per byte the largest network may cost than the smallest."""
 
-CHIPS = {8: 1, 16: 2, 32: 3, 64: 5}
-"""Chips for the networks that grow, by the channels of their first layer."""
+FARTHEST = 5
+"""How many times as many bytes the largest must have, that growth is told of."""
 
 
 @frozen
@@ -60,8 +60,7 @@ class Case:
     @property
     def chips(self) -> tuple[int, ...]:
         """The chips to map it to, X, Y one after another; the output chip is not among them."""
-        count = CHIPS[self.net.layers[0]["shape"][0]] if self.net.suite == "growth" else 1
-        return tuple(n for y in range(count) for n in (0, y))
+        return tuple(n for y in range(self.net.chips) for n in (0, y))
 
 
 @frozen
@@ -179,7 +178,8 @@ def _means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _growth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the row that says whether cost grows as the bytes do, if enough was mapped."""
     growing = [row for row in rows if row["suite"] == "growth" and "seconds" in row]
-    if len(growing) < len(CHIPS):
+    growing.sort(key=lambda row: row["bytes"])
+    if not growing or growing[-1]["bytes"] < FARTHEST * growing[0]["bytes"]:
         return []
     costs = [row["seconds"] / row["bytes"] for row in growing]
     growth = costs[-1] / costs[0]
