@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import snnc
+import snnc.frontends.paibox.guide as guide
 from snnc.frontends.paibox import links
 from snnc.frontends.paibox.modules import FunctionalModule, Operand, lower
 from snnc.frontends.paibox.network import Input, Network, Synapse
@@ -164,3 +165,52 @@ def test_values(cut, tmp_path):
     made = lower(FunctionalModule("Linear", "n", (Operand("x", (6,)),), args))
     described = Network("net", (Input("x", (6,)),), made.populations, made.synapses)
     agree(given, translate(described), high=256)
+
+
+GUIDE = [
+    ("IF", {"threshold": 40, "reset_v": 0}),
+    ("IF", {"threshold": 40}),
+    ("LIF", {"threshold": 30, "reset_v": -4, "leaky_v": -3}),
+    ("TonicSpiking", {"fire_step": 50}),
+    ("PhasicSpiking", {"time_to_fire": 60, "neg_floor": 9}),
+]
+WEIGHTS = ("random", "largest", "smallest")
+
+
+def drawn(way, *size):
+    rng = np.random.default_rng(5)
+    found = {"random": rng.integers(-128, 128, size), "largest": np.full(size, 127)}
+    return found.get(way, np.full(size, -128)).astype(np.int8)
+
+
+CONNECTIONS = ("All2All", "MatConn", "One2One", "BYPASS")
+
+
+@pytest.mark.parametrize("link", CONNECTIONS)
+@pytest.mark.parametrize(("kind", "args"), GUIDE, ids=lambda v: str(v)[:24])
+def test_the_guides_simulator_does_what_its_files_do(kind, args, link):
+    """300 steps of every neuron and connection of the guide: simulated, compiled, emulated."""
+    way = WEIGHTS[(CONNECTIONS.index(link) + args.get("threshold", 2)) % 3]
+    network = guide.Network()
+    x = np.random.default_rng(6).integers(0, 2, (300, 6)).astype(np.uint8)
+    x[100:150], x[200:260] = 1, 0
+    network.i = guide.InputProj(guide.simulator.PeriodicEncoder(x), shape_out=(6,))
+    network.a = getattr(guide.neuron, kind)(6, delay=3, **args)
+    network.n = guide.neuron.IF(6, threshold=1, tick_wait_start=2, tick_wait_end=200)
+    joins = guide.synapses.ConnType
+    size = {"One2One": (6,), "BYPASS": ()}.get(link, (6, 6))
+    given = {} if link == "BYPASS" else {"weights": drawn(way, *size)}
+    network.s = guide.synapses.NoDecay(network.i, network.a, conn_type=joins[link], **given)
+    network.t = guide.synapses.NoDecay(network.a, network.n, conn_type=joins.BYPASS)
+    probes = {p: guide.simulator.Probe(network.n, p) for p in ("spike", "voltage")}
+    simulator = guide.Simulator(network)
+    for probe in probes.values():
+        simulator.add_probe(probe)
+    simulator.run(300)
+    build = snnc.compile(network, "paicore")
+    assert build.verify({"i": x[None]}).equal
+    ran = build.run({"i": x[None]}, probe=("n", "n.v"))
+    for name, probe in (("n", "spike"), ("n.v", "voltage")):
+        shown = np.asarray(simulator.data[probes[probe]]).reshape(300, 6)
+        # The layer's tick 0 is PAIBox's step 2.
+        assert np.array_equal(shown[1:], ran.trace[name][0, :299]), name
