@@ -4,7 +4,8 @@
     snnc.load("model.py:build")                   # build() returns (network, sample)
 
 A module is read here if it keeps states in wrappers with `get` and `set`, calls the vendor's
-`load`, `save` or `rand`, or says `one_step = True`. Others are read by the front end `pytorch`.
+`load`, `save` or `rand`, has layers of BIDL, or says `one_step = True`. Others are read by the
+front end `pytorch`.
 """
 
 import sys
@@ -63,7 +64,7 @@ class Bidl:
         from snnc.frontends.bidl.state import calls_vendor, is_wrapper
 
         held = (found for module in source.modules() for found in vars(module).values())
-        stated = getattr(source, "one_step", False) is True
+        stated = getattr(source, "one_step", False) is True or _has_layers(source)
         return stated or any(map(is_wrapper, held)) or calls_vendor(source)
 
     def recognizes(self, path: Path) -> bool:
@@ -109,6 +110,12 @@ class Bidl:
 
             check(source, tensors, form, captured, made, env, run)
         return evolve(made, attrs={**made.attrs, **told})
+
+
+def _has_layers(network: Any) -> bool:
+    """Whether a network has neurons of BIDL; who has made some has loaded their module."""
+    neurons = sys.modules.get("snnc.frontends.bidl.neurons")
+    return neurons is not None and any(isinstance(m, neurons.Soma) for m in network.modules())
 
 
 def _unused(chosen: Options) -> None:

@@ -69,10 +69,6 @@ class Lynxi:
 
         return load(folder)
 
-    def placed(self, module: Module) -> bool:
-        """Whether a graph is as it prints; one that a front end reads is not yet."""
-        return "version" in module.attrs
-
     def check(self, module: Module) -> Diagnostics:
         """Judge a placed module by the rules of the tool chain; see `check.check`."""
         from snnc.targets.lynxi.check import check

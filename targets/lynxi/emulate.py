@@ -343,7 +343,9 @@ class Lanes:
                 rows[name].append(self.train(self.value(arg)))
             for name, index in self.wanted.items():
                 value = self.train(self.now[index])
-                named = index in program.artifact.names and value.ndim > 2
+                # A value of the program has no batch axis; with its steps inside, it has no other.
+                lane = value.ndim > 2 and value.shape[2] == 1
+                named = index in program.artifact.names and lane
                 rows[name].append(
                     value.reshape(*value.shape[:2], *value.shape[3:]) if named else value
                 )
@@ -419,6 +421,8 @@ class Lanes:
         if isinstance(arg, Node):
             return self.now[arg.index]
         if isinstance(arg, Var) and arg.name in self.data:
+            kind = self.program.ports[arg.name].dtype
+            self.data[arg.name] = self.data[arg.name].astype(kind, copy=False)
             return self.data[arg.name]
         found = self.program.constant(arg)
         assert found is not None

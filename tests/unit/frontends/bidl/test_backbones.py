@@ -72,13 +72,13 @@ def test_a_configuration_compiles_without_being_run(tmp_path):
     path = tmp_path / "clif3fc3dm_itout-b16x1-dvsmnist.py"
     path.write_text(
         "model = dict(backbone=dict(type='SeqClif3Fc3DmItout', timestep=2, input_channels=1,"
-        " h=8, w=8, nclass=3, cmode='spike'))\nepochs = 1\nlynxi_devices = [[0, 1], [2, 3]]\n"
+        " h=8, w=8, nclass=3, cmode='spike'))\nlog_level = 'INFO'\nlynxi_devices = [[0, 1], [2, 3]]\n"
     )
     module = snnc.load(path)
     assert ["f32[1, 8, 8]~"] == [str(v.type) for v in module.graph.inputs]
-    assert (("epochs",), ((0, 1), (2, 3))) == (module.attrs["unused"], module.attrs["devices"])
+    assert (("log_level",), ((0, 1), (2, 3))) == (module.attrs["unused"], module.attrs["devices"])
     held = {w.tensor.digest: w.tensor.array() for w in module.weights.values()}
-    assert (("epochs",), ((0, 1), (2, 3))) == tuple(
+    assert (("log_level",), ((0, 1), (2, 3))) == tuple(
         read(write(module), weights=held).attrs[name] for name in ("unused", "devices")
     )
 

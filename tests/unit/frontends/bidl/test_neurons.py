@@ -85,8 +85,6 @@ def test_every_legal_list_of_switches_makes_a_layer_that_steps():
 @pytest.mark.parametrize("config", [(2, True, 2, 1, 2, 2), (1, False, 1, 2, 1, 1)])
 def test_layers_with_every_state_give_what_torch_gives(config):
     class Net(nn.Module):
-        one_step = True
-
         def __init__(self):
             super().__init__()
             switches = dict(zip(SWITCHES, config, strict=True))
