@@ -36,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """
     path = Path(path)
     if not path.is_file():
-        raise fail("values-missing", f"there is no file {path.name!r}", help="check the path")
+        raise fail("values-missing", f"there is no file {path}", help="check the path")
     try:
         return read_npz(path)
     except ValueError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from snnc.diagnostics import SnncError, fail
-from snnc.driver.sources import MODEL
+from snnc.driver.sources import MANIFEST, MODEL
 from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
 from snnc.ir.weights import packed_tensors
@@ -25,7 +25,6 @@ from snnc.ir.write import write
 SCHEMA = 1
 """Version of the manifest."""
 
-MANIFEST = "manifest.json"
 _KEYS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "target", "variant", "pipeline"), str),
     **dict.fromkeys(("tool", "options", "files", "latency", "resources"), dict),
@@ -120,10 +119,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise fail(
             "not-a-build",
-            f"{folder} holds no {MANIFEST}",
+            f"{folder} holds no {MANIFEST}" if folder.is_dir() else f"there is no folder {folder}",
             help="give a folder that snnc compile has written",
         ) from None
     except (OSError, ValueError, RecursionError) as error:

@@ -16,7 +16,6 @@ import numpy as np
 import snnc
 from snnc.diagnostics import SnncError
 from snnc.driver.artifact import (
-    MANIFEST,
     as_read,
     check_files,
     module_digest,
@@ -26,6 +25,7 @@ from snnc.driver.artifact import (
 )
 from snnc.driver.build import Build
 from snnc.driver.pipeline import Chosen, Stage, canonical
+from snnc.driver.sources import MANIFEST
 from snnc.extend.options import declared
 from snnc.extend.registry import BOX, Registry
 from snnc.ir.graph import Module

@@ -8,11 +8,10 @@ from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import Diagnostics, fail
-from snnc.driver.artifact import MANIFEST
 from snnc.driver.build import Build, named
 from snnc.driver.engines import pick_engine
 from snnc.driver.host import numbering
-from snnc.driver.sources import read_source, with_sample
+from snnc.driver.sources import MANIFEST, read_source, with_sample
 from snnc.driver.verification import Verification
 from snnc.extend.engine import Result, notes_of
 

@@ -25,6 +25,9 @@ from snnc.ir.verify import verify
 MODEL = "model.snn"
 """The program that a build must equal, in its folder."""
 
+MANIFEST = "manifest.json"
+"""What a build says of itself, in its folder."""
+
 _PYTHON = re.compile(r"(?P<file>.+\.py)(:(?P<name>[A-Za-z_]\w*))?")
 
 
@@ -159,6 +162,12 @@ def _from_path(registry: Registry, text: str) -> Source:
         return _from_python(registry, Path(match["file"]), match["name"] or "")
     path = Path(text)
     if (path / MODEL).is_file():
+        if not (path / MANIFEST).is_file():
+            raise fail(
+                "not-a-build",
+                f"{path} holds {MODEL} and no {MANIFEST}: a build is not whole",
+                help=f"compile again; {path / MODEL} alone is a network",
+            )
         path = path / MODEL
     frontend = _by_suffix(registry, path)
     if not path.is_file():

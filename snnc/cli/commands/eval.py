@@ -111,7 +111,8 @@ def _standing(
 ) -> "Standing":
     """Return the file of the count; digests are taken only where there is one."""
     from snnc.cli.resume import Standing
-    from snnc.driver.artifact import MANIFEST, digest, module_digest
+    from snnc.driver.artifact import digest, module_digest
+    from snnc.driver.sources import MANIFEST
 
     if resume is None:
         return Standing(None, "eval", {})

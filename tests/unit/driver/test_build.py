@@ -294,6 +294,22 @@ def test_folder_without_a_manifest_is_no_build(tmp_path):
     assert "not-a-build" == refused(snnc.Build.open, tmp_path).code
 
 
+def test_a_program_without_its_manifest_is_no_build_to_load(build, tmp_path):
+    folder = build.save(tmp_path / "out")
+    (folder / "manifest.json").unlink()
+    error = refused(snnc.load, folder)
+    assert "not-a-build" == error.code
+    assert "manifest.json" in str(error)
+
+
+def test_what_is_no_folder_is_no_build(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("file", "missing"):
+        error = refused(snnc.Build.open, tmp_path / name)
+        assert "not-a-build" == error.code
+        assert f"there is no folder {tmp_path / name}" in str(error)
+
+
 def test_build_replaces_a_build(build, toy, module, tmp_path):
     folder = build.save(tmp_path / "out")
     snnc.compile(module, "toy:large", plugin=[toy]).save(folder)
