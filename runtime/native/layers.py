@@ -12,6 +12,7 @@ from attrs import evolve
 
 from snnc.ir.graph import Op
 from snnc.ir.weights import Array
+from snnc.machine.addresses import address
 from snnc.machine.compiler import Compiler, Function
 from snnc.runtime.native import packing
 from snnc.runtime.native.arrangement import Arrangement
@@ -50,7 +51,7 @@ class Gathered:
             self.weight = source.bits()
             self.sums = 16 if self.weight <= 16 and source.reach() < 2**15 else 32
         self._codes: dict[tuple[int, int, bool], tuple[Shape, Function]] = {}
-        self._packed: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        self._packed: dict[tuple[int, ...], tuple[dict[str, int], dict[str, Array]]] = {}
 
     @property
     def looped(self) -> int:
@@ -92,13 +93,13 @@ class Gathered:
             arrangement = self.source.result
             shape = (len(x), ticks, arrangement.rows, arrangement.channels)
             sums = np.empty(shape, dtype=np.float32 if self.sums == 64 else np.int32)
-            fields = {"end": ticks, "spikes": sums.ctypes.data}
+            fields = {"end": ticks, "spikes": address(sums)}
             self._call(x, ticks, active, fields, self.code(element, None, 4))
             return [arrangement.outer(sums, 2)], state
         work = self.neurons.work(tick, ticks, state, potentials)
         code = self.code(element, work.form, work.spikes.itemsize)
         placed = [self._placed(y, bits) for y, bits in zip(terms, work.form.terms, strict=True)]
-        fields = work.fields() | {n: a.ctypes.data for n, a in zip(TERMS, placed, strict=False)}
+        fields = work.fields() | {n: address(a) for n, a in zip(TERMS, placed, strict=False)}
         return work.results(self._call(x, ticks, active, fields, code))
 
     def _placed(self, term: Array, bits: int) -> Array:
@@ -159,22 +160,15 @@ class Gathered:
         kept = self.kept(shape, x, ticks, active)
         if not shape.dense:
             rows = len(x) * ticks
-            self.listed()(rows, *(a.ctypes.data for a in (x, kept["indices"], kept["starts"])))
-        sizes = {"samples": len(x), "ticks": ticks, "scale": self.scale}
-        addresses = {name: array.ctypes.data for name, array in kept.items()}
-        arguments = arguments_of({**sizes, **addresses, **fields})
-        return function(arguments.ctypes.data)
+            self.listed()(rows, *(address(a) for a in (x, kept["indices"], kept["starts"])))
+        sizes = {"samples": len(x), "ticks": ticks}
+        addresses = {name: address(array) for name, array in kept.items()}
+        arguments = arguments_of({**sizes, **addresses, **self.lasting(shape), **fields})
+        return function(address(arguments))
 
     def kept(self, shape: Shape, x: Array, ticks: int, active: int) -> dict[str, Array]:
-        """Return the arrays of a call by the names of their addresses: inputs, weights, buffers."""
-        weights, bias = self._weights(shape)
-        found = {
-            "inputs": x,
-            "weights": weights,
-            "bias": bias,
-            "buffer": np.empty((ticks + 1) * shape.block, dtype=np.int32),
-            "zeros": ZEROS,
-        }
+        """Return the arrays of one call by the names of their addresses: inputs and buffers."""
+        found = {"inputs": x, "buffer": np.empty((ticks + 1) * shape.block, dtype=np.int32)}
         if not shape.dense:
             window = self.source.window
             units = window.size[0] * window.size[1] * window.groups
@@ -219,7 +213,8 @@ class Gathered:
 
         return self.compiler.function("product", (shape, form), emit)
 
-    def _weights(self, shape: Shape) -> tuple[Array, Array]:
+    def lasting(self, shape: Shape) -> dict[str, int]:
+        """Return what arguments are the same in every call: the addresses of weights and bias."""
         key = (shape.dense, shape.element, shape.block)
         if key not in self._packed:
             w = self.source.weights
@@ -232,8 +227,11 @@ class Gathered:
             bias = np.zeros(0, np.int32) if bias is None else bias
             kind = np.dtype(np.int64 if shape.real else np.int32)
             constants = packing.constants(bias, shape.window.groups, shape.block, kind)
-            self._packed[key] = packed, constants
-        return self._packed[key]
+            arrays = {"weights": packed, "bias": constants, "zeros": ZEROS}
+            fields = {name: address(array) for name, array in arrays.items()}
+            # Another thread may have been first: its arrays stay, whoever has their addresses.
+            self._packed.setdefault(key, (fields | {"scale": self.scale}, arrays))
+        return self._packed[key][0]
 
 
 class Scanned:
@@ -253,9 +251,9 @@ class Scanned:
         """Return spikes, and potentials if asked for, of the chunk."""
         x = np.ascontiguousarray(operands[0], dtype=self.kind)
         work = self.neurons.work(tick, ticks, state, potentials)
-        fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": x.ctypes.data}
+        fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": address(x)}
         block = arguments_of(fields)
-        return work.results(self.code(work.form, work.spikes.itemsize)(block.ctypes.data))
+        return work.results(self.code(work.form, work.spikes.itemsize)(address(block)))
 
     def code(self, form: Framed, out: int) -> Function:
         """Return the function of a call; `out` is the bytes of a spike."""

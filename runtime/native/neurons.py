@@ -42,12 +42,16 @@ class Neurons:
         self.values = {n: a for n in PARAMETERS if (a := given.get(n)) is not None}
         self._forms: dict[tuple[int, bool], Form] = {}
         self._tables: dict[int, tuple[Array, list[Array]]] = {}
+        self._begun: Array | None = None
         self.narrow = self._narrow(max(-x[0], x[1]))
 
     def start(self, samples: int) -> State:
         """Return the initial potentials, one number for all of them where it is."""
-        shape = (samples, *self.arrangement.shape)
-        return (np.broadcast_to(self.meaning.initial.astype(np.int64), shape),)
+        begun = self._begun
+        if begun is None or len(begun) != samples:
+            shape = (samples, *self.arrangement.shape)
+            self._begun = begun = np.broadcast_to(self.meaning.initial.astype(np.int64), shape)
+        return (begun,)
 
     def work(self, tick: int, ticks: int, state: State, traced: bool) -> Work:
         """Return the arrays of a call that goes on from a state."""

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.weights import Array
+from snnc.machine.addresses import address
 from snnc.machine.compiler import Compiler, Function
 from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.elementwise import factors
@@ -75,7 +76,7 @@ class Stretch:
             work = kernel.neurons.work(self.tick, self.ticks, state, traced)
             x = self._row(slots[0], None, np.dtype(kernel.kind))
             function = kernel.code(work.form, work.spikes.itemsize)
-            self._neurons(op, work, {"inputs": x.ctypes.data}, function)
+            self._neurons(op, work, {"inputs": address(x)}, function)
         elif op.kind in ("add", "sub", "scale"):
             self._fold(op, slots)
         elif op.kind == "concat":
@@ -105,7 +106,7 @@ class Stretch:
             [
                 word
                 for function, block in self._steps
-                for word in (_address(function), block.ctypes.data)
+                for word in (_address(function), address(block))
             ],
             dtype=np.int64,
         )
@@ -113,7 +114,7 @@ class Stretch:
         for at in range(0, blocks, ROUNDS):
             if bad or halted():
                 break
-            bad = drive(table.ctypes.data, len(self._steps), min(ROUNDS, blocks - at))
+            bad = drive(address(table), len(self._steps), min(ROUNDS, blocks - at))
         return bool(bad)
 
     def _step(self, function: Function, block: Array, *kept: Array) -> None:
@@ -161,9 +162,9 @@ class Stretch:
         move = Move(*bits, given.kind == "i", real, bool(kept))
         fields = {"samples": self.samples, "ticks": self.ticks, "count": count}
         for side, place in (("source", slot), ("target", target)):
-            fields[side] = place.array.ctypes.data + place.at
+            fields[side] = address(place.array) + place.at
             fields |= {f"{side}_{n}": getattr(place, n) for n in ("sample", "tick", "step")}
-        fields |= {n: t.ctypes.data for n, t in zip(("from", "to"), kept, strict=False)}
+        fields |= {n: address(t) for n, t in zip(("from", "to"), kept, strict=False)}
         block = np.array([fields.get(name, 0) for name in MOVE_FIELDS], dtype=np.int64)
         function = self.compiler.function("move", move, move.emit)
         self._step(function, block, *kept, slot.array, target.array)
@@ -186,22 +187,21 @@ class Stretch:
         code, function = kernel.code(element, work.form if work else None, out)
         kept = kernel.kept(code, x, self.ticks, x.size)
         if not code.dense:
-            words = [x.ctypes.data, kept["indices"].ctypes.data, kept["starts"].ctypes.data]
+            words = [address(x), address(kept["indices"]), address(kept["starts"])]
             block = np.array([self.samples * self.ticks, *words], dtype=np.int64)
             self._step(kernel.listed("called"), block)
-        fields = {name: array.ctypes.data for name, array in kept.items()}
-        fields["scale"] = kernel.scale
+        fields = {name: address(array) for name, array in kept.items()} | kernel.lasting(code)
         self._kept += kept.values()
         if work is None:
             made = self._new(op.result.type.size, np.float32 if source.real else np.int32)
-            fields |= {"spikes": made.array.ctypes.data, "end": self.ticks}
+            fields |= {"spikes": address(made.array), "end": self.ticks}
             self._finish(fields, function)
             self.slots[op.result] = self._buffer(made.array, source.result)
             return
         wide = np.dtype(np.float32 if source.real else np.int32)
         for name, slot, bits in zip(TERMS, slots[1:], work.form.terms, strict=False):
             term = self._row(slot, source.result.order, np.dtype(np.uint8) if bits == 8 else wide)
-            fields[name] = term.ctypes.data
+            fields[name] = address(term)
         self._neurons(op, work, fields, function)
 
     def _neurons(self, op: Op, work: Work, fields: dict[str, int], function: Function) -> None:
@@ -234,7 +234,7 @@ class Stretch:
         fold = Fold(op.kind, real)
         function = self.compiler.function("fold", fold, fold.emit)
         for one, other, name in pairs:
-            given = {"out": made.array.ctypes.data, "one": one.ctypes.data, name: other.ctypes.data}
+            given = {"out": address(made.array), "one": address(one), name: address(other)}
             block = np.array([(fields | given).get(n, 0) for n in FOLD_FIELDS], dtype=np.int64)
             self._step(function, block, one, other, made.array)
         self.slots[op.result] = made if pairs else evolve(made, array=rows[0])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snnc.ir.weights import Array
+from snnc.machine.addresses import address
 from snnc.machine.assembly import I8, Assembly, vector
 from snnc.machine.compiler import Compiler
 
@@ -62,5 +63,5 @@ def channels_last(compiler: Compiler, x: Array) -> Array:
         turned = np.empty((*x.shape[:2], *x.shape[3:], channels), dtype=x.dtype)
         function = compiler.function("turn", None, Turn)
         pictures = x.shape[0] * x.shape[1]
-        function(x.ctypes.data, turned.ctypes.data, pictures, channels, places)
+        function(address(x), address(turned), pictures, channels, places)
     return np.moveaxis(turned, -1, 2)

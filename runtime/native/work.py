@@ -7,6 +7,7 @@ import numpy as np
 from snnc.ir.graph import Op
 from snnc.ir.types import F16
 from snnc.ir.weights import Array
+from snnc.machine.addresses import address
 from snnc.runtime.native.arrangement import Arrangement
 from snnc.runtime.native.columns import Framed
 from snnc.runtime.semantics import OutOfRange, State
@@ -46,10 +47,10 @@ class Work:
         return {
             "begin": self.begin,
             "end": self.end,
-            "potentials": self.held.ctypes.data,
-            "parameters": self.table.ctypes.data,
-            "spikes": self.spikes.ctypes.data,
-            "traces": self.traces.ctypes.data,
+            "potentials": address(self.held),
+            "parameters": address(self.table),
+            "spikes": address(self.spikes),
+            "traces": address(self.traces),
         }
 
     def results(self, bad: int) -> tuple[list[Array], State]:
