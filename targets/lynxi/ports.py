@@ -20,6 +20,8 @@ def read_inputs(
 ) -> tuple[dict[str, Array], int, int]:
     """Return arrays `(samples, ticks, *shape)` of what is sent, and how many samples and ticks.
 
+    Bits and bytes may come as they are given, everything else in the element that is sent.
+
     Raises:
         SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`, `sample-count`,
             `tick-count`.
@@ -47,6 +49,8 @@ def _sent(port: Port, given: Mapping[str, Array]) -> Array:
         )
     if not port.dtype:
         return array
+    if array.dtype in (np.uint8, np.bool_) and _byte_fits(array, type):
+        return array  # Every element that the host sends holds it, so it stays as small as it is.
     sent = array.astype(port.dtype) if array.dtype.kind in "biuf" else np.zeros(0)
     if not _fits(array, type) or not np.array_equal(sent.astype(np.float64), array):
         raise fail(
@@ -56,6 +60,12 @@ def _sent(port: Port, given: Mapping[str, Array]) -> Array:
             help="scale or round them yourself; --input chooses what is sent",
         )
     return sent
+
+
+def _byte_fits(array: Array, type: Type) -> bool:
+    """Return whether bits or bytes fit an element; floats hold all of them."""
+    element = type.element
+    return element.is_float or not array.size or int(array.max()) <= element.high
 
 
 def _fits(array: Array, type: Type) -> bool:

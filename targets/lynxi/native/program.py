@@ -40,6 +40,9 @@ Step = tuple[Sequence[Arg], kernels.Function]
 ROWS_ELEMENTS = 1 << 21
 """Elements of all values of the steps that are held at a time."""
 
+FEW, FEW_ELEMENTS = 8, 1 << 25
+"""Steps that are held of a larger graph, and most elements of theirs."""
+
 
 class Native(Emulator):
     """A program of records that runs as machine code where it can.
@@ -112,18 +115,22 @@ class Native(Emulator):
         return Layer(self._layers_on, given, w, stored, plain), self._origin(x)
 
     def _origin(self, arg: Arg) -> Arg:
-        """Return the bits or bytes that a value is made of, itself if there are none."""
+        """Return the bits or bytes that a value is made of, else the first with its elements."""
         found = arg
         while isinstance(found, Node):
             binding = self.graph.bindings[found.index]
             if binding.op not in (*SHAPES, "cast"):
                 break
-            found = self.expanded(binding)[0]
-            if self.constant(found) is not None:
+            before = self.expanded(binding)[0]
+            if self.constant(before) is not None:
                 break
-            if binding.op == "cast" and kind_of(self, found) in ("bool", "uint8"):
-                return found
-        return arg
+            kind = kind_of(self, before)
+            if binding.op == "cast" and kind in ("bool", "uint8"):
+                return before
+            if kind != kind_of(self, found):
+                break
+            found = before
+        return found
 
     def _read(self, index: int) -> list[int]:
         binding = self.graph.bindings[index]
@@ -154,8 +161,12 @@ class Native(Emulator):
 
     @property
     def rows(self) -> int:
-        """Steps of samples that are held at a time: their values stay in the caches of a core."""
-        return max(1, ROWS_ELEMENTS // self.size)
+        """Steps of samples that are held at a time: their values stay in the caches of a core.
+
+        Of a large graph a few steps are, as far as memory allows, for products make them together.
+        """
+        few = min(FEW, FEW_ELEMENTS // self.size)
+        return max(1, few, ROWS_ELEMENTS // self.size)
 
     def region(self, stage: Stage, wanted: Mapping[str, int]) -> Region:
         """Return what runs a stage and writes what others read, or what is wanted."""
@@ -218,7 +229,8 @@ class Trains(Lanes):
             self.now[index] = self._shifted(index)
         elif index in program.layers:
             layer, origin = program.layers[index]
-            x = self.value(origin)
+            # What the host sends may lie here in fewer bytes than a value has.
+            x = self.data[origin.name] if isinstance(origin, Var) else self.value(origin)
             rows = x.reshape(len(x), 1, *layer.shape.given)
             self.now[index] = program.checked(index, binding, layer.run(rows, self.samples))
         else:

@@ -135,6 +135,7 @@ def test_convolutions_pools_delays_and_loops_run_alike(make, shape, profile):
 @pytest.mark.parametrize("rows", [1, 3, 1 << 21])
 def test_parts_and_threads_change_nothing(monkeypatch, rows):
     monkeypatch.setattr(native, "ROWS_ELEMENTS", rows)
+    monkeypatch.setattr(native, "FEW", 1)
     records = artifact(small())
     for jobs in (1, 2, 5):
         check(records, {"x": train((6, 9, 6))}, 2, jobs=jobs)
