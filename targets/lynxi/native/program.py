@@ -5,6 +5,7 @@ through anything else tick by tick, and every other binding by its kernel, with 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -221,22 +222,29 @@ class Trains(Lanes):
         }
 
     def _single(self, index: int) -> None:
+        if self.program.graph.bindings[index].op == LOAD:
+            self.now[index] = self._shifted(index)
+        else:
+            self.now[index] = self._made(index, self.value, self._raw)
+
+    def _made(
+        self, index: int, value: Callable[[Arg], Array], read: Callable[[Arg], Array]
+    ) -> Array:
+        """Return the value of a binding; `read` gives a layer what it is made of."""
         program = self.program
         binding = program.graph.bindings[index]
         if binding.op == SAVE:
-            self.now[index] = self.value(binding.args[0])
-        elif binding.op == LOAD:
-            self.now[index] = self._shifted(index)
-        elif index in program.layers:
+            return value(binding.args[0])
+        if index in program.layers:
             layer, origin = program.layers[index]
-            # What the host sends may lie here in fewer bytes than a value has.
-            x = self.data[origin.name] if isinstance(origin, Var) else self.value(origin)
-            rows = x.reshape(len(x), 1, *layer.shape.given)
-            self.now[index] = program.checked(index, binding, layer.run(rows, self.samples))
-        else:
-            args, run = program.calls[index]
-            made = run(*(self.value(arg) for arg in args))
-            self.now[index] = program.checked(index, binding, made)
+            rows = read(origin).reshape(-1, 1, *layer.shape.given)
+            return program.checked(index, binding, layer.run(rows, self.samples))
+        args, run = program.calls[index]
+        return program.checked(index, binding, run(*(value(arg) for arg in args)))
+
+    def _raw(self, arg: Arg) -> Array:
+        """Return a value; what the host sends may lie there in fewer bytes than it has."""
+        return self.data[arg.name] if isinstance(arg, Var) else self.value(arg)
 
     def _shifted(self, index: int) -> Array:
         """Return what a load reads that is on no loop: its save's train, one step late."""
@@ -275,16 +283,12 @@ class Trains(Lanes):
         for tick in range(self.ticks):
             self.check_halted()
             now: dict[int, Array] = {}
+            value = partial(self._at, tick, now)
             for index in stage.members:
-                binding = program.graph.bindings[index]
-                if binding.op == LOAD:
+                if program.graph.bindings[index].op == LOAD:
                     now[index] = states[flags[index]]
-                elif binding.op == SAVE:
-                    now[index] = self._at(tick, binding.args[0], now)
                 else:
-                    args, run = program.calls[index]
-                    given = (self._at(tick, arg, now) for arg in args)
-                    now[index] = program.checked(index, binding, run(*given))
+                    now[index] = self._made(index, value, value)
             for index in stage.members:
                 made[index].append(
                     np.broadcast_to(now[index], (self.samples, *now[index].shape[1:]))
@@ -295,7 +299,7 @@ class Trains(Lanes):
             train = np.stack(arrays, axis=1)
             self.now[index] = train.reshape(-1, *train.shape[2:])
 
-    def _at(self, tick: int, arg: Arg, now: Mapping[int, Array]) -> Array:
+    def _at(self, tick: int, now: Mapping[int, Array], arg: Arg) -> Array:
         """Return the value of an argument in a step, from `now` what the loop itself made."""
         if isinstance(arg, Node) and arg.index in now:
             return now[arg.index]
