@@ -139,6 +139,7 @@ def _row(
         "tiles": len({frozenset(covered[core.place]) for core in cores}),
         "regions": len(set().union(*(covered[core.place] for core in cores))),
         "copies": len(copies),
+        "stored": sum(layer.size for layer in copies),
         "required": len(cores),
         "occupied": len(cores) + idle,
         "bound": bound.cores if bound else None,

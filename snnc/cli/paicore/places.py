@@ -34,7 +34,9 @@ def find(placed: Placed, what: str) -> tuple[str, Rows]:
         if index is None:
             return f"layer %{name}", _pieces(placed, layers)
         flat = _flat(name, layers[0].shape, index)
-        return f"neuron {flat} of layer %{name}", [_neuron(placed, one, flat) for one in layers]
+        return f"neuron {flat} of layer %{name}", [
+            _neuron(placed, one, flat) for one in layers if flat in one.neurons
+        ]
     found = [item for item in placed.inputs if item.source.name == name]
     if found:
         if index is None:
@@ -108,7 +110,7 @@ def _region(chip: int, core: int, mask: int) -> str:
 
 
 def _neuron(placed: Placed, layer: Layer, flat: int) -> dict[str, Any]:
-    row = int(layer.rows()[flat])
+    row = int(layer.rows()[np.searchsorted(layer.neurons, flat)])
     core = next(c for c in placed.cores if c.row <= row < c.row + c.count)
     number, copies = row - core.row, core.register.copies
     record = {name: int(values[row]) for name, values in placed.tables.items()}
