@@ -205,10 +205,11 @@ def _check_copies(placed: Placed, name: str, copies: list[Layer], found: Diagnos
     if len(modes) > 1:
         message = f"the cores of %{name} differ in {', '.join(MODE)}: {sorted(modes)}"
         found.error("layer-mode", message, loc, help=_HELP)
-    rows = [layer.rows() for layer in copies]
-    for number, other in enumerate(rows[1:], 1):
+    first = copies[0].rows()
+    for number, other in enumerate(copies[1:], 1):
+        rows, same = other.rows(), first[other.neurons]
         for column in (n for n in placed.tables if n not in DESTINATION):
-            bad = np.flatnonzero(placed.tables[column][rows[0]] != placed.tables[column][other])
+            bad = np.flatnonzero(placed.tables[column][same] != placed.tables[column][rows])
             if bad.size:
                 message = f"copy {number} of %{name} differs in {column}, at neuron {bad[0]}"
                 found.error("copy-differs", message, loc, help=_HELP)

@@ -40,7 +40,7 @@ class Dense:
         populations: of the program.
         columns: tells where the elements of a segment stand in a region: the first column where
             they follow one another, or the column of each.
-        orders: lists the flat neurons of a share as pieces count them, if not 0, 1, 2 ...
+        orders: lists the flat neurons of a share's copy as pieces count them, if not 0, 1, 2 ...
         kept: whether the matrix of each layer stays.
     """
 
@@ -48,7 +48,7 @@ class Dense:
         self,
         populations: Populations,
         columns: Callable[[int, Segment], int | Ints],
-        orders: Mapping[Share, Ints],
+        orders: Mapping[tuple[Share, int], Ints],
         kept: bool,
     ) -> None:
         self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
@@ -65,8 +65,9 @@ class Dense:
 
     def _piece(self, group: int, piece: Piece, columns: int) -> Array:
         op = piece.op
-        if piece.share in self.orders:
-            some = self.orders[piece.share][piece.first : piece.last]
+        order = self.orders.get((piece.share, piece.copy))
+        if order is not None:
+            some = order[piece.first : piece.last]
             return self._scattered(group, op, some, columns)
         if not self.kept:
             return self._rows(group, op, np.arange(piece.first, piece.last), columns)

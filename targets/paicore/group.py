@@ -42,13 +42,23 @@ from snnc.targets.paicore.tiling.plan import (
     Planner,
     grid,
     ordered,
-    share_shape,
 )
+from snnc.targets.paicore.tiling.reach import shape_of
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.shares import Share
+from snnc.targets.paicore.tiling.sources import share_shape
 
 Copies = Mapping[Op, Sequence[Destination]]
 """The physical copies of each population, by where they send."""
+
+Parts = Mapping[tuple[Share, int], Sequence[Part]]
+"""The tiles of each share and copy."""
+
+ROUNDS, SLACK = 8, 1.1
+"""How often shares are made anew where copies of neurons leave no room, and by how much smaller."""
+
+MORE_ROOM, MOST_SLACK = 1.25, 8.0
+"""By how much more copies of some neurons count where a tile has no room for them, and at most."""
 
 Groups = dict[Share, int]
 """The region of each share, in text order."""
@@ -76,10 +86,7 @@ class Group(Pass):
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with region, extension, bits and slices on every neuron op."""
         populations = Populations(module)
-        regions = Regions(populations, self.multicast)
-        regions.merge()
-        regions.share(self.for_)
-        hints = regions.hints(self.for_)
+        hints = self._hints(populations)
 
         def placed(op: Op, build: Rebuild) -> Any:
             if op.kind != "neuron":
@@ -88,8 +95,33 @@ class Group(Pass):
 
         return rebuild(module, placed)
 
+    def _hints(self, populations: Populations) -> dict[Op, dict[str, Any]]:
+        """Return the `place` entries.
+
+        Where copies of some neurons turn out too many for a tile, more room is left for them.
+        """
+        tight: dict[Op, float] = {}
+        while True:
+            regions = Regions(populations, self.multicast, tight)
+            regions.merge()
+            regions.share(self.for_)
+            try:
+                return regions.hints(self.for_)
+            except TooLarge as error:
+                if any(tight.get(op, 1.0) > MOST_SLACK for op in error.ops):
+                    raise _too_large(error.ops, error.cores) from None
+                tight |= {op: tight.get(op, 1.0) * MORE_ROOM for op in error.ops}
+
 
 Slices = tuple[tuple[int, int, int, int], ...]
+
+
+class TooLarge(Exception):
+    """A region that needs more cores than there can be."""
+
+    def __init__(self, ops: Sequence[Op], cores: int) -> None:
+        super().__init__(cores)
+        self.ops, self.cores = ops, cores
 
 
 @frozen
@@ -103,28 +135,37 @@ class Laid:
 
 
 class Regions:
-    """A division of the shares of populations into regions, and what it costs."""
+    """A division of the shares of populations into regions, and what it costs.
 
-    def __init__(self, populations: Populations, multicast: str = "masks") -> None:
-        self.populations = populations
+    Copies of some neurons count in part, those of `tight` populations so many times more.
+    """
+
+    def __init__(
+        self, populations: Populations, multicast: str, tight: Mapping[Op, float] | None = None
+    ) -> None:
+        self.populations, self.tight = populations, tight or {}
         self.planner = Planner(populations, multicast)
         self.divide({op: self.planner.shares(op) for op in populations.ops})
         self._bits = {op: populations.bits(op) for op in populations.ops}
         self._forms = {op: populations.form(op) for op in populations.ops}
 
-    def divide(self, shares: dict[Op, tuple[Share, ...]]) -> None:
+    def divide(self, shares: dict[Op, tuple[Share, ...]], rounds: int = 0) -> None:
         """Put each share into a region of its own; copies of a population may need more shares.
 
         The more shares read a population, the more copies it has.
         """
         self.shares, self.readers = shares, Readers(self.populations, shares)
+        self._counts: dict[tuple[Share, Destination], float] = {}
         every = [share for found in shares.values() for share in found]
         self.group_of = {share: number for number, share in enumerate(every)}
-        copies = self.copies(self.group_of)
-        wanted = {op: self.planner.shares(op, max(len(copies[op]), 1)) for op in shares}
-        more = {op: s for op, s in wanted.items() if len(s) > len(shares[op])}
-        if more:
-            self.divide({**shares, **more})
+        copies, more = self.copies(self.group_of), {}
+        for op, mine in shares.items():
+            counts = [self._count(share, copies) for share in mine]
+            plans = [self.planner.plan([s], [n]) for s, n in zip(mine, counts, strict=True)]
+            if not all(plan.fits for plan in plans):
+                more[op] = self.planner.shares(op, max(counts) * SLACK**rounds)
+        if rounds < ROUNDS and any(found != shares[op] for op, found in more.items()):
+            self.divide({**shares, **more}, rounds + 1)
 
     def members(self, group_of: Groups) -> dict[int, list[Share]]:
         """Return the shares of each region, in text order."""
@@ -138,13 +179,25 @@ class Regions:
         groups = {op: tuple(group_of[s] for s in shares) for op, shares in self.shares.items()}
         return self.populations.destinations(groups, self.readers.most)
 
+    def _count(self, share: Share, copies: Copies) -> float:
+        """Return how many copies a share has; those of some neurons count in part."""
+        for to in copies[share.op]:
+            if (share, to) not in self._counts:
+                some = self.readers.some(share.op, to)
+                whole = shape_of(self.populations.synapses, share.op)[1]
+                part = 1.0 if some is None else float(some[share.neurons(whole)].mean())
+                self._counts[share, to] = part
+        count = sum(self._counts[share, to] for to in copies[share.op])
+        return max(min(count * self.tight.get(share.op, 1.0), len(copies[share.op])), 1.0)
+
     def plan(self, shares: Sequence[Share], copies: Copies) -> Plan:
         """Return how a region is laid out; shares of one population all have its extension."""
-        counts = [len(copies[share.op]) for share in shares]
+        counts = [self._count(share, copies) for share in shares]
         least, most = 1, self._deepest(shares)
         if len(self.shares[shares[0].op]) > 1:
             every = self.shares[shares[0].op]
-            least = max(self.planner.plan([s], counts, most).extension for s in every)
+            counted = [(s, self._count(s, copies)) for s in every]
+            least = max(self.planner.plan([s], [n], most).extension for s, n in counted)
             most = least
         return self.planner.plan(shares, counts, most, least)
 
@@ -195,7 +248,7 @@ class Regions:
         total = 0
         for group in groups:
             if plans[group].tile is None:
-                parts = self._parts(members[group], None)
+                parts = self._parts(members[group], None, copies)
                 (cores,) = self._pack(parts, copies, wide, group, goal)
                 total += 1 << width(len(cores))
             else:
@@ -240,7 +293,8 @@ class Regions:
         """Return the bits of weight RAM that shares take if their axons are not extended."""
         sizes = {s: math.prod(share_shape(self.populations, s)) * self._bits[s.op] for s in shares}
         axons = axons_of(self._forms[shares[0].op].wide)
-        return sum(size * len(copies[share.op]) for share, size in sizes.items()) * axons
+        count = sum(size * len(copies[share.op]) for share, size in sizes.items())
+        return count * axons
 
     @cached_property
     def _tiled(self) -> bool:
@@ -251,7 +305,8 @@ class Regions:
         """Return the `place` entries of every population, regions numbered in text order.
 
         Raises:
-            SnncError: `fan-in-exceeded`, `region-too-large`.
+            SnncError: `fan-in-exceeded`.
+            TooLarge: where a region has no room for the cores of some populations.
         """
         members = self.members(self.group_of)
         number = {old: new for new, old in enumerate(members)}
@@ -264,13 +319,13 @@ class Regions:
             tile = plans[group].tile
             if tile is None:
                 self._check_fan_in([share.op for share in shares])
-            parts = self._parts(shares, tile)
+            parts = self._parts(shares, tile, copies)
             tiles = self._pack(parts, copies, wide, group, goal)
             split = max(width(len(cores)) for cores in tiles)
-            codes = [part.code << split for part in parts[shares[0]]]
+            codes = [part.code << split for part in parts[shares[0], 0]]
             most = max(codes, default=0).bit_length()
             if max(most, split) > width(LIMITS.routing_group):
-                raise _too_large([share.op for share in shares], sum(map(len, tiles)))
+                raise TooLarge([share.op for share in shares], sum(map(len, tiles)))
             for share, slices in _slices(shares, codes, tiles).items():
                 laid[share] = Laid(group, tile, split, slices)
         return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
@@ -294,15 +349,19 @@ class Regions:
         checked_extension(axons, ops, self._forms[ops[0]].wide)
 
     def _parts(
-        self, shares: Sequence[Share], tile: tuple[int, ...] | None
-    ) -> dict[Share, list[Part]]:
-        """Return the neurons of each tile, in order, and the code that the tile has."""
-        cut = grid(self.populations, shares, tile, 0)
-        return {share: ordered(self.populations, share, cut, tile)[1] for share in shares}
+        self, shares: Sequence[Share], tile: tuple[int, ...] | None, copies: Copies
+    ) -> Parts:
+        """Return the neurons of each tile, in order, and the code that the tile has, by copy."""
+        cut, found = grid(self.populations, shares, tile, 0), {}
+        for share in shares:
+            for copy, to in enumerate(copies[share.op]):
+                some = self.readers.some(share.op, to)
+                found[share, copy] = ordered(self.populations, share, cut, tile, some)[1]
+        return found
 
     def _pack(
         self,
-        parts: Mapping[Share, Sequence[Part]],
+        parts: Parts,
         copies: Copies,
         wide: Mapping[int, int],
         group: int,
@@ -310,16 +369,16 @@ class Regions:
     ) -> list[list[Core]]:
         """Return the cores of each tile; neurons that share one agree in what a core has once."""
         classes: dict[tuple[Any, ...], list[tuple[Share, int]]] = {}
-        for share in parts:
-            op, form = share.op, self._forms[share.op]
+        for share, copy in parts:
+            op, form, to = share.op, self._forms[share.op], copies[share.op][copy]
             mode = (form.values, form.keep, form.pool)
-            for copy, to in enumerate(copies[op]):
-                outward = to.output >= 0
-                stride = blocks(self.populations.size(op)) if outward else wide[to.groups[0]]
-                key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
-                classes.setdefault(key, []).append((share, copy))
+            outward = to.output >= 0
+            stride = blocks(self.populations.size(op)) if outward else wide[to.groups[0]]
+            key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
+            classes.setdefault(key, []).append((share, copy))
         ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
-        wide_input = self._forms[next(iter(parts)).op].wide
+        first = next(iter(parts))
+        wide_input = self._forms[first[0].op].wide
 
         def room(bits: int) -> int:
             return capacity(wide_input, bits, wide[group])
@@ -337,12 +396,12 @@ class Regions:
                         self._spread(share.op),
                     )
                     for share, copy in items
-                    if (part := parts[share][tile]).last > part.first
+                    if (part := parts[share, copy][tile]).last > part.first
                 ]
                 cores += PACKERS[goal](cut, room)
             return cores
 
-        return [packed(tile) for tile in range(len(next(iter(parts.values()))))]
+        return [packed(tile) for tile in range(len(parts[first]))]
 
     def _spread(self, op: Op) -> int:
         return int(self.populations.hint(op).get("unroll", 1))

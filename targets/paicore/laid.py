@@ -13,7 +13,7 @@ from snnc.ir.graph import Module, Op
 from snnc.targets.paicore.dense import Piece
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
-from snnc.targets.paicore.populations import Destination, Populations, Segment
+from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.grid import Grid
 from snnc.targets.paicore.tiling.plan import grid, ordered
@@ -85,21 +85,29 @@ class Division:
         split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
         return grid(self.populations, [each.share for each in laid], laid[0].tile, split)
 
-    def _orders(self) -> dict[Share, Ints]:
-        """Return the neurons of each share as its pieces count them, if not 0, 1, 2 ..."""
+    def _orders(self) -> dict[tuple[Share, int], Ints]:
+        """Return the neurons of a share's copy as its pieces count them, if not 0, 1, 2 ..."""
         found = {}
-        for laid in self.laid.values():
-            for each in laid:
-                made = self.grids[each.group]
-                order, _ = ordered(self.populations, each.share, made, each.tile)
-                if order is not None:
-                    found[each.share] = order
+        for op, laid in self.laid.items():
+            for copy, to in enumerate(self.copies[op]):
+                some = self.readers.some(op, to)
+                for each in laid:
+                    made = self.grids[each.group]
+                    order, _ = ordered(self.populations, each.share, made, each.tile, some)
+                    if order is not None:
+                        found[each.share, copy] = order
         return found
+
+    def count(self, op: Op, copy: int) -> int:
+        """Return how many neurons of a population a copy holds."""
+        some = self.readers.some(op, self.copies[op][copy])
+        return self.populations.size(op) if some is None else int(some.sum())
 
     def mine(self, piece: Piece) -> slice | Ints:
         """Return the flat neurons of a piece."""
         mine = slice(piece.first, piece.last)
-        return self.orders[piece.share][mine] if piece.share in self.orders else mine
+        order = self.orders.get((piece.share, piece.copy))
+        return mine if order is None else order[mine]
 
     def extension(self, group: int) -> int:
         """Return the axon extension of a region's cores."""
@@ -113,11 +121,6 @@ class Division:
         """Return the segment through which a region reads a population."""
         source = op.result
         return next(s for s in self.segments[group] if s.source is source and s.delay == delay)
-
-    def chosen(self, op: Op, to: Destination) -> Ints:
-        """Return which of its regions each neuron of a copy sends to."""
-        reader = self.members[to.groups[0]][0].share.op
-        return self.readers.chosen(reader, self.segment(to.groups[0], op, to.delay), to.rank)
 
     def weight_bytes(self) -> int:
         """Return the size of the dense weights of all cores."""

@@ -5,6 +5,7 @@ Registers, tables, weights and destinations come from the frames, the inputs fro
 were mixed up or damaged is refused. Weights stay packed until they are asked for.
 """
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +227,15 @@ class _Loader:
         core = self.cores.get(layer.reads[0] if layer and layer.reads else name)
         if core is None:
             raise self.layout.refuse(f"%{name} is read but never made")
-        shape = layer.shape if layer else (self.rows[name][1],)
+        shape = self._shape(layer) if layer else (self.rows[name][1],)
         values = self.source.core(core).register.wide_output
         return Type(U8 if values else U1, shape, max(self._start(core) - 1 - core.first, 0))
+
+    def _shape(self, layer: Entry) -> tuple[int, ...]:
+        """Return the shape of a layer's spikes; a copy that holds some neurons only is flat."""
+        spans = layer.pieces or [(0, self.rows[name][1]) for name in layer.reads]
+        held = sum(last - first for first, last in spans)
+        return layer.shape if held == prod(layer.shape) else (held,)
 
     def _start(self, entry: Entry) -> int:
         return self.source.core(entry).register.tick_start

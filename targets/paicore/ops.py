@@ -83,13 +83,15 @@ def _layer(call: Call) -> tuple[Type, ...]:
     parts: tuple[Type, ...] = call.types["a"]
     shape = tuple(call["shape"])
     pieces = call["pieces"] or tuple((0, t.size) for t in parts)
-    if len(pieces) != len(parts) or sum(b - a for a, b in pieces) != Type(U1, shape).size:
+    held, size = sum(b - a for a, b in pieces), Type(U1, shape).size
+    some = held < size and call["copy"] > 0 and call["order"] is not None
+    if len(pieces) != len(parts) or (held != size and not some):
         raise call.refuse(f"{len(parts)} cores do not hold the {list(shape)} neurons of the layer")
     if len({t.phase for t in parts}) != 1:
         raise call.refuse("the cores of a layer start at different ticks")
     if len({t.element for t in parts}) != 1:
         raise call.refuse("some cores of a layer send values and some spikes")
-    return (Type(parts[0].element, shape, parts[0].phase),)
+    return (Type(parts[0].element, (held,) if some else shape, parts[0].phase),)
 
 
 def _output(call: Call) -> tuple[Type, ...]:
@@ -153,7 +155,7 @@ LEVEL = register_level(
             "paicore.layer",
             "A layer's spikes, piece after piece of its cores; `order` lists the "
             "layer's flat neuron at each place if it is not 0, 1, 2 ...; `copy` counts further "
-            "physical copies, each with its own destination.",
+            "physical copies, each with its own destination; one may hold some neurons only.",
             (MANY,),
             (
                 AttrSpec("of", "str", REQUIRED, "name of the neurons in the program"),

@@ -64,6 +64,7 @@ class Placer:
         self.division = Division(module)
         self.populations, self.hints = self.division.populations, self.division.hints
         self.copies, self.orders = self.division.copies, self.division.orders
+        self.readers = self.division.readers
         self.cores, self.segments = self.division.cores, self.division.segments
         self.regions = allocate([self._wish(g) for g in self.division.members], chips)
         self.ways = Ways(self.division, self.regions, output)
@@ -77,7 +78,7 @@ class Placer:
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
         self.inputs: dict[tuple[int, Segment], Value] = {}
-        self.listed: dict[Op, Symbol | None] = {}
+        self.listed: dict[tuple[Op, int], Symbol | None] = {}
 
     def _pin(self, laid: Sequence[Laid]) -> int | None:
         ops = [each.share.op for each in laid]
@@ -193,13 +194,15 @@ class Placer:
             phase = self.hints[op]["start"]
             for copy in range(len(self.copies[op])):
                 name = op.result.name + (f".{copy}" if copy else "")
-                self.layers[op, copy] = self.build.forward(
-                    name, Type(op.result.type.element, op.result.type.shape, phase), op.loc
-                )
+                shape, count = op.result.type.shape, self.division.count(op, copy)
+                if count < self.populations.size(op):
+                    shape = (count,)
+                made = Type(op.result.type.element, shape, phase)
+                self.layers[op, copy] = self.build.forward(name, made, op.loc)
 
     def _make_cores(self, order: Sequence[int]) -> None:
         row, parts = 0, dict[tuple[Op, int], list[tuple[Piece, Value, int]]]()
-        left = {(op, copy): self.populations.size(op) for op, copy in self.layers}
+        left = {(op, copy): self.division.count(op, copy) for op, copy in self.layers}
         feeding = {group: self._feeding(group) for group in order}
         for group in order:
             region = self.regions[group]
@@ -254,10 +257,10 @@ class Placer:
         for copy, to in enumerate(self.copies[source]):
             if group in to.groups and to.delay == segment.delay:
                 some: slice | Ints = slice(None)
-                if len(to.groups) > 1:
-                    some = np.flatnonzero(
-                        self.division.chosen(source, to) == to.groups.index(group)
-                    )
+                if to.reader is not None:
+                    mine = self.readers.chosen(source, to) == to.groups.index(group)
+                    needed = self.readers.some(source, to)
+                    some = np.flatnonzero(mine if needed is None else mine & needed)
                 reached = self.division.grids[group].reached_by(segment, some)
                 found.append((self.layers[source, copy], reached))
         return found
@@ -322,27 +325,29 @@ class Placer:
             "delay": self.copies[op][copy].delay,
             "unit": self.hints[op].get("unit", ()),
             "pieces": None if whole else pieces,
-            "order": self._order(op),
+            "order": self._order(op, copy),
         }
         made = self.build.emit("layer", cores, attrs, loc=op.loc, names=[later.name])
         self.build.bind(later, made.result)
 
-    def _order(self, op: Op) -> Symbol | None:
-        """Return the weight that lists the neurons of a layer as cores have them, if not in order.
+    def _order(self, op: Op, copy: int) -> Symbol | None:
+        """Return the weight that lists the neurons of a copy as cores have them, if not in order.
 
-        Copies share it.
+        Copies of all neurons share it.
         """
-        if op not in self.listed:
-            orders = [self.orders.get(share) for share in self.division.shares[op]]
+        whole = self.readers.some(op, self.copies[op][copy]) is None
+        number = 0 if whole else copy
+        if (op, number) not in self.listed:
+            orders = [self.orders.get((share, copy)) for share in self.division.shares[op]]
             known = [order for order in orders if order is not None]
             order = np.concatenate(known) if known else None
-            if order is None or np.array_equal(order, np.arange(len(order))):
-                self.listed[op] = None
+            if order is None or (whole and np.array_equal(order, np.arange(len(order)))):
+                self.listed[op, number] = None
             else:
-                kind = np.uint16 if len(order) <= 1 << 16 else np.int32
-                name = f"{op.result.name}.order"
-                self.listed[op] = self.build.weight(name, order.astype(kind))
-        return self.listed[op]
+                kind = np.uint16 if self.populations.size(op) <= 1 << 16 else np.int32
+                name = f"{op.result.name}.order" + (f".{number}" if number else "")
+                self.listed[op, number] = self.build.weight(name, order.astype(kind))
+        return self.listed[op, number]
 
     def _make_idle(self, group: int) -> None:
         """Announce the cores that frames of a region reach and nobody uses, once."""

@@ -147,7 +147,10 @@ class Input:
 
 @frozen(eq=False)
 class Layer:
-    """One physical copy of a layer: (core, first row in the core, last) in order of its pieces."""
+    """One physical copy of a layer: (core, first row in the core, last) in order of its pieces.
+
+    Copies beyond the first may hold some of the layer's neurons only.
+    """
 
     op: Op
     of: str
@@ -160,8 +163,13 @@ class Layer:
 
     @property
     def size(self) -> int:
-        """Number of neurons."""
-        return prod(self.shape)
+        """Number of neurons that the copy holds."""
+        return sum(last - first for _, first, last in self.pieces)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds all neurons of the layer."""
+        return self.size == prod(self.shape)
 
     @property
     def elements(self) -> Ints:
@@ -173,12 +181,16 @@ class Layer:
         each = self.unit.reshape(-1, *[1] * (len(self.shape) - 1))
         return potentials * (each if self.unit.size > 1 else self.unit[0])
 
+    @property
+    def neurons(self) -> Ints:
+        """The layer's flat neurons that the copy holds, ascending."""
+        return np.sort(self.elements)
+
     def rows(self) -> Ints:
-        """Return the table row of each flat neuron."""
+        """Return the table row of each of its neurons, ascending."""
         joined = [np.arange(core.row + a, core.row + b) for core, a, b in self.pieces]
-        found = np.empty(self.size, dtype=np.int64)
-        found[self.elements] = np.concatenate([np.zeros(0, np.int64), *joined])
-        return found
+        rows = np.concatenate([np.zeros(0, np.int64), *joined])
+        return rows if self.order is None else rows[np.argsort(self.order)]
 
 
 @frozen(eq=False)
@@ -223,11 +235,11 @@ class Placed:
 
     @cached_property
     def copies(self) -> dict[str, list[Layer]]:
-        """The physical copies of each layer of the program, by its name."""
+        """The physical copies of each layer of the program, by its name; whole ones first."""
         found: dict[str, list[Layer]] = {}
         for layer in self.layers:
             found.setdefault(layer.of, []).append(layer)
-        return found
+        return {name: sorted(copies, key=lambda c: c.copy) for name, copies in found.items()}
 
     def latency(self) -> dict[str, int]:
         """Return how many ticks each output comes later than in the program."""
@@ -350,20 +362,24 @@ def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:
     layer = Layer(op, op["of"], shape, op["copy"], op["delay"], unit, tuple(pieces), order)
     if len(unit) not in (1, *shape[:1]):
         raise malformed(f"%{op.result.name}: {len(unit)} units for {list(shape)}", op.loc)
-    held = sum(b - a for _, a, b in pieces)
-    if held != layer.size or len(spans) != len(cores):
-        raise malformed(f"%{op.result.name}: {held} neurons for the shape {list(shape)}", op.loc)
-    if order is not None and not _permutes(order, layer.size):
-        raise malformed(f"%{op.result.name}: order is no permutation of its neurons", op.loc)
+    some = layer.copy > 0 and order is not None and layer.size < prod(shape)
+    if len(spans) != len(cores) or not (layer.whole or some):
+        message = f"%{op.result.name}: {layer.size} neurons for the shape {list(shape)}"
+        raise malformed(message, op.loc)
+    if order is not None and not _lists(order, layer):
+        raise malformed(f"%{op.result.name}: order is no list of its neurons", op.loc)
     return layer
 
 
-def _permutes(order: NDArray[Any], size: int) -> bool:
-    return order.shape == (size,) and np.array_equal(np.sort(order), np.arange(size))
+def _lists(order: NDArray[Any], layer: Layer) -> bool:
+    """Whether an order names as many neurons as a layer holds, each at most once."""
+    neurons = np.sort(order, axis=None)
+    inside = not neurons.size or (neurons[0] >= 0 and neurons[-1] < prod(layer.shape))
+    return bool(order.shape == (layer.size,) and inside and (np.diff(neurons) > 0).all())
 
 
 def _output(op: Op, layers: Mapping[Value, Layer]) -> Output:
     layer = layers.get(op.values[0])
-    if layer is None:
+    if layer is None or not layer.whole:
         raise malformed(f"%{op.values[0].name} is no layer that an output can give", op.loc)
     return Output(op, layer, op["node"], pair(op, "chip"), pair(op, "core"), op["blocks"])

@@ -75,14 +75,15 @@ class Segment:
 class Destination:
     """Where one physical copy of a population sends: a region of readers, or an output node.
 
-    Readers that are divided lie in several regions. A neuron that n of them read is then needed in
-    n copies, one for each: copy `rank` of it sends to its reader number `rank`.
+    A `reader` that is divided lies in several regions. A neuron that n of them read is then needed
+    in n copies, one for each: copy `rank` of it sends to its region number `rank`.
     """
 
     groups: tuple[int, ...] = ()
     delay: int = 1
     output: int = -1
     rank: int = 0
+    reader: Op | None = None
 
 
 @frozen
@@ -251,17 +252,17 @@ class Populations:
         """
         found = {}
         for op in self.ops:
-            inner: dict[tuple[tuple[int, ...], int], int] = {}
+            inner: dict[tuple[tuple[int, ...], int], list[Destination]] = {}
             for reader, segment in self.readers[op]:
-                groups = groups_of[reader]
-                count = 1 if len(groups) == 1 else readers(reader, segment)
-                inner[groups, segment.delay] = count
+                groups, delay = groups_of[reader], segment.delay
+                inner[groups, delay] = [Destination(groups, delay)]
+                if len(groups) > 1:
+                    inner[groups, delay] = [
+                        Destination(groups, delay, rank=rank, reader=reader)
+                        for rank in range(readers(reader, segment))
+                    ]
             found[op] = (
-                *(
-                    Destination(groups, delay, rank=rank)
-                    for (groups, delay), count in sorted(inner.items())
-                    for rank in range(count)
-                ),
+                *(to for key in sorted(inner) for to in inner[key]),
                 *(Destination(output=n) for n in self.outputs.get(op, ())),
             )
         return found

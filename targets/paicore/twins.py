@@ -33,7 +33,7 @@ def check_twins(placed: Placed, found: Diagnostics) -> None:
     for name, copies in several.items():
         first, *others = (_marks(placed, one, names, marks) for one in copies)
         for number, other in enumerate(others, 1):
-            bad = np.flatnonzero((first != other).any(axis=1))
+            bad = np.flatnonzero((first[copies[number].neurons] != other).any(axis=1))
             if bad.size:
                 message = f"copy {number} of %{name} has other weights, at neuron {bad[0]}"
                 found.error("copy-differs", message, copies[number].op.loc, help=_HELP)
@@ -51,7 +51,7 @@ def _names(placed: Placed, cores: dict[Place, Core]) -> dict[Place, Names]:
         rows = layer.rows()
         for (chip, base, mask), mine in destinations(placed, rows):
             inside = [c for c in region(placed, chip, base, mask).used if c.place in cores]
-            element = np.arange(len(rows))[mine]
+            element = layer.neurons[mine]
             slot, axon = (placed.tables[column][rows][mine] for column in ("slot", "axon"))
             for core in inside:
                 late = slot // core["extension"]
@@ -78,16 +78,14 @@ def _marks(
     names: dict[Place, Names],
     marks: dict[Place, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Return two sums for each neuron of a copy, in the order of the layer."""
-    made = np.empty((layer.size, 2))
+    """Return two sums for each neuron of a copy, ascending."""
     parts = []
     for core, first, last in layer.pieces:
         if core.place not in marks:
             marks[core.place] = _spread(names[core.place])
         weights = placed.module.tensor(core.weights)[first:last].astype(np.float64)
         parts.append(weights @ marks[core.place])
-    made[layer.elements] = np.concatenate(parts)
-    return made
+    return np.concatenate(parts)[np.argsort(layer.elements, kind="stable")]
 
 
 def _spread(names: Names) -> NDArray[np.float64]:

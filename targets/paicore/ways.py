@@ -58,7 +58,7 @@ class Ways:
             return self.of_segment(to.groups[0], segments[0])
         if (op, to) not in self._spread:
             ways = [self.of_segment(g, s) for g, s in zip(to.groups, segments, strict=True)]
-            which = self.division.chosen(op, to)
+            which = self.division.readers.chosen(op, to)
             tables = zip(*(astuple(way, recurse=False) for way in ways), strict=True)
             each = np.arange(len(which))
             self._spread[op, to] = Way(*(np.stack(table)[which, each] for table in tables))

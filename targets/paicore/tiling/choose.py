@@ -41,7 +41,7 @@ class Member:
 
     shape: tuple[int, ...]
     bits: int
-    copies: int
+    copies: float
 
     @property
     def size(self) -> int:
@@ -194,7 +194,8 @@ class _Counted:
                 neurons = np.ones_like(total)
                 for number, n in enumerate(member.shape):
                     neurons = neurons * extents.get(number, n)
-                here = here + member.copies * -(-neurons // room[member.bits])
+                each = -(-neurons // room[member.bits])
+                here = here + np.ceil(member.copies * each).astype(np.int64)
             total = total + count * here
             if all(inner):
                 largest = here

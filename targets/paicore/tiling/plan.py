@@ -5,20 +5,24 @@ common. `group` writes the choice into `place` (`tile`, `split`); `grid` makes t
 it again for `place`. A layer that no region holds is divided into shares.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, Segment, extension
+from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, Sources, choose
+from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part
-from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, reaches, shape_of
+from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.shares import Share, divided
+from snnc.targets.paicore.tiling.sources import read_by, share_shape, sources_of
 
 MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: as far as masks can follow, without places of two tiles, or not at all."""
@@ -58,16 +62,16 @@ class Planner:
     def __init__(self, populations: Populations, multicast: str) -> None:
         self.populations, self.multicast = populations, multicast
         self._plans: dict[tuple[object, ...], Plan] = {}
-        self._shares: dict[tuple[Op, int], tuple[Share, ...]] = {}
+        self._shares: dict[tuple[Op, float], tuple[Share, ...]] = {}
 
     def plan(
-        self, shares: Sequence[Share], copies: Sequence[int], most: int = MOST, least: int = 1
+        self, shares: Sequence[Share], copies: Sequence[float], most: int = MOST, least: int = 1
     ) -> Plan:
         """Return the layout of a region of some shares.
 
         Args:
             shares: of different layers.
-            copies: how many physical copies each has.
+            copies: how many physical copies each has; fractions for those of some neurons.
             most: the largest axon extension that their buffers allow. Without tiles more may be
                 returned, which the caller judges.
             least: the smallest axon extension that will do.
@@ -77,7 +81,9 @@ class Planner:
             self._plans[key] = self._plan(shares, copies, most, least)
         return self._plans[key]
 
-    def _plan(self, shares: Sequence[Share], copies: Sequence[int], most: int, least: int) -> Plan:
+    def _plan(
+        self, shares: Sequence[Share], copies: Sequence[float], most: int, least: int
+    ) -> Plan:
         populations = self.populations
         wide = populations.form(shares[0].op).wide
         flat = sum(s.source.type.size for s in populations.segments(s.op for s in shares))
@@ -86,7 +92,9 @@ class Planner:
             Member(share_shape(populations, share), populations.bits(share.op), count)
             for share, count in zip(shares, copies, strict=True)
         ]
-        cores = sum(m.copies * -(-m.size // capacity(wide, m.bits, wanted)) for m in members)
+        cores = sum(
+            math.ceil(m.copies * -(-m.size // capacity(wide, m.bits, wanted))) for m in members
+        )
         whole = Plan(wanted, cores, 1 << width(cores))
         if self.multicast == "none" or (wanted == 1 and cores == whole.occupied):
             return whole
@@ -100,7 +108,7 @@ class Planner:
         better = (whole.cost, wanted) <= (tiled.cost, tiled.extension)
         return whole if wanted <= most and whole.fits and better else tiled
 
-    def shares(self, op: Op, copies: int = 1) -> tuple[Share, ...]:
+    def shares(self, op: Op, copies: float = 1) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it, else as few cores as found.
 
         What cannot be divided so that it fits is one share, which the caller refuses.
@@ -111,18 +119,28 @@ class Planner:
             self._shares[op, copies] = (whole,) if fits else self._divided(op, copies)
         return self._shares[op, copies]
 
-    def _divided(self, op: Op, copies: int) -> tuple[Share, ...]:
+    def _divided(self, op: Op, copies: float) -> tuple[Share, ...]:
         best: tuple[Share, ...] = (Share(op),)
         least = -1
         for shares in self._divisions(op, copies):
             plans = self._alike(shares, copies)
             if plans:
-                cost = sum(plan.cost for plan in plans)
+                cost = sum(plan.cost for plan in plans) + self._copying(op, shares)
                 if least < 0 or cost < least:
                     best, least = shares, cost
         return best
 
-    def _divisions(self, op: Op, copies: int) -> Iterator[tuple[Share, ...]]:
+    def _copying(self, op: Op, shares: Sequence[Share]) -> int:
+        """Return what copies cost of the neurons that several shares read, in terms of `cost`."""
+        populations, dendrites = self.populations, 0
+        for segment in populations.segments([op]):
+            source = populations.by_value.get(segment.source)
+            if source is not None:
+                read = np.sum([read_by(populations, share, segment) for share in shares], axis=0)
+                dendrites += int((read - 1).clip(min=0).sum()) * populations.bits(source)
+        return (OCCUPIED + 1) * dendrites // LIMITS.dendrites
+
+    def _divisions(self, op: Op, copies: float) -> Iterator[tuple[Share, ...]]:
         """Yield divisions of a layer along one of its axes, of few shares first."""
         shape = shape_of(self.populations.synapses, op)[1]
         for axis, count in enumerate(shape):
@@ -133,7 +151,7 @@ class Planner:
                 for size in dict.fromkeys(size for size in sizes if size):
                     yield divided(op, axis, count, size)
 
-    def _largest(self, op: Op, copies: int, axis: int, count: int) -> int:
+    def _largest(self, op: Op, copies: float, axis: int, count: int) -> int:
         """Return the most places along an axis that a region holds, 0 if not even one."""
         low, high = 0, count
         while high - low > 1:
@@ -144,37 +162,12 @@ class Planner:
                 high = middle
         return low
 
-    def _alike(self, shares: Sequence[Share], copies: int) -> list[Plan]:
+    def _alike(self, shares: Sequence[Share], copies: float) -> list[Plan]:
         """Return the plans of shares at one axon extension, which their sources need; or none."""
         wide = max(self.plan([share], [copies]).extension for share in shares)
         plans = [self.plan([share], [copies], wide, wide) for share in shares]
         alike = all(plan.fits and plan.extension == wide for plan in plans)
         return plans if alike else []
-
-
-def share_shape(populations: Populations, share: Share) -> tuple[int, ...]:
-    """Return the shape of a share."""
-    return share.shape(shape_of(populations.synapses, share.op)[1])
-
-
-def sources_of(populations: Populations, shares: Sequence[Share]) -> Sources | None:
-    """Return what some shares read together, None where their shapes have nothing in common."""
-    shapes = [share_shape(populations, share) for share in shares]
-    if len({len(shape) for shape in shapes}) > 1:
-        return None
-    uneven = {n for n, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1}
-    found: dict[Segment, Reach] = {}
-    for share in shares:
-        for edge, reach in reaches(populations.synapses, share.op).items():
-            segment = populations.segment(share.op, edge)
-            mine = tuple(_even(span, uneven) for span in share.reach(reach))
-            found[segment] = joined(found[segment], mine) if segment in found else mine
-    segments = populations.segments(share.op for share in shares)
-    return {s: (s.source.type.shape, found[s]) for s in segments}
-
-
-def _even(span: Span, uneven: set[int]) -> Span:
-    return ALL if span.axis in uneven else span
 
 
 def grid(
@@ -190,12 +183,29 @@ def grid(
 
 
 def ordered(
-    populations: Populations, share: Share, made: Grid, tile: Sequence[int] | None
+    populations: Populations,
+    share: Share,
+    made: Grid,
+    tile: Sequence[int] | None,
+    some: NDArray[np.bool_] | None = None,
 ) -> tuple[Ints | None, list[Part]]:
     """Return the neurons of a share as its cores hold them, and where each tile begins and ends.
 
-    Without an order they are those of the layer, one after the other.
+    Without an order they are those of the layer, one after the other. With `some`, a mask of the
+    layer's neurons, the others are left out.
     """
+    order, parts = _ordered(populations, share, made, tile)
+    if some is None:
+        return order, parts
+    every = np.arange(populations.size(share.op)) if order is None else order
+    before = np.concatenate([[0], np.cumsum(some[every])]).tolist()
+    kept = [Part(part.code, before[part.first], before[part.last]) for part in parts]
+    return every[some[every]], kept
+
+
+def _ordered(
+    populations: Populations, share: Share, made: Grid, tile: Sequence[int] | None
+) -> tuple[Ints | None, list[Part]]:
     whole = shape_of(populations.synapses, share.op)[1]
     if tile is None:
         neurons = None if share.axis < 0 else share.neurons(whole)

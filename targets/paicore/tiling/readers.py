@@ -1,8 +1,7 @@
 """Which shares of a divided population read which elements of its sources.
 
-A neuron has one destination, so one that several shares read is stored in as many copies, all
-neurons of its population with it. A copy that has no reader left goes to a share that finds no
-weight for it.
+A neuron has one destination, so one that several shares read is stored in as many copies. What
+nobody reads goes to a share that finds no weight for it.
 """
 
 from collections.abc import Mapping
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
 from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.populations import Populations, Segment
-from snnc.targets.paicore.tiling.plan import sources_of
-from snnc.targets.paicore.tiling.reach import Span
+from snnc.targets.paicore.populations import Destination, Populations, Segment
 from snnc.targets.paicore.tiling.shares import Share
+from snnc.targets.paicore.tiling.sources import read_by
 
 
 class Readers:
@@ -29,30 +27,28 @@ class Readers:
         """Return how many shares of a population read the same element of a source, at most."""
         return max(int(self._reads(op, segment).sum(axis=0).max(initial=1)), 1)
 
-    def chosen(self, op: Op, segment: Segment, rank: int) -> Ints:
-        """Return the number of the share that copy `rank` of each element of a source goes to."""
-        ranked = np.argsort(~self._reads(op, segment), axis=0, kind="stable")
-        return np.asarray(ranked[rank])
+    def chosen(self, op: Op, to: Destination) -> Ints:
+        """Return to which of its regions each neuron of a copy goes."""
+        ranked = np.argsort(~self._reading(op, to), axis=0, kind="stable")
+        return np.asarray(ranked[to.rank])
+
+    def some(self, op: Op, to: Destination) -> NDArray[np.bool_] | None:
+        """Return which neurons of a population are needed in a copy, None for all."""
+        if to.rank == 0:
+            return None
+        return np.asarray(self._reading(op, to).sum(axis=0) > to.rank)
+
+    def _reading(self, op: Op, to: Destination) -> NDArray[np.bool_]:
+        """Return which shares of the reader read each neuron of a population."""
+        assert to.reader is not None
+        segments = self.populations.segments([to.reader])
+        source = op.result
+        mine = next(s for s in segments if s.source is source and s.delay == to.delay)
+        return self._reads(to.reader, mine)
 
     def _reads(self, op: Op, segment: Segment) -> NDArray[np.bool_]:
         """Return a row for each share: whether it may read each element."""
         if (op, segment) not in self._found:
-            rows = [self._read_by(share, segment) for share in self.shares[op]]
+            rows = [read_by(self.populations, share, segment) for share in self.shares[op]]
             self._found[op, segment] = np.stack(rows)
         return self._found[op, segment]
-
-    def _read_by(self, share: Share, segment: Segment) -> NDArray[np.bool_]:
-        found = np.ones(1, dtype=bool)
-        sizes, reach = (sources_of(self.populations, [share]) or {})[segment]
-        for size, span in zip(sizes, reach, strict=True):
-            found = np.logical_and(found[:, None], _covered(span, size)).reshape(-1)
-        return found
-
-
-def _covered(span: Span, size: int) -> NDArray[np.bool_]:
-    """Return whether each place of an axis is read by anyone."""
-    if span.axis < 0:
-        return np.ones(size, dtype=bool)
-    place, some = np.arange(size), span.high >= span.low
-    low, high = span.low[some, None], span.high[some, None]
-    return np.asarray(((low <= place) & (place <= high)).any(axis=0))

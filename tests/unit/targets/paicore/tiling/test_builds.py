@@ -149,7 +149,7 @@ def test_a_layer_over_two_regions_is_exact_in_every_layer() -> None:
     build = snnc.compile(module, target="paicore")
     (second,) = [op for op in build.placed.ops("layer") if op["of"] == "second"]
     resources = build.manifest["resources"]
-    assert (576, 2048) == (len(second.values), resources["neuron_copies"])
+    assert (577, 128) == (len(second.values), resources["neuron_copies"])
     assert verified(build, module).startswith("equal at every tick")
 
 
