@@ -17,7 +17,7 @@ from snnc.driver.artifact import (
     publish,
     read_manifest,
 )
-from snnc.driver.emulation import emulation
+from snnc.driver.emulation import EMULATOR, emulation
 from snnc.driver.engines import pick_engine
 from snnc.driver.host import Host, numbering
 from snnc.driver.pipeline import Chosen, choose
@@ -198,16 +198,22 @@ class Build:
         inputs: Mapping[str, ArrayLike] | ArrayLike | None = None,
         against: Module | None = None,
         progress: Progress = silent,
+        engine: str = EMULATOR,
     ) -> Verification:
-        """Emulate the files without the program and compare with the reference; see `verify`."""
+        """Run the files without the program and compare with the reference; see `verify`.
+
+        `engine` is what runs them: the emulator of the target, `auto`, or an engine by name.
+        """
         module = against or self.module
         given = None if inputs is None else named(module, inputs)
-        engine = pick_engine(self._registry, "reference", module)
-        host = Host(module, self.manifest["takes"], engine)
+        reference = pick_engine(self._registry, "reference", module)
+        host = Host(module, self.manifest["takes"], reference)
         longest = self.manifest["max_ticks"]
-        return verify_files(
-            self._files, self.target, module, host, engine, given, longest, progress
-        )
+
+        def emulate(folder: Path) -> Program:
+            return emulation(self._registry, self.target, folder, engine)
+
+        return verify_files(self._files, emulate, module, host, reference, given, longest, progress)
 
     @property
     def frames(self) -> Any:

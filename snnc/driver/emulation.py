@@ -23,10 +23,11 @@ def emulation(
     """Return a program for the files of a build.
 
     `emulator` is the target's emulator itself; `auto` runs the files on the fastest engine if the
-    target can, else on the emulator. `semantics` names one of a target's several emulators.
+    target can, else on the emulator, and a name on that engine. `semantics` names one of a target's
+    several emulators.
 
     Raises:
-        SnncError: `unknown-semantics`.
+        SnncError: `unknown-semantics`, `unknown-engine`.
     """
     if semantics is not None:
         several = getattr(target, "emulators", None)
@@ -41,7 +42,8 @@ def emulation(
         return chosen
     if engine == EMULATOR:
         return target.emulate(folder)
-    return emulated_on(target, folder, registry.get_engine("native"))
+    name = "native" if engine == "auto" else engine
+    return emulated_on(target, folder, registry.get_engine(name))
 
 
 def emulated_on(target: Target, folder: Path, engine: Engine) -> Program:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from snnc.builtins import open_registry
 from snnc.diagnostics import Diagnostics, fail
 from snnc.driver.build import Build, named
+from snnc.driver.emulation import EMULATOR
 from snnc.driver.engines import pick_engine
 from snnc.driver.host import numbering
 from snnc.driver.sources import MANIFEST, read_source, with_sample
@@ -71,6 +72,7 @@ def verify(
     against: Any = None,
     *,
     plugin: Iterable[str | Path] = (),
+    engine: str = EMULATOR,
 ) -> Verification:
     """Return how a build, emulated from its files alone, compares with the reference.
 
@@ -79,6 +81,7 @@ def verify(
         inputs: inputs of the network; None: seeded random and adversarial ones.
         against: the network to compare with, in place of the build's `model.snn`.
         plugin: files of plugins.
+        engine: what runs the files: the target's emulator, `auto` as `run` does, or an engine.
 
     Raises:
         SnncError: `not-a-build`, `build-corrupt`, and what the network's source finds.
@@ -86,4 +89,4 @@ def verify(
     build = Build.open(folder, plugin)
     network = None if against is None else read_source(open_registry(plugin), against, {})
     given = None if inputs is None else named(network or build.module, inputs)
-    return build.verify(given, network)
+    return build.verify(given, network, engine=engine)

@@ -7,7 +7,7 @@ potentials. The first difference in time is reported.
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -20,7 +20,6 @@ from snnc.driver.progress import Progress, silent
 from snnc.driver.sources import MODEL
 from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program
-from snnc.extend.target import Target
 from snnc.ir.graph import Module, Value
 from snnc.ir.html import table
 from snnc.ir.weights import Array
@@ -64,7 +63,7 @@ class Verification:
 
 def verify_files(
     folder: Path,
-    target: Target,
+    emulate: Callable[[Path], Program],
     module: Module,
     host: Host,
     engine: Engine,
@@ -74,9 +73,9 @@ def verify_files(
 ) -> Verification:
     """Return how the emulated files of a build compare with a program.
 
-    `inputs` are those of the program; None: seeded random and adversarial ones, of at most
-    `longest` ticks. With a program of real numbers only spikes are compared. `progress` is told of
-    each batch.
+    `emulate` makes a program of a folder. `inputs` are those of the program; None: seeded random
+    and adversarial ones, of at most `longest` ticks. With a program of real numbers only spikes are
+    compared. `progress` is told of each batch.
 
     Raises:
         SnncError: `nothing-to-compare` for inputs without samples or ticks; what the emulator
@@ -85,7 +84,7 @@ def verify_files(
     with tempfile.TemporaryDirectory(prefix="snnc-") as place:
         copy = Path(place, "build")
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(MODEL, WEIGHTS))
-        sides = Sides(host.rest(), engine, _emulated(target, copy, folder))
+        sides = Sides(host.rest(), engine, _emulated(emulate, copy, folder))
         samples = ticks = 0
         for stimulus, given, length in _tries(module, inputs, longest):
             spikes, _ = host.encode(given, length)
@@ -107,14 +106,14 @@ def verify_files(
     return Verification(True, None, tuple(sides.compared), samples, ticks)
 
 
-def _emulated(target: Target, copy: Path, folder: Path) -> Program:
-    """Return the emulator of a copy; what it refuses points into the folder itself."""
+def _emulated(emulate: Callable[[Path], Program], copy: Path, folder: Path) -> Program:
+    """Return the program of a copy; what it refuses points into the folder itself."""
 
     def outside(loc: Location) -> Location:
         return evolve(loc, file=loc.file.replace(str(copy), str(folder)))
 
     try:
-        return target.emulate(copy)
+        return emulate(copy)
     except SnncError as error:
         found = [evolve(d, loc=outside(d.loc)) for d in error.diagnostics]
         raise SnncError(found, error.exit_status) from error

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snnc.cli.failures import DIFFERENT
-from snnc.cli.parameters import Command, as_json, front_end, inputs
+from snnc.cli.parameters import Command, Named, as_json, front_end, inputs
 from snnc.cli.printing import counted, show_json, show_pairs
 from snnc.cli.progress import shown
 from snnc.cli.session import Session, refuse_options
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """snnc verify build
 snnc verify build -i x.npz --against net.snnl
+snnc verify build --engine auto
 snnc verify speck -i x.npz --semantics event"""
 
 
@@ -28,6 +29,13 @@ snnc verify speck -i x.npz --semantics event"""
     metavar="event",
     help="Say how far dynapcnn's event by event emulation is from what was verified.",
 )
+@click.option(
+    "--engine",
+    type=Named("engines", "auto", "emulator"),
+    default="emulator",
+    metavar="NAME",
+    help="What runs the files: emulator, or auto as run does, or an engine.  [default: emulator]",
+)
 @front_end
 @as_json
 @click.pass_obj
@@ -37,15 +45,16 @@ def command(
     inputs: str | None,
     against: str | None,
     semantics: str | None,
+    engine: str,
     given: dict[str, str],
     as_json: bool,
 ) -> int:
     """Emulate a build and compare it with the reference.
 
     The emulator gets a copy of the folder without the program, so it can only know what the files
-    say. Without -i, seeded random and adversarial inputs are tried. Compared are all outputs, and
-    spikes and potentials of every layer, at every tick. Exit status 3: they differ; the first
-    difference is shown.
+    say; with --engine auto it is what run takes. Without -i, seeded random and adversarial inputs
+    are tried. Compared are all outputs, and spikes and potentials of every layer, at every tick.
+    Exit status 3: they differ; the first difference is shown.
 
     Builds for dynapcnn are verified in time steps. One that runs event by event, as the chip does,
     is then compared with that: how many spikes each layer makes, and whether outputs agree.
@@ -58,7 +67,7 @@ def command(
     module = session.load(against, given) if against else None
     values = None if inputs is None else named(module or build.module, inputs)
     with shown(as_json) as progress:
-        found = build.verify(values, module, progress)
+        found = build.verify(values, module, progress, engine)
     apart = _apart(session, build, folder, semantics, values) if found.equal else None
     if as_json:
         show_json(

@@ -46,3 +46,25 @@ def test_a_run_goes_on_in_the_program_that_began_it(build, spikes):
         with pytest.raises(SnncError) as caught:
             build.run(spikes[:, 8:], state=early.state, engine=other)
         assert "bad-state" == caught.value.code
+
+
+def test_a_build_is_verified_on_what_is_asked_for(build, monkeypatch):
+    ran = []
+    for kind in (FastProgram, Program):
+        plain = kind.run
+
+        def run(self, *given, kind=kind, plain=plain, **options):
+            ran.append(kind)
+            return plain(self, *given, **options)
+
+        monkeypatch.setattr(kind, "run", run)
+    for engine, kind in (("emulator", Program), ("auto", FastProgram), ("numpy", FastProgram)):
+        ran.clear()
+        assert build.verify(engine=engine)
+        assert {kind} == set(ran)
+    ran.clear()
+    assert build.verify()
+    assert {Program} == set(ran)
+    with pytest.raises(SnncError) as caught:
+        build.verify(engine="quantum")
+    assert "unknown-engine" == caught.value.code
