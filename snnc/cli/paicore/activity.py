@@ -61,7 +61,7 @@ def measured(build: "Build", placed: Placed, trains: Mapping[str, Array]) -> Rat
         trace = program.run(part, probe=list(placed.copies)).trace
         for layer in placed.layers:
             sent = np.count_nonzero(trace[layer.of], axis=(0, 1)).reshape(-1)
-            rows[layer.rows()] += sent[layer.neurons]
+            rows[layer.rows()] += sent[np.sort(layer.elements)]
     return Rates(rows, tuple(_sent(trains, item, ticks) for item in placed.inputs), samples, ticks)
 
 
