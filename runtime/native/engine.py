@@ -83,7 +83,7 @@ class NativeProgram(NumpyProgram):
         self.fused: dict[Op, Fusion] = {}
         self._fusions: dict[Op, Kernel] = {}
         self._plans: dict[tuple[tuple[Op, ...], frozenset[Value]], Plan] = {}
-        self._ranges = ranges(module)
+        self._ranges, self._makers = ranges(module), makers(module.graph)
         self._grids = grids(module) if module.level == "snn" else {}
         super().__init__(module)
         self._pictures = _pictures(module)
@@ -104,7 +104,7 @@ class NativeProgram(NumpyProgram):
             element = op.values[0].type.element
             if not element.is_float:
                 x = max(x[0], element.low), min(x[1], element.high)
-            neurons = self._neurons(op, flat(op), x)
+            neurons = self._neurons(op, flat(op, self._together(op)), x)
             if neurons is not None:
                 return Scanned(self.compiler, neurons)
         if _multiplies(op) and op.values[0].type.timed:
@@ -122,6 +122,13 @@ class NativeProgram(NumpyProgram):
         if "_pool" in op.kind:
             return pool(op, self._ranges[op.values[0]]) or plain
         return plain
+
+    def _together(self, op: Op) -> bool:
+        """Return whether what an op reads has channels together: what windows slid over has."""
+        maker = self._makers.get(op.values[0])
+        while maker is not None and maker.kind in ("add", "sub", "scale"):
+            maker = self._makers.get(maker.values[0])
+        return maker is not None and (maker.kind.startswith("conv") or "_pool" in maker.kind)
 
     def _source(self, op: Op) -> "Source | None":
         """Return the product of an op, None where machine code would not be exact."""
@@ -201,7 +208,7 @@ class NativeProgram(NumpyProgram):
         from snnc.runtime.native.fusion import fusion
         from snnc.runtime.native.layers import Gathered
 
-        made_by, read_by = makers(self.module.graph), readers(self.module.graph)
+        made_by, read_by = self._makers, readers(self.module.graph)
         simple = {op for op, k in self.kernels.items() if isinstance(k, Elementwise)}
         stage = {op: stage for stage in self.whole.stages for op in stage.ops}
         for op in self.module.ops("neuron"):

@@ -249,7 +249,8 @@ class Scanned:
         self, tick: int, ticks: int, operands: list[Array], state: State, potentials: bool
     ) -> tuple[list[Array], State]:
         """Return spikes, and potentials if asked for, of the chunk."""
-        x = np.ascontiguousarray(operands[0], dtype=self.kind)
+        x = self.neurons.arrangement.inner(operands[0], 2)
+        x = np.ascontiguousarray(x, dtype=self.kind)
         work = self.neurons.work(tick, ticks, state, potentials)
         fields = work.fields() | {"samples": len(x), "ticks": ticks, "inputs": address(x)}
         block = arguments_of(fields)
@@ -272,7 +273,7 @@ def active_inputs(x: Array) -> int:
     return int(np.count_nonzero(x.view(np.bool_) if x.max(initial=0) <= 1 else x))
 
 
-def flat(op: Op) -> Arrangement:
-    """Return the arrangement of neurons in row-major order."""
+def flat(op: Op, together: bool) -> Arrangement:
+    """Return the arrangement of neurons as one row, in which channels may lie together."""
     shape = op.result.type.shape
-    return Arrangement(shape, 1, op.result.type.size, last=True)
+    return Arrangement(shape, 1, op.result.type.size, last=not together)

@@ -80,7 +80,8 @@ class Rounded:
             OutOfRange: one is beyond the largest number of its element.
         """
         source, window = self.source, self.source.window
-        places = np.argwhere(np.isnan(made))
+        # numpy finds few places among many in one axis much faster than in several.
+        places = np.stack(np.unravel_index(np.flatnonzero(np.isnan(made)), made.shape), axis=1)
         step = max(1, BLOCK // window.fan_in)
         inside = np.add.outer(np.array(window.runs) * window.unit, np.arange(window.length))
         flat = x.reshape(*x.shape[:2], -1)

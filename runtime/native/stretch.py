@@ -74,7 +74,7 @@ class Stretch:
             self._product(op, kernel, reads, slots, state, traced)
         elif isinstance(kernel, Scanned):
             work = kernel.neurons.work(self.tick, self.ticks, state, traced)
-            x = self._row(slots[0], None, np.dtype(kernel.kind))
+            x = self._row(slots[0], kernel.neurons.arrangement.order, np.dtype(kernel.kind))
             function = kernel.code(work.form, work.spikes.itemsize)
             self._neurons(op, work, {"inputs": address(x)}, function)
         elif op.kind in ("add", "sub", "scale"):
