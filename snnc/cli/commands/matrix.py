@@ -3,6 +3,7 @@
 A build of a BIDL configuration knows its devices, and the values between its model slices.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,10 @@ def command(
     from snnc.targets.lynxi.gantt import picture
     from snnc.targets.lynxi.timing import Costs, timeline
 
-    devices = build.module.attrs.get("devices", ())
+    told: Mapping[str, Any] = build.module.attrs
+    devices = told.get("devices", ())
     if devices and not cut:
-        cut = _stated(folder, devices, build.module.attrs.get("cuts", ()))
+        cut = _stated(folder, devices, told.get("cuts", ()))
     times = times or len(devices) or 1
     ticks, equal = _run(build, times, cut, inputs)
     steps = _numbers("step", step, len(cut) + 1) or [1 / (len(cut) + 1)] * (len(cut) + 1)
