@@ -54,6 +54,41 @@ def versions() -> dict[str, Any]:
     }
 
 
+def machine_code() -> dict[str, Any]:
+    """Return which instructions machine code may use, and where it is kept; empty without any."""
+    import os
+    from pathlib import Path
+
+    from snnc.diagnostics import SnncError
+    from snnc.machine import installed, store
+
+    if not installed():
+        return {}
+    from snnc.machine.paths import available, choose
+
+    try:
+        path = choose().name
+    except SnncError:
+        path = None
+    folder = store.cache_folder()
+    there = [p for p in (folder, *folder.parents) if p.exists()] if folder else [Path(os.devnull)]
+    keeps = there[0].is_dir() and os.access(there[0], os.W_OK)
+    return {
+        "path": path,
+        "available": list(available()),
+        "cache": str(folder) if folder else None,
+        "cache_writable": keeps,
+    }
+
+
+def _shown(code: dict[str, Any]) -> str:
+    if not code:
+        return "none: llvmlite is missing, or does not load"
+    path = code["path"] or "SNNC_CPU names none of them"
+    kept = f"kept in {code['cache']}" if code["cache_writable"] else "kept nowhere"
+    return f"{path} (of {', '.join(code['available'])}), {kept}"
+
+
 def plugins(files: tuple[str, ...]) -> list[dict[str, str]]:
     """Return the plugins: whose they are, what they bring, or why they fail."""
     from snnc.builtins import PLUGIN
@@ -91,6 +126,7 @@ def command(ctx: click.Context, as_json: bool) -> int:
     session = ctx.find_object(Session)
     assert session is not None
     found = versions()
+    found["machine_code"] = machine_code()
     found["settings"] = session.settings.file
     found["plugins"] = plugins(session.plugins)
     missing = [name for name, version in found["packages"].items() if version is None]
@@ -104,6 +140,7 @@ def command(ctx: click.Context, as_json: bool) -> int:
         {
             "python": f"{found['implementation']} {found['python']} ({sys.executable})",
             "system": f"{found['system']} {found['machine']}, {found['processors']} processors",
+            "machine code": _shown(found["machine_code"]),
             "settings": found["settings"] or "no snnc.toml, no [tool.snnc]",
             **found["variables"],
         },

@@ -207,6 +207,19 @@ def test_an_op_without_machine_code_is_told_of_on_request(snnc, folder):
     assert found == outputs(folder)
 
 
+def test_doctor_says_what_code_is_made_for_and_where_it_is_kept(snnc, cache, monkeypatch):
+    found = snnc("doctor", "--json").json()["machine_code"]
+    assert (available()[-1], list(available())) == (found["path"], found["available"])
+    assert (str(cache), True) == (found["cache"], found["cache_writable"])
+    assert f"kept in {cache}" in "".join(snnc("doctor").stdout.split("\n"))
+    monkeypatch.setenv("SNNC_CACHE", "/proc/cache/folder")
+    monkeypatch.setenv("SNNC_CPU", "mmx")
+    assert "SNNC_CPU names none" in snnc("doctor").stdout
+    monkeypatch.setattr(machine, "installed", lambda: False)
+    assert {} == snnc("doctor", "--json").json()["machine_code"]
+    assert "llvmlite is missing" in snnc("doctor").stdout
+
+
 MARKED = """
 from pathlib import Path
 from snnc.extend.plugin import Plugin
