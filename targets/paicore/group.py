@@ -78,8 +78,8 @@ class Group(Pass):
     )
     multicast: str = option(
         "masks",
-        help="cut layers into tiles as far as masks follow, where no place goes to two tiles, "
-        "or not at all",
+        help="cut layers into tiles by any masks, into blocks of cores with copies of what two of "
+        "them read, or not at all",
         choices=MULTICAST,
     )
 

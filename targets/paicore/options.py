@@ -31,8 +31,8 @@ class Options:
     )
     multicast: str = option(
         "masks",
-        help="cut layers into tiles wherever masks of destinations allow, only where no neuron "
-        "sends to two tiles (masks stay blocks), or not at all",
+        help="cut layers into tiles by any masks of destinations, into blocks of cores with copies "
+        "of what two of them read, or not at all",
         choices=("masks", "contiguous", "none"),
     )
     core_params: bool = option(True, help="write core_params.json")

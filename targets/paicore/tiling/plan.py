@@ -25,7 +25,7 @@ from snnc.targets.paicore.tiling.shares import Share, divided
 from snnc.targets.paicore.tiling.sources import read_by, share_shape, sources_of
 
 MULTICAST = ("masks", "contiguous", "none")
-"""How far tiles go: as far as masks can follow, without places of two tiles, or not at all."""
+"""How far tiles go: by any masks, blocks of cores that share no neuron's frames, or not at all."""
 
 MOST = 1 << LIMITS.max_lcn
 
@@ -111,17 +111,21 @@ class Planner:
     def shares(self, op: Op, copies: float = 1) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it, else as few cores as found.
 
-        What cannot be divided so that it fits is one share, which the caller refuses.
+        Where places may not go to two tiles, a layer is also divided to save cores: its tiles are
+        regions then, and what two of them read is copied. What cannot be divided so that it fits is
+        one share, which the caller refuses.
         """
         if (op, copies) not in self._shares:
-            whole = Share(op)
-            fits = self.plan([whole], [copies]).fits
-            self._shares[op, copies] = (whole,) if fits else self._divided(op, copies)
+            whole = self.plan([Share(op)], [copies])
+            save = self.multicast == "contiguous" and whole.extension > 1
+            keep = whole.fits and not save
+            self._shares[op, copies] = (Share(op),) if keep else self._divided(op, copies)
         return self._shares[op, copies]
 
     def _divided(self, op: Op, copies: float) -> tuple[Share, ...]:
         best: tuple[Share, ...] = (Share(op),)
-        least = -1
+        whole = self.plan(best, [copies])
+        least = whole.cost if whole.fits else -1
         for shares in self._divisions(op, copies):
             plans = self._alike(shares, copies)
             if plans:
