@@ -22,6 +22,7 @@ from snnc.targets.lynxi.layout import read_files
 from snnc.targets.lynxi.limits import LIMITS
 from snnc.targets.lynxi.ports import made_output, read_inputs
 from snnc.targets.lynxi.records import (
+    BINDING,
     LOAD,
     RANDOM,
     SAVE,
@@ -242,7 +243,7 @@ class Emulator:
         known = {name: index for index, name in self.artifact.names.items()}
         wanted = [probe] if isinstance(probe, str) else list(dict.fromkeys(probe))
         if wanted == ["all"]:
-            return known
+            return {name: index for name, index in known.items() if name != f"{index}{BINDING}"}
         found = {}
         for name in wanted:
             number = int(name) if name.isdigit() and int(name) < len(self.graph.bindings) else None

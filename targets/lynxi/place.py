@@ -20,7 +20,8 @@ from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
 from snnc.targets.lynxi.assemble import GROUPED, not_a_graph
 from snnc.targets.lynxi.limits import LIMITS, needed_version
-from snnc.targets.lynxi.records import LOAD, SAVE, TIE
+from snnc.targets.lynxi.records import BINDING, LOAD, SAVE, TIE
+from snnc.targets.lynxi.sketch import PROGRAM
 
 ENDS = ("data", "param", "constant", "scalar", "result")
 _OURS = re.compile(r"\d.*|(?:scalar|constant|data)[._].*")
@@ -102,13 +103,14 @@ class _Placer:
         self.shared: dict[object, Value] = {}
         self.count = 0
         self.bound = {
-            r.name
+            r.name: r.name.removeprefix(PROGRAM)
             for op in module.graph.ops
             if op.kind not in ENDS
             for r in op.results
             if not _OURS.fullmatch(r.name)
         }
-        self.taken = self.bound | {v.name for v in (*module.graph.inputs, *module.graph.outputs)}
+        self.taken = {v.name for v in (*module.graph.inputs, *module.graph.outputs)}
+        self.taken |= set(self.bound.values())
 
     def module(self) -> Module:
         """Return the placed module."""
@@ -143,7 +145,7 @@ class _Placer:
         self.count += len(roots) > 1
         return list(
             self.new.emit(
-                TIE, operands, {"outputs": len(roots)}, names=[str(self.count)] * len(roots)
+                TIE, operands, {"outputs": len(roots)}, names=[self._number()] * len(roots)
             ).results
         )
 
@@ -179,13 +181,18 @@ class _Placer:
             self.later.setdefault(saved, []).append(operands[-1])
         if op.kind in GROUPED or (op.kind == TIE and op["outputs"] > 1):
             self.count += 1
-        names = [r.name if r.name in self.bound else str(self.count) for r in op.results]
+        names = [self.bound.get(r.name) or self._number() for r in op.results]
         made = self.new.emit(op.name, operands, attrs, loc=op.loc, names=names)
         self.count += 1
         for old, value in zip(op.results, made.results, strict=True):
             self.now[old] = value
             for waiting in self.later.get(old, ()):
                 self.new.bind(waiting, value)
+
+    def _number(self) -> str:
+        """Return what the next binding is called: its number, if nothing of the program is."""
+        text = str(self.count)
+        return text + BINDING if text in self.taken else text
 
     def _end(self, op: Op) -> Value:
         """Return an input of the function, a parameter, a constant or a number, each made once."""

@@ -16,6 +16,9 @@ RANDOM, TIE = "lyn_random_data", "lyn_vir_op"
 TUPLE = "tuple"
 """Name of a binding that only groups values: `(%1, %2)`."""
 
+BINDING = ".op"
+"""Stands behind the number of a binding where the program has a value of that name."""
+
 CONSTANT_KEY = "relay.Constant"
 STATE_KEY = "relay.attrs.LoadSaveAttrs"
 DICT_KEY = "DictAttrs"

@@ -19,6 +19,9 @@ from snnc.targets.lynxi.ops import LEVEL
 
 UNNAMED = "0"
 
+PROGRAM = "program."
+"""Stands before a name of the program that begins with a digit, as numbers of bindings do."""
+
 
 class Sketch(Builder):
     """The graph so far; every op that is added returns its value."""
@@ -28,17 +31,18 @@ class Sketch(Builder):
         self._scalars: dict[float, Value] = {}
         self._params: dict[str, Value] = {}
         self._open: dict[str, Value] = {}
-        values = [r for op in module.graph.ops for r in op.results]
-        self._known = {v.name for v in values if v.name[:1].isalpha() or v.name[:1] == "_"}
+        self._known = {r.name for op in module.graph.ops for r in op.results}
         self._flags = {f"{op.result.name}.v" for op in module.ops("neuron")} - self._known
         self._names |= self._known | self._flags
         returned = {v.name for v in module.graph.outputs}
         self._names |= returned
         self._known -= returned
 
-    def call(self, kind: str, *operands: Value, name: str = UNNAMED, **attrs: Any) -> Value:
+    def call(self, kind: str, *operands: Value, name: str = "", **attrs: Any) -> Value:
         """Return the result of an op; a name of the program is given once, to its value."""
-        label = name if self._released(name) else UNNAMED
+        label = UNNAMED
+        if self._released(name):
+            label = PROGRAM + name if name[:1].isdigit() else name
         return self.op(f"lynxi.{kind}", *operands, name=label, **attrs)
 
     def _released(self, name: str) -> bool:
@@ -97,7 +101,7 @@ class Sketch(Builder):
         shaped = self.call("reshape", value, name=flag, newshape=value.type.shape)
         self.bind(self._open.pop(flag), self.call("annotation.save", shaped, flag=flag))
 
-    def bits(self, kind: str, x: Value, y: Value, name: str = UNNAMED) -> Value:
+    def bits(self, kind: str, x: Value, y: Value, name: str = "") -> Value:
         """Return a comparison as 0.0 and 1.0."""
         return self.call("cast", self.call(kind, x, y), name=name, dtype="float32")
 

@@ -8,7 +8,7 @@ from attrs import evolve
 
 import snnc
 from snnc.diagnostics import SnncError
-from snnc.ir import Builder
+from snnc.ir import Builder, Module
 from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.emulate import Emulator
 from snnc.targets.lynxi.layout import APU, FILES, GRAPH, PARAMS, TOP, VALUES, read_files
@@ -266,3 +266,33 @@ def test_a_build_says_what_it_takes_of_the_chip():
     assert found["parameter_bytes"] + 128 == found["memory_bytes"]
     assert ["numbers", "states"] == [r.partition(":")[0] for r in made.manifest["relies_on"]]
     assert {"digit": 0} == made.manifest["latency"]
+
+
+def numbered() -> Module:
+    """Return layers that are called 1 to 4, as those of torch.nn.Sequential are."""
+    b = Builder("numbered", "snn")
+    x = b.input("0", "u1[6]~")
+    w = [np.random.default_rng(3).normal(size=s).astype(np.float32) for s in ((5, 6), (3, 5))]
+    i = b.op("linear", x, b.weight("1.weight", w[0]), name="1")
+    s = b.op("neuron", i, name="2", threshold=0.4)
+    j = b.op("linear", s, b.weight("3.weight", w[1]), name="3")
+    return b.finish(b.op("neuron", j, name="4", threshold=0.4))
+
+
+@pytest.mark.parametrize("engine", ["auto", "emulator"])
+def test_values_that_are_called_by_numbers_are_not_taken_for_bindings(tmp_path, engine):
+    module, inputs = numbered(), {"0": train((2, 9, 6))}
+    folder = build(module).save(tmp_path / "out")
+    names = ("1", "2", "2.v", "3", "4.v")
+    expected = snnc.run(module, inputs, probe=names, engine="reference")
+    actual = snnc.run(folder, inputs, probe=names, engine=engine)
+    for name in names:
+        np.testing.assert_array_equal(expected.trace[name], actual.trace[name], name)
+    np.testing.assert_array_equal(expected.outputs["4"], actual.outputs["4"])
+    assert set(names) == set(snnc.run(folder, inputs, probe="all", engine=engine).trace) - {"4"}
+
+
+def test_a_graph_with_such_names_is_read_back(tmp_path):
+    made = build(numbered())
+    assert str(made.placed) == str(TARGET.load(made._files))
+    assert snnc.compile(made.placed, target="lynxi").verify({"0": train((2, 9, 6))})
