@@ -5,18 +5,21 @@ build are: by the target's fast path on the engine where it has one, else by its
 """
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from snnc.diagnostics import SnncError, fail
 from snnc.driver.emulation import emulated_on
-from snnc.extend.engine import Engine, Program
+from snnc.extend.engine import Engine, Program, Result, notes_of
 from snnc.extend.options import build
 from snnc.extend.registry import Registry
 from snnc.extend.target import Target
 from snnc.ir.graph import Module
 from snnc.ir.verify import verify
+from snnc.ir.weights import Array
 
 REFERENCE = "reference"
 
@@ -41,7 +44,35 @@ class Placed:
         options = build(self.target.Options, {}, owner=f"target {self.target.name}")
         with tempfile.TemporaryDirectory(prefix="snnc-") as folder:
             self.target.emit(module, Path(folder), options)
-            return emulated_on(self.target, Path(folder), self.engine)
+            made = emulated_on(self.target, Path(folder), self.engine)
+        return _Returning(made, [value.name for value in module.graph.outputs])
+
+
+class _Returning:
+    """A program whose outputs have the names of the values that a graph returns.
+
+    Files name them as the network did; placing has added a suffix.
+    """
+
+    def __init__(self, program: Program, names: list[str]) -> None:
+        self._program, self._names = program, names
+        self.notes = notes_of(program)
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        *,
+        ticks: int | None = None,
+        state: Any = None,
+        probe: Iterable[str] = (),
+    ) -> Result:
+        """Run a batch; see `snnc.extend.engine.Program`."""
+        ran = self._program.run(inputs, ticks=ticks, state=state, probe=probe)
+        outputs = {
+            name: ran.outputs[name if name in ran.outputs else name.rpartition(".")[0]]
+            for name in self._names
+        }
+        return evolve(ran, outputs=outputs)
 
 
 def pick_engine(registry: Registry, name: str, module: Module) -> Engine:
