@@ -30,9 +30,13 @@ PARTS = ("type", "backbone", "neck", "head", "pretrained", "train_cfg")
 
 @frozen
 class Config:
-    """What a configuration says of a network: backbones in order, input shapes, devices."""
+    """What a configuration says of a network: backbones in order, input shapes, devices.
+
+    `lines` are where the models are assigned.
+    """
 
     backbones: tuple[Mapping[str, Any], ...]
+    lines: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
     devices: tuple[tuple[int, ...], ...]
     unused: tuple[str, ...]
@@ -83,10 +87,12 @@ def read_config(path: Path) -> Config:
         text = f"{path.name} has no model = dict(backbone=dict(type=...))"
         raise fail("bidl-config", text, at(str(path), 1), help="give a configuration of BIDL")
     read.judge(used)
-    for number, model in enumerate(models):
-        _parts(read, model, "model" if "model" in known else f"model_{number}")
+    names = ["model"] if "model" in known else [f"model_{n}" for n in range(len(models))]
+    for name, model in zip(names, models, strict=True):
+        _parts(read, model, name)
     return Config(
         tuple(dict(m["backbone"]) for m in models),
+        tuple(getattr(read.places[name], "lineno", 1) for name in names),
         read.rows("models_compile_inputshape"),
         read.rows("lynxi_devices"),
         tuple(name for name in known if name not in read.behind(used)),

@@ -1,10 +1,12 @@
 """From a configuration of BIDL to a network and a sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnc.diagnostics import Location, at, fail, nearest
+from attrs import evolve
+
+from snnc.diagnostics import Location, SnncError, at, fail, nearest
 from snnc.extend.foreign import guarded, load_file
 from snnc.frontends.bidl.config import Config, read_config
 
@@ -28,19 +30,21 @@ def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, 
 
     from snnc.frontends.bidl.backbones import backbone, sample_shape
 
-    config, place = read_config(path), at(str(path), 1)
-    said, number = _chosen(config, options.slice_, place)
+    config = read_config(path)
+    said, number = _chosen(config, options.slice_, at(str(path), config.lines[0]))
+    place = at(str(path), config.lines[number])
     if options.backbone:
         given = {k: v for k, v in said.items() if k != "type"}
         network = _of_file(options.backbone, given, form)
     else:
-        network = backbone(**said)
+        network = _placed(place, lambda: backbone(**said))
     shape: Sequence[int] | None = options.input_shape
     if not shape and config.shapes:
         shape = _stated(config, number, place)
     shape = shape or sample_shape(network, said)
     if not shape:
-        text = f"{path.name} does not say the shape of an input"
+        missing = [n for n in ("timestep", "input_channels", "h", "w") if n not in said]
+        text = f"{path.name} does not say the shape of an input: no {', '.join(missing)}"
         example = "T,1,C,H,W" if getattr(network, "batch_axis", 0) else "1,C,H,W"
         raise fail("bidl-config", text, place, help=f"give --set input_shape={example}")
     cuts = len(config.backbones) - 1 if options.slice_ is None else 0
@@ -50,6 +54,15 @@ def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, 
         "cuts": tuple(f"model_{n}" for n in range(cuts)),
     }
     return network, torch.zeros(tuple(shape)), {k: v for k, v in told.items() if v}
+
+
+def _placed(place: Location, make: Callable[[], Any]) -> Any:
+    """Return what a function makes; its error points at the configuration."""
+    try:
+        return make()
+    except SnncError as error:
+        found = [d if d.loc.known else evolve(d, loc=place) for d in error.diagnostics]
+        raise SnncError(found, error.exit_status) from None
 
 
 def _chosen(config: Config, slice_: int | None, place: Location) -> tuple[dict[str, Any], int]:

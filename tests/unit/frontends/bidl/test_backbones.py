@@ -72,7 +72,8 @@ def test_a_configuration_compiles_without_being_run(tmp_path):
     path = tmp_path / "clif3fc3dm_itout-b16x1-dvsmnist.py"
     path.write_text(
         "model = dict(backbone=dict(type='SeqClif3Fc3DmItout', timestep=2, input_channels=1,"
-        " h=8, w=8, nclass=3, cmode='spike'))\nlog_level = 'INFO'\nlynxi_devices = [[0, 1], [2, 3]]\n"
+        " h=8, w=8, nclass=3, cmode='spike'))\nlog_level = 'INFO'\n"
+        "lynxi_devices = [[0, 1], [2, 3]]\n"
     )
     module = snnc.load(path)
     assert ["f32[1, 8, 8]~"] == [str(v.type) for v in module.graph.inputs]

@@ -200,6 +200,24 @@ def test_packages_of_a_user_keep_their_names(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("SeqClif3Fc3DmItout", "SeqClif3Fc3DmItoot", "bidl-backbone"),
+        ("nclass", "nclas", "bidl-option"),
+        ("neuron_config=None", "neuron_config=[3] * 6, neuron='lifplus'", "bidl-neuron"),
+        ("input_channels=1, ", "", "bidl-config"),
+    ],
+)
+def test_faults_of_a_configuration_point_at_its_line(old, new, code, tmp_path):
+    text = CONFIG.format("input_channels=1, h=8, w=8, ", "spike").replace(", neuron='lif'", "")
+    path = written(tmp_path, "log_level = 'INFO'\n" + text.replace(old, new))
+    with pytest.raises(SnncError) as found:
+        snnc.load(path)
+    first = found.value.diagnostics[0]
+    assert (code, 2) == (first.code, first.loc.line)
+
+
+@pytest.mark.parametrize(
     ("name", "code"),
     [
         ("own.py:Nat", "source-function"),
