@@ -26,7 +26,10 @@ from snnc.runtime.numpy_trains import Kernel
 from snnc.runtime.semantics import State, Stateless, meaning
 
 ROUNDS = 1024
-"""Blocks that run in one call; an interrupt is seen between calls."""
+"""Blocks that run in one call at most; an interrupt is seen between calls."""
+
+ELEMENTS = 1 << 22
+"""Elements that a call makes at most, unless one block makes more."""
 
 
 @frozen(eq=False)
@@ -110,11 +113,12 @@ class Stretch:
             ],
             dtype=np.int64,
         )
-        bad = 0
-        for at in range(0, blocks, ROUNDS):
+        made = sum(slot.array.size for slot in self.slots.values() if not slot.step)
+        bad, rounds = 0, max(1, min(ROUNDS, ELEMENTS // max(1, made)))
+        for at in range(0, blocks, rounds):
             if bad or halted():
                 break
-            bad = drive(address(table), len(self._steps), min(ROUNDS, blocks - at))
+            bad = drive(address(table), len(self._steps), min(rounds, blocks - at))
         return bool(bad)
 
     def _step(self, function: Function, block: Array, *kept: Array) -> None:
