@@ -61,7 +61,8 @@ def spread(opener: Opener, pieces: Iterable[Any], jobs: int) -> Generator[Any, N
     try:
         waiting: deque[Future[Any]] = deque()
         for piece in pieces:
-            waiting.append(pool.submit(_work, piece))
+            with _uninterrupted():
+                waiting.append(pool.submit(_work, piece))
             if len(waiting) > 2 * jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -78,6 +79,21 @@ def spread(opener: Opener, pieces: Iterable[Any], jobs: int) -> Generator[Any, N
             child.terminate()
         raise
     pool.shutdown()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interrupt back until processes have begun, which then never see one."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(opener: Opener) -> None:

@@ -84,3 +84,25 @@ main()
 def test_an_interrupt_before_a_command_has_begun_is_quiet_too():
     done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, check=False)
     assert (failures.INTERRUPTED, b"", b"") == (done.returncode, done.stdout, done.stderr)
+
+
+INTERRUPTING = """
+import os, signal, sys
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    os.killpg(0, signal.SIGINT)
+"""
+
+
+def test_an_interrupt_while_processes_begin_is_quiet_too(folder):
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(INTERRUPTING)
+    done = subprocess.run(
+        [sys.executable, "-m", "snnc", "eval", "net.snn", "--data", "data.npz", "--jobs", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(folder / "site")},
+    )
+    assert (failures.INTERRUPTED, "", "") == (done.returncode, done.stdout, done.stderr.strip())
