@@ -16,6 +16,16 @@ Part = TypeVar("Part")
 Made = TypeVar("Made")
 
 
+class Halted(Exception):
+    """A part that was given up; it is never seen outside of the threads of its run."""
+
+
+def check(halt: Event) -> None:
+    """Raise `Halted` where nobody waits for a part any more."""
+    if halt.is_set():
+        raise Halted
+
+
 def threads() -> int:
     """Return how many threads a run has by default: SNNC_THREADS, or one per processor.
 

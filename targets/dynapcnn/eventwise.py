@@ -10,6 +10,7 @@ cause is served to its end before the next.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from snnc.extend.engine import Result
 from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
 from snnc.machine import installed, missing
+from snnc.machine.threads import check as check_halted
+from snnc.machine.threads import spread, threads
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
 from snnc.targets.dynapcnn.commands import from_rasters
@@ -102,11 +105,14 @@ class Eventwise:
         probes = probed(self.placed, probe)
         wanted = Wanted.of(self.placed, probes)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
-        chips = self._chips(state, samples)
-        ran = [
-            self._play(chip, {name: train[n] for name, train in trains.items()}, count, wanted)
-            for n, chip in enumerate(chips)
-        ]
+        chips, halt = self._chips(state, samples), Event()
+
+        def one(number: int) -> Played:
+            check_halted(halt)
+            given = {name: train[number] for name, train in trains.items()}
+            return self._play(chips[number], given, count, wanted)
+
+        ran = spread(one, range(samples), threads() if self._compiled else 1, halt)
         played = joined(ran, 0) if ran else self._nothing(count, wanted)
         outputs, traces = named(self.placed, played, probes)
         return Result(outputs, State(self, chips, played.activity), traces)

@@ -8,6 +8,7 @@ the next core in the same step. The chip itself has no steps; see `eventwise` fo
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ from snnc.extend.engine import Result
 from snnc.ir.types import parse_type
 from snnc.ir.weights import Array
 from snnc.machine import installed
+from snnc.machine.threads import check as check_halted
+from snnc.machine.threads import spread, threads
 from snnc.targets.dynapcnn import numpy_steps
 from snnc.targets.dynapcnn.assemble import to_module
 from snnc.targets.dynapcnn.check import check
@@ -85,17 +88,22 @@ class Timestep:
 
         Raises:
             SnncError: `missing-input`, `unknown-input`, `input-shape`, `input-range`,
-                `sample-count`, `tick-count`, `unknown-probe`, `bad-state`.
+                `sample-count`, `tick-count`, `unknown-probe`, `bad-state`, `bad-threads`.
         """
         probes = probed(self.placed, probe)
         wanted = Wanted.of(self.placed, probes)
         trains, samples, count = read_trains(self.inputs, inputs, ticks)
-        potentials = self._start(state, samples)
-        parts = [
-            joined([self._play(trains, part, when, potentials, wanted) for when in whens], 1)
-            for part, whens in self._parts(samples, count)
-        ]
-        played = joined(parts, 0)
+        potentials, halt = self._start(state, samples), Event()
+
+        def some(given: tuple[slice, list[slice]]) -> Played:
+            found = []
+            for when in given[1]:
+                check_halted(halt)
+                found.append(self._play(trains, given[0], when, potentials, wanted))
+            return joined(found, 1)
+
+        jobs = threads() if self._compiled else 1
+        played = joined(spread(some, self._parts(samples, count), jobs, halt), 0)
         outputs, traces = named(self.placed, played, probes)
         return Result(outputs, State(self, potentials, played.activity), traces)
 

@@ -16,6 +16,7 @@ from attrs import frozen
 from snnc.diagnostics import Diagnostic, SnncError, fail, nearest
 from snnc.extend.engine import Result
 from snnc.ir.weights import Array
+from snnc.machine.threads import check as check_halted
 from snnc.targets.lynxi import kernels
 from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.layout import read_files
@@ -295,10 +296,6 @@ def _bad_state(reason: str) -> SnncError:
     )
 
 
-class Halted(Exception):
-    """A run that was given up; it is never seen outside of the threads of that run."""
-
-
 class Lanes:
     """Some samples at a time: the values of a step, the states, the records being filled.
 
@@ -336,7 +333,7 @@ class Lanes:
         longest = self.longest()
         for first in range(0, ticks, longest):
             self.part = slice(first, min(first + longest, ticks))
-            self.check_halted()
+            check_halted(self.halt)
             self._receive()
             self.step()
             self._finish()
@@ -352,11 +349,6 @@ class Lanes:
                 )
         made = {n: np.concatenate(r, axis=1) if r else self._none(n) for n, r in rows.items()}
         return made, self.states
-
-    def check_halted(self) -> None:
-        """Raise `Halted` where the run was given up."""
-        if self.halt.is_set():
-            raise Halted
 
     def longest(self) -> int:
         """Return how many steps run together."""

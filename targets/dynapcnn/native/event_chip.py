@@ -10,13 +10,14 @@ from snnc.targets.dynapcnn.native.event_code import DONE, EARS_FULL, STATE, STOR
 from snnc.targets.dynapcnn.native.tables import (
     DESTINATIONS,
     Table,
+    Tables,
     from_memory,
     padded,
     to_memory,
     touched,
 )
 from snnc.targets.dynapcnn.played import Played, Wanted, since
-from snnc.targets.dynapcnn.records import Core, Placed
+from snnc.targets.dynapcnn.records import Placed
 from snnc.targets.dynapcnn.storm import LONGEST, QUEUE, storm
 
 BY_FEATURE = (1, 2, 3)
@@ -27,24 +28,19 @@ _ROOM = 4
 
 
 class EventChip:
-    """A chip whose potentials go on from call to call; chips of one build may share a table."""
+    """A chip whose potentials go on from call to call; chips of one build share tables."""
 
-    def __init__(self, placed: Placed, table: Table | None = None) -> None:
+    def __init__(self, placed: Placed, tables: Tables | None = None) -> None:
         self.placed = placed
-        self.table = Table(placed.cores, BY_FEATURE) if table is None else table
+        self._tables = Tables(lambda: _table(placed)) if tables is None else tables
         self.potentials = [
             to_memory(np.zeros(c.output) if c.initial is None else c.initial, np.int16)
             for c in placed.cores
         ]
-        for number, core in enumerate(placed.cores):
-            bias = np.zeros(padded(core.output[0]), np.int16)
-            if core.bias is not None:
-                bias[: core.output[0]] = core.bias
-            self.table.point(number, "bias", bias)
 
     def copy(self) -> "EventChip":
         """Return an independent chip in the same state."""
-        made = EventChip(self.placed, self.table)
+        made = EventChip(self.placed, self._tables)
         made.potentials = [v.copy() for v in self.potentials]
         return made
 
@@ -56,36 +52,36 @@ class EventChip:
         Raises:
             SnncError: `event-storm`.
         """
-        with self.table.alone:
-            return self._play(commands, steps, wanted, listen)
-
-    def _play(
-        self, commands: Array, steps: int, wanted: Wanted, listen: frozenset[int]
-    ) -> tuple[Played, Heard]:
-        for number, core in enumerate(self.placed.cores):
-            self._attend(number, core, steps, wanted, core.core in listen)
-        before = self.table.counters()
-        heard = self._serve(np.ascontiguousarray(commands))
+        table = self._tables.take()
+        for number in range(len(self.placed.cores)):
+            self._attend(table, number, steps, wanted, listen)
+        before = table.counters()
+        heard = self._serve(table, np.ascontiguousarray(commands))
         counts, potentials = {}, {}
         for number, core in enumerate(self.placed.cores):
             if core.core in wanted.counts:
-                lying = self.table.array(number, "counts")[None]
+                lying = table.array(number, "counts")[None]
                 counts[core.core] = from_memory(lying, core.output[0])
             if core.core in wanted.potentials:
-                lying = self.table.array(number, "trace")[None]
+                lying = table.array(number, "trace")[None]
                 potentials[core.core] = from_memory(lying, core.output[0]).astype(np.int32)
-        return Played(counts, potentials, since(before, self.table.counters())), heard
+        done = since(before, table.counters())
+        self._tables.give(table)
+        return Played(counts, potentials, done), heard
 
-    def _attend(self, number: int, core: Core, steps: int, wanted: Wanted, listen: bool) -> None:
-        self.table.point(number, "v", self.potentials[number])
+    def _attend(
+        self, table: Table, number: int, steps: int, wanted: Wanted, listen: frozenset[int]
+    ) -> None:
+        core = self.placed.cores[number]
+        table.point(number, "v", self.potentials[number])
         features, height, width = core.output
         shape = (steps, height, width, padded(features))
         counted, traced = core.core in wanted.counts, core.core in wanted.potentials
-        self.table.trace(number, "counts", np.zeros(shape, np.int32) if counted else None)
-        self.table.trace(number, "trace", np.zeros(shape, np.int16) if traced else None)
-        self.table.set(number, monitor=listen)
+        table.trace(number, "counts", np.zeros(shape, np.int32) if counted else None)
+        table.trace(number, "trace", np.zeros(shape, np.int16) if traced else None)
+        table.set(number, monitor=core.core in listen)
 
-    def _serve(self, commands: Array) -> Heard:
+    def _serve(self, table: Table, commands: Array) -> Heard:
         reserve = self._reserve()
         queue = np.zeros(1 << (_ROOM * reserve - 1).bit_length(), np.uint64)
         ears = np.zeros((_ROOM * reserve, 2), np.uint64)
@@ -99,8 +95,8 @@ class EventChip:
         put(reserve=reserve, most=LONGEST, cores=len(self.placed.cores), room=len(ears))
         put(queue=queue.ctypes.data, mask=len(queue) - 1, ears=ears.ctypes.data)
         while True:
-            table, address = self.table.address, state.ctypes.data
-            found = functions.serve()(table, address, commands.ctypes.data, len(commands))
+            given = table.address, state.ctypes.data, commands.ctypes.data, len(commands)
+            found = functions.serve()(*given)
             if found in (DONE, EARS_FULL):
                 told.append(ears[: state[STATE.index("heard")]].copy())
                 put(heard=0)
@@ -132,3 +128,13 @@ class EventChip:
                 neurons = features * height * width
             found.append(DESTINATIONS * neurons)
         return max(found)
+
+
+def _table(placed: Placed) -> Table:
+    table = Table(placed.cores, BY_FEATURE)
+    for number, core in enumerate(placed.cores):
+        bias = np.zeros(padded(core.output[0]), np.int16)
+        if core.bias is not None:
+            bias[: core.output[0]] = core.bias
+        table.point(number, "bias", bias)
+    return table

@@ -1,7 +1,6 @@
 """Runs a sample in time steps by machine code, core after core of each step."""
 
 from collections.abc import Mapping
-from threading import Lock
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from snnc.targets.dynapcnn.native import functions
 from snnc.targets.dynapcnn.native.tables import (
     LANES,
     Table,
+    Tables,
     from_memory,
     padded,
     place_to,
@@ -24,13 +24,11 @@ BY_PLACE = (2, 3, 1)
 
 
 class StepChip:
-    """A chip in time steps; potentials are handed in and out."""
+    """A chip in time steps; potentials are handed in and out, of several samples at once."""
 
     def __init__(self, placed: Placed) -> None:
         self.placed = placed
-        self.table = _table(placed)
-        # Not the table's, which may be replaced.
-        self._alone = Lock()
+        self._tables = Tables(lambda: _table(placed))
 
     def play(
         self,
@@ -46,25 +44,27 @@ class StepChip:
         """
         if any(int(array.max(initial=0)) > I32.high >> 1 for array in given.values()):
             return None
-        with self._alone:
-            return self._play(given, steps, potentials, wanted)
+        table = self._tables.take()
+        played = self._play(table, given, steps, potentials, wanted)
+        if played is not None:
+            # Else what arrived for the steps that were thrown away lies about in it.
+            self._tables.give(table)
+        return played
 
     def _play(
         self,
+        table: Table,
         given: Mapping[int, Array],
         steps: int,
         potentials: Mapping[int, Array],
         wanted: Wanted,
     ) -> Played | None:
-        table = self.table
         for number, core in enumerate(self.placed.cores):
             table.point(number, "v", to_memory(potentials[core.core], np.int32))
             _give(table, number, given.get(core.core))
             _trace(table, number, core, steps, wanted)
         before = table.counters()
         if functions.steps()(table.address, len(self.placed.cores), steps):
-            # What arrived for the steps that were thrown away lies about.
-            self.table = _table(self.placed)
             return None
         for number, core in enumerate(self.placed.cores):
             potentials[core.core][...] = _final(table, number, core)

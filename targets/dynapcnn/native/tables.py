@@ -4,8 +4,7 @@ Maps lie as [y][x][feature], features padded to whole vectors of `LANES`; weight
 that they lead to last, padded likewise, so that what one event adds to one place is contiguous.
 """
 
-from collections.abc import Mapping
-from threading import Lock
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -123,16 +122,12 @@ def touched(core: Core) -> Array:
 
 
 class Table:
-    """The entries of cores, and the arrays that their addresses point to, which it keeps alive.
-
-    Who shares a table runs while holding `alone`: the functions let other threads run.
-    """
+    """The entries of cores, and the arrays that their addresses point to, which it keeps alive."""
 
     def __init__(self, cores: tuple[Core, ...], axes: tuple[int, int, int]) -> None:
         self.cores, self._axes = cores, axes
         self.entries = np.zeros((len(cores), SIZE), dtype=np.int64)
         self._kept: dict[tuple[int, str], Array] = {}
-        self.alone = Lock()
         for number, core in enumerate(cores):
             self._describe(number, core)
 
@@ -209,3 +204,22 @@ class Table:
     def address(self) -> int:
         """Where the entries lie."""
         return int(self.entries.ctypes.data)
+
+
+class Tables:
+    """Tables of one build, as many as there are samples that run at once."""
+
+    def __init__(self, make: Callable[[], Table]) -> None:
+        self._make = make
+        self._free: list[Table] = []
+
+    def take(self) -> Table:
+        """Return a table that nobody uses."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._make()
+
+    def give(self, table: Table) -> None:
+        """Take back a table that may be used again."""
+        self._free.append(table)

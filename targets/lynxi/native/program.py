@@ -18,6 +18,7 @@ from snnc.ir.weights import Array
 from snnc.machine import store
 from snnc.machine.compiler import Compiler
 from snnc.machine.paths import choose
+from snnc.machine.threads import check as check_halted
 from snnc.machine.threads import spread, threads
 from snnc.targets.lynxi import kernels
 from snnc.targets.lynxi.emulate import Emulator, Lanes, Ran, State
@@ -205,7 +206,7 @@ class Trains(Lanes):
         program = self.program
         self.after: dict[str, Array] = {}
         for stage in program.stages:
-            self.check_halted()
+            check_halted(self.halt)
             if stage in program.assembled:
                 self._region(program.region(stage, self.wanted))
             elif stage.loop:
@@ -281,7 +282,7 @@ class Trains(Lanes):
         states = {flag: self.states[flag] for flag in flags.values() if flag}
         made: dict[int, list[Array]] = {index: [] for index in stage.members}
         for tick in range(self.ticks):
-            self.check_halted()
+            check_halted(self.halt)
             now: dict[int, Array] = {}
             value = partial(self._at, tick, now)
             for index in stage.members:

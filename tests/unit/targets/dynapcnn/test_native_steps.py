@@ -12,6 +12,7 @@ pytest.importorskip("llvmlite")
 from snnc.diagnostics import SnncError
 from snnc.extend.engine import Result
 from snnc.ir import Module
+from snnc.targets.dynapcnn.eventwise import Eventwise
 from snnc.targets.dynapcnn.timestep import Timestep
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, one_layer, saved, small
@@ -65,3 +66,41 @@ def test_no_samples_and_no_ticks_are_empty_results(tmp_path: Path) -> None:
     for shape in ((0, 3, 2, 10, 10), (2, 0, 2, 10, 10)):
         x = np.zeros(shape, np.uint8)
         same(*(Timestep(folder, code).run({"x": x}, probe=("all",)) for code in (True, False)))
+
+
+@pytest.mark.parametrize("kind", [Timestep, Eventwise])
+def test_threads_change_nothing(
+    tmp_path: Path, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = kind(saved(small(), tmp_path))
+    x = np.random.default_rng(5).integers(0, 5, (9, 8, 2, 10, 10))
+    runs = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SNNC_THREADS", threads)
+        first = program.run({"x": x[:, :3]}, probe=("all",))
+        rest = program.run({"x": x[:, 3:]}, probe=("all",), state=first.state)
+        runs += [first, rest]
+    same(runs[0], runs[2])
+    same(runs[1], runs[3])
+    monkeypatch.setenv("SNNC_THREADS", "none")
+    with pytest.raises(SnncError) as caught:
+        program.run({"x": x})
+    assert "bad-threads" == caught.value.code
+
+
+@pytest.mark.parametrize("kind", [Timestep, Eventwise])
+def test_an_interrupt_ends_the_other_samples(
+    tmp_path: Path, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNNC_THREADS", "2")
+    program = kind(saved(small(), tmp_path))
+    played = []
+
+    def interrupted(*given: object) -> None:
+        played.append(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "_play", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        program.run({"x": np.ones((64, 8, 2, 10, 10), np.uint8)})
+    assert len(played) < 64
