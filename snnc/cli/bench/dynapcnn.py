@@ -56,7 +56,9 @@ def _ours(task: dict[str, Any]) -> dict[str, Any]:
     return child(command, "this is a measurement by snnc itself", ONE_THREAD)
 
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "SNNC_THREADS"), "1"
+)
 
 
 def _medians(found: list[dict[str, Any]], *keys: str) -> dict[str, Any]:
