@@ -14,7 +14,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import smallest_weight
-from snnc.targets.paicore.relay import pass_on
+from snnc.targets.paicore.relay import over_sources, pass_on
 
 
 def split_parallel(module: Module) -> Module:
@@ -53,28 +53,14 @@ class _Ways:
     def through(self, op: Op, build: Rebuild) -> Value:
         """Return the input of a neuron with every way from a source its own."""
         used: dict[Edge, int] = {}
-        return self._part(op.values[0], build, op, used, 0)
 
-    def _part(
-        self, value: Value, build: Rebuild, reader: Op, used: dict[Edge, int], delay: int
-    ) -> Value:
-        """Return a value over ways that nobody has used; `delay` lies between it and the neuron."""
-        op = self.synapses.linear_op(value)
-        if op is None:
-            edge = Edge(value, delay)
+        def choose(edge: Edge) -> Value | None:
             way = used[edge] = used.get(edge, -1) + 1
             # What the reader's first tick reads is the first that an input's relay must send.
-            first = max(0, reader["first"] - delay)
-            return self._relay(value, build, way, first) if way else build(value)
-        late = delay + (op["by"] if op.kind == "delay" else 0)
-        operands = [
-            self._part(o, build, reader, used, late) if isinstance(o, Value) else o
-            for o in op.operands
-        ]
-        plain = [build(o) if isinstance(o, Value) else o for o in op.operands]
-        if all(new is old for new, old in zip(operands, plain, strict=True)):
-            return build(value)
-        return build.emit(op.kind, operands, op.attrs, loc=op.loc).result
+            first = max(0, op["first"] - edge.delay)
+            return self._relay(edge.source, build, way, first) if way else None
+
+        return over_sources(self.synapses, op, build, choose)
 
     def _relay(self, source: Value, build: Rebuild, way: int, first: int) -> Value:
         maker = self.synapses.made_by.get(source)

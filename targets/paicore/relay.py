@@ -6,13 +6,14 @@ the tick in which they receive, so that what the program says does not change. `
 relays where it finds no starts; edges that none helps stay as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import U1, U8
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
@@ -38,6 +39,29 @@ def pass_on(build: Rebuild, value: Value, name: str, first: int = 0) -> Value:
         return build.op("neuron", value, name=name, first=first, **PASS_VALUE)
     weight = build.weight("relay.w", np.ones((), np.uint8), U1)
     return build.op("neuron", build.op("scale", value, weight), name=name, first=first, **RELAY)
+
+
+def over_sources(
+    synapses: Synapses, op: Op, build: Rebuild, choose: Callable[[Edge], Value | None]
+) -> Value:
+    """Return the input of a neuron with other values for some of its sources.
+
+    `choose` is asked for each way from a source, in order, and gives None where it stays.
+    """
+
+    def part(value: Value, delay: int) -> Value:
+        through = synapses.linear_op(value)
+        if through is None:
+            chosen = choose(Edge(value, delay))
+            return build(value) if chosen is None else chosen
+        late = delay + (through["by"] if through.kind == "delay" else 0)
+        operands = [part(o, late) if isinstance(o, Value) else o for o in through.operands]
+        plain = [build(o) if isinstance(o, Value) else o for o in through.operands]
+        if all(new is old for new, old in zip(operands, plain, strict=True)):
+            return build(value)
+        return build.emit(through.kind, operands, through.attrs, loc=through.loc).result
+
+    return part(op.values[0], 0)
 
 
 class Relays:
@@ -113,24 +137,15 @@ class Relays:
     def _stopped(self, op: Op, build: Rebuild, waits: Mapping[Op, Mapping[Value, int]]) -> Any:
         if op not in waits:
             return None
-        x = self._through(op.values[0], build, waits[op])
+        stops = waits[op]
+
+        def choose(edge: Edge) -> Value | None:
+            found = edge.source in stops
+            return self._relayed(edge.source, build, stops[edge.source]) if found else None
+
+        x = over_sources(self.synapses, op, build, choose)
         names = [result.name for result in op.results]
         return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
-
-    def _through(self, value: Value, build: Rebuild, stops: Mapping[Value, int]) -> Value:
-        """Return a value that reads its sources behind relays."""
-        if value in stops:
-            return self._relayed(value, build, stops[value])
-        op = self.synapses.linear_op(value)
-        if op is None:
-            return build(value)
-        operands = [
-            self._through(o, build, stops) if isinstance(o, Value) else o for o in op.operands
-        ]
-        plain = [build(o) if isinstance(o, Value) else o for o in op.operands]
-        if all(new is old for new, old in zip(operands, plain, strict=True)):
-            return build(value)
-        return build.emit(op.kind, operands, op.attrs, loc=op.loc).result
 
     def _relayed(self, source: Value, build: Rebuild, stops: int) -> Value:
         value = build(source)

@@ -19,6 +19,7 @@ from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.targets.paicore.detour import count_cores, with_detours
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, checked_extension, extension
 from snnc.targets.paicore.relay import Relays
@@ -53,15 +54,30 @@ class Schedule(Pass):
     )
 
     def run(self, module: Module, context: Context) -> Module:
-        """Return the module with `place.start` on every neuron op."""
-        module, starts = _solved(module, self.multicast)
+        """Return the module with `place.start` on every neuron op.
 
-        def with_start(op: Op, build: Rebuild) -> Any:
-            if op.kind != "neuron":
-                return None
-            return build.copy(op, place={**(op["place"] or {}), "start": starts[op]})
+        Where several places read one source, it has relays if that takes fewer cores.
+        """
+        plain, detoured = _started(module, self.multicast), with_detours(module)
+        if detoured is None:
+            return plain
+        try:
+            other = _started(detoured, self.multicast)
+            fewer = count_cores(other, self.multicast) < count_cores(plain, self.multicast)
+        except SnncError:
+            return plain
+        return other if fewer else plain
 
-        return rebuild(module, with_start)
+
+def _started(module: Module, multicast: str) -> Module:
+    module, starts = _solved(module, multicast)
+
+    def with_start(op: Op, build: Rebuild) -> Any:
+        if op.kind != "neuron":
+            return None
+        return build.copy(op, place={**(op["place"] or {}), "start": starts[op]})
+
+    return rebuild(module, with_start)
 
 
 def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import REGISTER, linear
-from snnc.targets.paicore.placed import Output, Placed, malformed
+from snnc.targets.paicore.placed import Core, Idle, Output, Placed, malformed
 
 Json = dict[str, Any]
 
@@ -172,7 +172,8 @@ def clock_enables(placed: Placed) -> Json:
     """
     content: Json = {}
     for chip in placed.chips:
-        used = {c.at for c in (*placed.cores, *placed.idle) if c.chip == chip}
+        both: tuple[Core | Idle, ...] = (*placed.cores, *placed.idle)
+        used = {core.at for core in both if core.chip == chip}
         on = {(x >> 2, y >> 2) for x, y in used}
         content[key(chip)] = [sum(0x80 >> y for x, y in on if x == byte) for byte in range(8)]
     return content
