@@ -53,6 +53,7 @@ def counts(module: Any) -> dict[str, Any]:
     every = [costs.rows.links[inner], *(way.links for way in costs.inputs)]
     reached = [costs.rows.deliveries, *(way.deliveries for way in costs.inputs)]
     return {
+        "chips": len(placed.chips),
         "required": len(placed.cores),
         "occupied": len(placed.cores) + len(placed.idle),
         "links": int(sum(links.sum() for links in every)),

@@ -41,8 +41,8 @@ CONNECTED = {
 RESIDUAL = {"res16": (16, 16), "res32c": (32, 8)}
 """Channels and side of a block whose input is added before its last neurons."""
 
-GROWING = {8: 1, 16: 2, 32: 3, 64: 5}
-"""Networks that show how cost grows: channels of their first layers, and chips that they get."""
+GROWING = {8: 1, 16: 1, 32: 2, 64: 9}
+"""Channels of the first layers of networks that show how cost grows, and chips they may use."""
 
 DEEP = 32, 5
 """The same of one whose blocks have more layers."""
@@ -52,7 +52,7 @@ _LAYER = re.compile(r"(?P<kind>[cmf])(?P<size>\d+)(k(?P<k>\d+))?(s(?P<s>\d+))?(p
 
 @frozen
 class Net:
-    """A network: its suite, the shape of its input, its layers, and the chips that it gets."""
+    """A network: its suite, the shape of its input, its layers, and the chips that it may use."""
 
     name: str
     suite: str
@@ -77,7 +77,7 @@ def networks() -> tuple[Net, ...]:
         Net(name, "residual", (3, side, side), _block(channels, side))
         for name, (channels, side) in RESIDUAL.items()
     ]
-    wide = [growing(channels, (2, 2, 2), chips) for channels, chips in GROWING.items()]
+    wide = [growing(channels, (2, 2), chips) for channels, chips in GROWING.items()]
     channels, chips = DEEP
     return (*chains, *blocks, *wide, growing(channels, (4, 6, 2), chips, "deep vgg"))
 

@@ -41,6 +41,9 @@ FASTER = {"lenet": 10.0}
 GROWTH = 1.25
 """How much more per byte the largest network may cost than the smallest."""
 
+CHIPS = 5
+"""Chips that the networks of cost should stay within."""
+
 FARTHEST = 5
 """How many times as many bytes the largest must have, that growth is told of."""
 
@@ -135,6 +138,8 @@ def _goals(case: Case, row: dict[str, Any]) -> list[tuple[str, bool]]:
         most = OVER_BOUND[suite][case.bits]
         goals.append((f"{most:g} x the bound", required <= most * bound))
         goals.append((f"{OVER_REQUIRED:g} x required", row["occupied"] <= OVER_REQUIRED * required))
+    if suite == "growth":
+        goals.append((f"{CHIPS} chips", row["chips"] <= CHIPS))
     if suite == "fc":
         goals.append(("the bound", required == bound))
         if "occupied_by_peer" in row:

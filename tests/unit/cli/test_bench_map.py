@@ -45,7 +45,7 @@ def test_the_suites_are_those_of_the_goals():
     assert len(mapping.cases()) == 13 * 3 + 5
     largest = mapping.cases()[-2:]
     names = ["vgg 64/128, 8 bits", "deep vgg 32/64, 8 bits"]
-    assert (names, [5, 5]) == ([c.name for c in largest], [len(c.chips) // 2 for c in largest])
+    assert (names, [9, 5]) == ([c.name for c in largest], [len(c.chips) // 2 for c in largest])
 
 
 def test_both_sides_draw_the_same_weights():
@@ -100,6 +100,8 @@ def test_a_build_that_is_not_the_network_meets_no_goal():
     case = mapping.cases()[0]
     row = {"error": None, "required": 1, "occupied": 1, "bound": 1, "verified": False}
     assert ("equal to the reference", False) in mapping._goals(case, row)
+    growing = mapping.cases()[-1]
+    assert [("5 chips", True)] == mapping._goals(growing, {**row, "chips": 5, "verified": True})[1:]
 
 
 def test_the_table_without_a_peer(small, snnc):
