@@ -80,8 +80,12 @@ def _from_file(path: Path) -> Any:
         raise fail(
             "sample-missing", f"there is no file {path}", help="give a .npy or .npz file"
         ) from None
-    except (OSError, ValueError) as error:
-        raise fail("sample-type", f"{path} is not an array: {error}") from error
+    except Exception as error:  # A damaged file makes numpy raise nearly anything.
+        raise fail(
+            "sample-type",
+            f"{path} holds no array of numbers, or is damaged ({type(error).__name__})",
+            help="write it with numpy.save(path, array); objects are never loaded from files",
+        ) from error
 
 
 def element_of(sample: Any, stated: str) -> Element:

@@ -42,17 +42,21 @@ def load_weights(network: Any, path: Path) -> Any:
             notes=notes[:8],
             help="build the network as it was when the weights were saved",
         )
-    own.load_state_dict(state)
+    try:
+        own.load_state_dict(state)
+    except RuntimeError as error:
+        raise fail(
+            "weights-mismatch",
+            f"{path} does not fit the network: torch does not take its tensors",
+            notes=[line.strip() for line in str(error).splitlines()[:8]],
+            help="build the network as it was when the weights were saved",
+        ) from error
     return own
 
 
 def _state(path: Path) -> dict[str, Any]:
-    import pickle
-
-    import torch
-
     if not path.is_file():
-        raise fail("weights-missing", f"there is no file {path}")
+        raise fail("weights-missing", f"there is no file {path}", help="check the path")
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -60,24 +64,53 @@ def _state(path: Path) -> dict[str, Any]:
         try:
             return dict(load_file(str(path)))
         except SafetensorError as error:
-            raise fail("weights-unsafe", f"{path} is not a safetensors file: {error}") from error
+            raise fail(
+                "weights-unsafe",
+                f"{path} is not a safetensors file: {error}",
+                help="write it with safetensors.torch.save_file(network.state_dict(), path)",
+            ) from error
+    return _by_name(path, _unpickled(path))
+
+
+def _unpickled(path: Path) -> Any:
+    """Return what a file of torch.save holds, tensors and plain data only."""
+    import warnings
+
+    import torch
+
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of forms of pickle that it may not read.
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # A damaged file makes torch raise nearly anything.
         raise fail(
             "weights-unsafe",
             f"{path} holds more than tensors, or is damaged; objects are never loaded from files",
             help="save the weights alone: torch.save(network.state_dict(), path)",
         ) from error
+
+
+def _by_name(path: Path, loaded: Any) -> dict[str, Any]:
+    """Return the tensors of a state dict by name, also of one within a checkpoint."""
+    import torch
+
     if isinstance(loaded, dict) and "state_dict" in loaded:
         loaded = loaded["state_dict"]
-    if not isinstance(loaded, dict) or not all(hasattr(v, "shape") for v in loaded.values()):
-        raise fail(
-            "weights-mismatch",
-            f"{path} holds a {type(loaded).__name__}, not weights by name",
-            help="save the weights alone: torch.save(network.state_dict(), path)",
-        )
-    return loaded
+    said = f"a {type(loaded).__name__}"
+    if isinstance(loaded, dict):
+        others = [
+            f"{name!r}, a {type(value).__name__}"
+            for name, value in loaded.items()
+            if not isinstance(name, str) or not isinstance(value, torch.Tensor)
+        ]
+        if not others:
+            return loaded
+        said = others[0] + (f", and {len(others) - 1} more" if len(others) > 1 else "")
+    raise fail(
+        "weights-mismatch",
+        f"{path} holds {said}, not tensors by name",
+        help="save the weights alone: torch.save(network.state_dict(), path)",
+    )
 
 
 def load_program(path: Path, sample: Any) -> tuple[Any, Any]:

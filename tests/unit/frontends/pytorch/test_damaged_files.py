@@ -1,0 +1,82 @@
+"""Checkpoints and samples that are damaged, or hold something else, are refused without a word."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
+
+from torch import nn  # noqa: E402
+
+import snnc  # noqa: E402
+from snnc.diagnostics import SnncError  # noqa: E402
+from snnc.frontends.pytorch.weights import load_weights  # noqa: E402
+from tests.unit.frontends.pytorch.agreement import torch  # noqa: E402
+
+
+def refused(path):
+    """Return the diagnostic for a checkpoint; nothing may be warned of."""
+    with warnings.catch_warnings(), pytest.raises(SnncError) as caught:
+        warnings.simplefilter("error")
+        load_weights(nn.Linear(4, 2), path)
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_objects_in_any_form_of_pickle_are_refused_quietly(tmp_path, protocol):
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"weight": pytest.Module}, protocol))
+    assert "weights-unsafe" == refused(tmp_path / "w.pkl").code
+
+
+def test_a_damaged_checkpoint_is_refused_wherever_it_is_cut_or_changed(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(nn.Linear(4, 2).state_dict(), path)
+    whole, draw = path.read_bytes(), np.random.default_rng(5)
+    for at in draw.integers(0, len(whole), 60):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << int(draw.integers(8))
+        for data in (whole[:at], bytes(changed)):
+            path.write_bytes(data)
+            try:
+                load_weights(nn.Linear(4, 2), path)
+            except SnncError as error:
+                assert error.code in ("weights-unsafe", "weights-mismatch")
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ({"weight": torch.zeros(2, 4), "bias": "text"}, "'bias', a str"),
+        ({1: torch.zeros(2), 2: 3}, "1, a Tensor, and 1 more"),
+        ([torch.zeros(2)], "a list"),
+    ],
+)
+def test_what_is_no_tensor_by_name_is_named(tmp_path, held, told):
+    torch.save(held, tmp_path / "w.pth")
+    found = refused(tmp_path / "w.pth")
+    assert "weights-mismatch" == found.code
+    assert f"w.pth holds {told}, not tensors by name" in found.message
+
+
+def test_tensors_that_torch_does_not_take_are_refused(tmp_path):
+    state = {"weight": torch.zeros(2, 4).to_sparse(), "bias": torch.zeros(2)}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(SnncError) as caught:
+        load_weights(nn.Linear(4, 2), tmp_path / "w.pth")
+    assert "weights-mismatch" == caught.value.code
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_a_damaged_sample_is_refused(tmp_path, name):
+    path = tmp_path / name
+    with open(path, "wb") as stream:
+        (np.save if name == "x.npy" else np.savez)(stream, np.zeros((2, 4), np.float32))
+    whole = path.read_bytes()
+    for data in (whole[: len(whole) // 2], b"", b"text", pickle.dumps([1])):
+        path.write_bytes(data)
+        with pytest.raises(SnncError) as caught:
+            snnc.load(nn.Sequential(nn.Linear(4, 2)).eval(), sample=str(path))
+        assert "sample-type" == caught.value.code
+        assert "allow_pickle" not in str(caught.value)
