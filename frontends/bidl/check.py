@@ -19,8 +19,8 @@ from snnc.frontends.pytorch.origins import place_of
 from snnc.ir.graph import Module, Value
 from snnc.ir.weights import Array
 
-STEPS, LOCAL_STEPS = 3, 2
-"""Steps of the module itself, and those whose functions are compared one by one."""
+STEPS = 3
+"""Steps of the module itself; functions are compared one by one at two of them at most."""
 
 TOGETHER = 1 << 26
 """Elements of values that are held at a time."""
@@ -60,7 +60,9 @@ def check(
     """
     inputs = list(_inputs(sample))
     _captured(network, inputs, form, captured)
-    _lowered(inputs[:LOCAL_STEPS], captured, module, env, run)
+    # Without states a second step would tell nothing new; the sample may be zeros.
+    stated = bool(captured.program.graph_signature.buffers_to_mutate)
+    _lowered(inputs[:2] if stated else inputs[1:2], captured, module, env, run)
 
 
 def _inputs(sample: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -158,7 +160,8 @@ def _lowered(
         after = None
         for sites in _groups(captured, env):
             values = [v.name for s in sites for v in _values(s) if v.name not in data]
-            ran = run(module, arrays, ticks=1, state=state, probe=tuple(dict.fromkeys(values)))
+            options = {"ticks": 1, "state": state, "probe": tuple(dict.fromkeys(values))}
+            ran = run(module, arrays, engine="reference", **options)
             after = ran.state
             for site in sites:
                 _compare(site, {**ran.trace, **data}, still, number)

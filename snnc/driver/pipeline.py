@@ -238,13 +238,13 @@ def runner(registry: Registry, steps: Steps | None = None) -> Any:
     """Return the `run` of a `Context`: run(module, inputs, ticks=, state=, probe=) -> Result.
 
     Passes run few samples of many networks, for which machine code would not be worth making.
-    `steps` is told of each run.
+    `engine` names another one. `steps` is told of each run.
     """
 
-    def run(module: Module, inputs: Mapping[str, Any], **options: Any) -> Result:
+    def run(module: Module, inputs: Mapping[str, Any], engine: str = "", **options: Any) -> Result:
         if steps is not None:
             steps.ran()
-        engine = "numpy" if module.level == "int" else "auto"
-        return pick_engine(registry, engine, module).prepare(module).run(inputs, **options)
+        name = engine or ("numpy" if module.level == "int" else "auto")
+        return pick_engine(registry, name, module).prepare(module).run(inputs, **options)
 
     return run
