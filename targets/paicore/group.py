@@ -19,12 +19,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.pack import PACKERS, Core, Slice
@@ -51,14 +53,23 @@ from snnc.targets.paicore.tiling.sources import share_shape
 Copies = Mapping[Op, Sequence[Destination]]
 """The physical copies of each population, by where they send."""
 
-Parts = Mapping[tuple[Share, int], Sequence[Part]]
+
+@frozen
+class Tile:
+    """The code of a tile, and its neurons: first, last and bits of those that are alike."""
+
+    code: int
+    runs: tuple[tuple[int, int, int], ...]
+
+
+Parts = Mapping[tuple[Share, int], Sequence[Tile]]
 """The tiles of each share and copy."""
 
 ROUNDS, SLACK = 8, 1.1
 """How often shares are made anew where copies of neurons leave no room, and by how much smaller."""
 
 MORE_ROOM, MOST_SLACK = 1.25, 8.0
-"""By how much more copies of some neurons count where a tile has no room for them, and at most."""
+"""By how much more neurons count where a tile has no room for all of them, and at most."""
 
 Groups = dict[Share, int]
 """The region of each share, in text order."""
@@ -98,7 +109,7 @@ class Group(Pass):
     def _hints(self, populations: Populations) -> dict[Op, dict[str, Any]]:
         """Return the `place` entries.
 
-        Where copies of some neurons turn out too many for a tile, more room is left for them.
+        Where neurons turn out too many for a tile, by copies or widths, more room is left for them.
         """
         tight: dict[Op, float] = {}
         while True:
@@ -137,7 +148,7 @@ class Laid:
 class Regions:
     """A division of the shares of populations into regions, and what it costs.
 
-    Copies of some neurons count in part, those of `tight` populations so many times more.
+    Copies of some neurons count in part; all of `tight` populations count so many times more.
     """
 
     def __init__(
@@ -188,7 +199,7 @@ class Regions:
                 part = 1.0 if some is None else float(some[share.neurons(whole)].mean())
                 self._counts[share, to] = part
         count = sum(self._counts[share, to] for to in copies[share.op])
-        return max(min(count * self.tight.get(share.op, 1.0), len(copies[share.op])), 1.0)
+        return max(count, 1.0) * self.tight.get(share.op, 1.0)
 
     def plan(self, shares: Sequence[Share], copies: Copies) -> Plan:
         """Return how a region is laid out; shares of one population all have its extension."""
@@ -334,6 +345,8 @@ class Regions:
         """Return the `place` entries of a population."""
         one = laid[0]
         common = {"group": one.group, "extension": wide[one.group], "bits": self._bits[op]}
+        if len(self.planner.widths(op)) > 1:
+            common["mixed"] = 1
         if len(laid) == 1:
             tiles = {} if one.tile is None else {"tile": one.tile, "split": one.split}
             return {**common, **tiles, "slices": one.slices}
@@ -356,8 +369,22 @@ class Regions:
         for share in shares:
             for copy, to in enumerate(copies[share.op]):
                 some = self.readers.some(share.op, to)
-                found[share, copy] = ordered(self.populations, share, cut, tile, some)[1]
+                mixed = len(self.planner.widths(share.op)) > 1
+                order, each = ordered(self.populations, share, cut, tile, some, mixed)
+                known = self.populations.widths(share.op) if mixed else None
+                bits = None if known is None or order is None else known[order]
+                found[share, copy] = [self._tile(share.op, part, bits) for part in each]
         return found
+
+    def _tile(self, op: Op, part: Part, bits: Ints | None) -> Tile:
+        """Return the neurons of a tile apart by the bits of their weights, given in order."""
+        if bits is None:
+            return Tile(part.code, ((part.first, part.last, self._bits[op]),))
+        mine = bits[part.first : part.last]
+        ends = np.flatnonzero(np.diff(mine)) + 1 + part.first
+        cuts = [part.first, *ends.tolist(), part.last]
+        runs = [(a, b, int(bits[a])) for a, b in pairwise(cuts) if b > a]
+        return Tile(part.code, tuple(runs))
 
     def _pack(
         self,
@@ -387,16 +414,10 @@ class Regions:
             cores: list[Core] = []
             for items in ranked:
                 cut = [
-                    Slice(
-                        share,
-                        copy,
-                        part.first,
-                        part.last,
-                        self._bits[share.op],
-                        self._spread(share.op),
-                    )
+                    Slice(share, copy, first, last, bits, self._spread(share.op))
                     for share, copy in items
-                    if (part := parts[share, copy][tile]).last > part.first
+                    for first, last, bits in parts[share, copy][tile].runs
+                    if last > first
                 ]
                 cores += PACKERS[goal](cut, room)
             return cores

@@ -93,7 +93,8 @@ class Division:
                 some = self.readers.some(op, to)
                 for each in laid:
                     made = self.grids[each.group]
-                    order, _ = ordered(self.populations, each.share, made, each.tile, some)
+                    mixed = bool(self.hints[op].get("mixed", 0))
+                    order, _ = ordered(self.populations, each.share, made, each.tile, some, mixed)
                     if order is not None:
                         found[each.share, copy] = order
         return found
@@ -108,6 +109,13 @@ class Division:
         mine = slice(piece.first, piece.last)
         order = self.orders.get((piece.share, piece.copy))
         return mine if order is None else order[mine]
+
+    def bits(self, piece: Piece) -> int:
+        """Return the bits that hold the weights of a piece."""
+        hint, found = self.hints[piece.op], self.populations.widths(piece.op)
+        if not hint.get("mixed", 0) or found is None:
+            return int(hint["bits"])
+        return int(found[self.mine(piece)].max())
 
     def extension(self, group: int) -> int:
         """Return the axon extension of a region's cores."""

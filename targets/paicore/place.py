@@ -269,7 +269,7 @@ class Placer:
         self, group: int, code: int, pieces: Sequence[Piece], feeding: Sequence[Value], row: int
     ) -> Value:
         region, hint = self.regions[group], self.hints[pieces[0].op]
-        bits = max(self.hints[p.op]["bits"] for p in pieces)
+        bits = max(self.division.bits(piece) for piece in pieces)
         count = sum(p.last - p.first for p in pieces)
         core = core_at(region.start | code)
         op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]

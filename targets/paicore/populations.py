@@ -21,8 +21,10 @@ from snnc.ir.adjoints import POOLS
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import U1, U8, smallest_weight
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.widths import widths
 
 HINTS: Mapping[str, Sequence[int]] = {
     "start": range(LIMITS.max_tick + 1),
@@ -32,6 +34,7 @@ HINTS: Mapping[str, Sequence[int]] = {
     "group": range(1 << 31),
     "extension": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
     "split": range(LIMITS.routing_group.bit_length()),
+    "mixed": range(2),
 }
 """Whole numbers that a neuron's `place` may hold.
 
@@ -109,6 +112,7 @@ class Populations:
         self.ops: tuple[Op, ...] = tuple(module.ops("neuron"))
         self.by_value: dict[Value, Op] = {op.result: op for op in self.ops}
         self._bits: dict[Op, int] = {}
+        self._widths: dict[Op, Ints | None] = {}
         self._hints: dict[Op, Mapping[str, Any]] = {}
         self._forms: dict[Op, Form] = {}
         self._any_pool = any(True for _ in module.ops(*POOLS))
@@ -205,6 +209,12 @@ class Populations:
                 )
             self._bits[op] = max(element.bits, int(self.hint(op).get("bits", 0)))
         return self._bits[op]
+
+    def widths(self, op: Op) -> Ints | None:
+        """Return the bits of each neuron's weights, None where they are not known one by one."""
+        if op not in self._widths:
+            self._widths[op] = None if self.form(op).pool else widths(self.synapses, op)
+        return self._widths[op]
 
     @cached_property
     def outputs(self) -> dict[Op, list[int]]:

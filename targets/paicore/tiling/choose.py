@@ -37,10 +37,13 @@ Sources = Mapping[Segment, tuple[Sequence[int], Reach]]
 
 @frozen
 class Member:
-    """A layer of a region: its shape, the bits of its weights and its physical copies."""
+    """A layer of a region: its shape, the bits of its weights and its physical copies.
+
+    `widths` are the parts of its neurons whose weights have so many bits.
+    """
 
     shape: tuple[int, ...]
-    bits: int
+    widths: tuple[tuple[int, float], ...]
     copies: float
 
     @property
@@ -90,8 +93,9 @@ def choose(
         lcn += counted.axons > axons_of(wide) << code
     legal = legal & (counted.axons <= axons_of(wide) * most)
     rooms = {
-        m.bits: np.array([capacity(wide, m.bits, 1 << code) for code in range(LIMITS.max_lcn + 1)])
-        for m in members
+        bits: np.array([capacity(wide, bits, 1 << code) for code in range(LIMITS.max_lcn + 1)])
+        for member in members
+        for bits, _ in member.widths
     }
     cores, largest = counted.cores(members, {bits: room[lcn] for bits, room in rooms.items()})
     split = np.ceil(np.log2(largest)).astype(np.int64)
@@ -194,12 +198,20 @@ class _Counted:
                 neurons = np.ones_like(total)
                 for number, n in enumerate(member.shape):
                     neurons = neurons * extents.get(number, n)
-                each = -(-neurons // room[member.bits])
+                each = held(neurons, member.widths, room)
                 here = here + np.ceil(member.copies * each).astype(np.int64)
             total = total + count * here
             if all(inner):
                 largest = here
         return total, largest
+
+
+def held(neurons: Ints, widths: Sequence[tuple[int, float]], room: Mapping[int, Ints]) -> Ints:
+    """Return the cores that neurons take whose weights have several widths."""
+    total = np.zeros_like(neurons)
+    for bits, part in widths:
+        total = total + -(-np.ceil(neurons * part - 1e-6).astype(np.int64) // room[bits])
+    return total
 
 
 def _reached(kinds: Sequence[Axis | None], tiles: int) -> int:

@@ -63,6 +63,7 @@ class Planner:
         self.populations, self.multicast = populations, multicast
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._shares: dict[tuple[Op, float], tuple[Share, ...]] = {}
+        self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
 
     def plan(
         self, shares: Sequence[Share], copies: Sequence[float], most: int = MOST, least: int = 1
@@ -89,11 +90,15 @@ class Planner:
         flat = sum(s.source.type.size for s in populations.segments(s.op for s in shares))
         wanted = max(extension(flat, wide), least)
         members = [
-            Member(share_shape(populations, share), populations.bits(share.op), count)
+            Member(share_shape(populations, share), self.widths(share.op), count)
             for share, count in zip(shares, copies, strict=True)
         ]
         cores = sum(
-            math.ceil(m.copies * -(-m.size // capacity(wide, m.bits, wanted))) for m in members
+            math.ceil(
+                m.copies * -(-math.ceil(m.size * part - 1e-6) // capacity(wide, bits, wanted))
+            )
+            for m in members
+            for bits, part in m.widths
         )
         whole = Plan(wanted, cores, 1 << width(cores))
         if self.multicast == "none" or (wanted == 1 and cores == whole.occupied):
@@ -107,6 +112,41 @@ class Planner:
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
         better = (whole.cost, wanted) <= (tiled.cost, tiled.extension)
         return whole if wanted <= most and whole.fits and better else tiled
+
+    def widths(self, op: Op) -> tuple[tuple[int, float], ...]:
+        """Return the widths of a layer's weights, with the part of its neurons that has each.
+
+        They are told apart where that saves cores, and the user asks for none.
+        """
+        if op not in self._widths:
+            self._widths[op] = ((self.populations.bits(op), 1.0),)
+            apart = self._apart(op)
+            if apart:
+                alike, self._widths[op] = self._widths[op], apart
+                sorted_plan = self._plan([Share(op)], [1], MOST, 1)
+                self._widths[op] = alike
+                # Of tiles that cut the channels, each has its own widths.
+                cut = sorted_plan.tile is not None and sorted_plan.tile[0] < self._channels(op)
+                if not cut and sorted_plan.cost < self._plan([Share(op)], [1], MOST, 1).cost:
+                    self._widths[op] = apart
+        return self._widths[op]
+
+    def _channels(self, op: Op) -> int:
+        return shape_of(self.populations.synapses, op)[1][0]
+
+    def _apart(self, op: Op) -> tuple[tuple[int, float], ...]:
+        """Return the widths of a layer apart, none where no cores full of one width are saved."""
+        populations, size = self.populations, self.populations.size(op)
+        wide, most = populations.form(op).wide, populations.bits(op)
+        needed = -(-size // capacity(wide, most, 1))
+        found = None if needed == 1 or "bits" in populations.hint(op) else populations.widths(op)
+        if found is None:
+            return ()
+        bits, counts = np.unique(found, return_counts=True)
+        each = zip(bits.tolist(), counts.tolist(), strict=True)
+        if sum(-(-n // capacity(wide, b, 1)) for b, n in each) >= needed:
+            return ()
+        return tuple(zip(bits.tolist(), (counts / size).tolist(), strict=True))
 
     def shares(self, op: Op, copies: float = 1) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it, else as few cores as found.
@@ -192,19 +232,31 @@ def ordered(
     made: Grid,
     tile: Sequence[int] | None,
     some: NDArray[np.bool_] | None = None,
+    mixed: bool = False,
 ) -> tuple[Ints | None, list[Part]]:
     """Return the neurons of a share as its cores hold them, and where each tile begins and ends.
 
     Without an order they are those of the layer, one after the other. With `some`, a mask of the
-    layer's neurons, the others are left out.
+    layer's neurons, the others are left out. `mixed` ones are sorted by width within a tile.
     """
     order, parts = _ordered(populations, share, made, tile)
+    if mixed:
+        order = _sorted(populations, share.op, order, parts)
     if some is None:
         return order, parts
     every = np.arange(populations.size(share.op)) if order is None else order
     before = np.concatenate([[0], np.cumsum(some[every])]).tolist()
     kept = [Part(part.code, before[part.first], before[part.last]) for part in parts]
     return every[some[every]], kept
+
+
+def _sorted(populations: Populations, op: Op, order: Ints | None, parts: Sequence[Part]) -> Ints:
+    """Return neurons tile by tile, those with wider weights first."""
+    every = np.arange(populations.size(op)) if order is None else order
+    tile = np.repeat(np.arange(len(parts)), [part.last - part.first for part in parts])
+    found = populations.widths(op)
+    assert found is not None
+    return every[np.lexsort((-found[every], tile))]
 
 
 def _ordered(

@@ -183,7 +183,7 @@ def large(size: int, **place: int) -> Module:
     """Return a layer of neurons that take 64 to a core."""
     build = Builder("net", "int")
     x = build.input("x", "u1[2]~")
-    current = build.op("linear", x, matrix(build, size, 2, -128, 127))
+    current = build.op("linear", x, matrix(build, size, 2, -128, -100))
     return build.finish(build.op("neuron", current, name="a", threshold=1, place=place or None))
 
 
