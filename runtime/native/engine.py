@@ -97,7 +97,6 @@ class NativeProgram(NumpyProgram):
         from snnc.runtime.native.elementwise import elementwise
         from snnc.runtime.native.layers import Gathered, Scanned, flat
         from snnc.runtime.native.pools import pool
-        from snnc.runtime.native.rounded import rounded
 
         if op.kind == "neuron" and op.result.type.size:
             x = self._ranges[op.values[0]]
@@ -112,9 +111,12 @@ class NativeProgram(NumpyProgram):
             if found is not None:
                 self.sources[op] = found
                 return Gathered(self.compiler, found, None)
-            kernel = rounded(self.module, op, self.compiler) if self.module.level == "snn" else None
-            if kernel is not None:
-                return kernel
+            if self.module.level == "snn":
+                from snnc.runtime.native.rounded import rounded
+
+                kernel = rounded(self.module, op, self.compiler)
+                if kernel is not None:
+                    return kernel
         simple = elementwise(self.module, op, [self._ranges[v] for v in op.values])
         if simple is not None:
             return simple
@@ -164,19 +166,18 @@ class NativeProgram(NumpyProgram):
 
         Of what loops make, `seen` is kept.
         """
-        from snnc.runtime.native.loops import loop
-
         gone = {op for found in fused.values() for op in found.gone}
         kernels = {op: k for op, k in self.kernels.items() if op not in gone}
         kernels |= {neuron: self._fusions[neuron] for neuron in fused}
         reads = {neuron: found.reads for neuron, found in fused.items()}
         kept = (_without(stage, gone) for stage in self.whole.stages)
         plan = Plan(tuple(stage for stage in kept if stage.ops), kernels, reads)
-        loops = {
-            stage: loop(self.module, self.compiler, stage, plan, seen)
-            for stage in plan.stages
-            if stage.loop
-        }
+        looped = [stage for stage in plan.stages if stage.loop]
+        if not looped:
+            return plan
+        from snnc.runtime.native.loops import loop
+
+        loops = {s: loop(self.module, self.compiler, s, plan, seen) for s in looped}
         return evolve(plan, loops={stage: found for stage, found in loops.items() if found})
 
     def made(self) -> list[Value]:
@@ -186,11 +187,11 @@ class NativeProgram(NumpyProgram):
 
     def given(self, batch: Batch) -> dict[Value, Array]:
         """Return the inputs; pictures of bytes that windows slide over have channels together."""
-        from snnc.runtime.native.turning import channels_last
-
         found = super().given(batch)
-        for value in self._pictures:
-            found[value] = channels_last(self.compiler, found[value])
+        if self._pictures:
+            from snnc.runtime.native.turning import channels_last
+
+            found |= {v: channels_last(self.compiler, found[v]) for v in self._pictures}
         return found
 
     def chunk(self, batch: Batch) -> int:
