@@ -150,6 +150,31 @@ def test_a_chip_holds_regions_up_to_the_online_cores() -> None:
     assert max(r.start + r.size for r in regions.values()) == 1008
 
 
+def wish(number: int, needs: list[int], used: list[int], **more: int) -> Wish:
+    return Wish(number, np.array(needs, bool), np.array(used, bool), **more)
+
+
+def test_a_core_that_is_only_reached_holds_another_region_on_axons_of_its_own() -> None:
+    first = wish(0, [1, 1, 1, 1], [1, 1, 1, 0], axons=700, room=1152)
+    second = wish(1, [1], [1], axons=400, room=1152)
+    regions = allocate([first, second], [(0, 0)])
+    assert [(0, 0), (3, 700)] == [(r.start, r.axon) for r in regions.values()]
+
+
+@pytest.mark.parametrize("change", [{"axons": 500}, {"kind": 2}])
+def test_it_holds_none_that_counts_otherwise_or_finds_no_axons(change: dict[str, int]) -> None:
+    first = wish(0, [1, 1, 1, 1], [1, 1, 1, 0], axons=700, room=1152)
+    second = wish(1, [1], [1], **({"axons": 400, "room": 1152} | change))
+    regions = allocate([first, second], [(0, 0)])
+    assert [(0, 0), (4, 0)] == [(r.start, r.axon) for r in regions.values()]
+
+
+def test_codes_that_nothing_goes_to_are_free_for_others() -> None:
+    first = wish(0, [1, 0, 1, 1], [1, 0, 1, 1])
+    regions = allocate([first, Wish.block(1, 1), Wish.block(2, 1)], [(0, 0)])
+    assert [0, 1, 4] == [region.start for region in regions.values()]
+
+
 def test_a_full_chip_goes_on_with_the_next() -> None:
     regions = allocate([Wish.block(0, 512), Wish.block(1, 512)], [(0, 0), (0, 1)])
     assert [(0, 0), (0, 1)] == [regions[g].chip for g in (0, 1)]
