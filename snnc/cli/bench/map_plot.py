@@ -38,7 +38,11 @@ def _ratios(axis: Any, rows: list[dict[str, Any]]) -> None:
 
 def _times(axis: Any, rows: list[dict[str, Any]]) -> None:
     points = [(row["bytes"] / 1e6, row["seconds"]) for row in rows]
-    axis.plot(*zip(*points, strict=True), "o-", color=COLORS["required"], markersize=4)
+    axis.plot(*zip(*points, strict=True), "o", color=COLORS["required"], markersize=4)
+    # What the smallest network would cost with as many bytes.
+    size, seconds = points[0]
+    most = points[-1][0]
+    axis.plot([0, most], [0, seconds / size * most], ":", color="black", linewidth=0.8)
     for row, (x, y) in zip(rows, points, strict=True):
         axis.annotate(
             f"{row['required']:,} cores", (x, y), textcoords="offset points", xytext=(5, -9)
