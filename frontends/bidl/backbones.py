@@ -1,5 +1,6 @@
 """Networks of BIDL by the names that its configurations call them."""
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -61,15 +62,24 @@ def backbone(type: str, **arguments: Any) -> Any:
     Raises:
         SnncError: `bidl-backbone` with the nearest name; `bidl-option`, `bidl-neuron`.
     """
-    if type not in BACKBONES:
+    if not isinstance(type, str) or type not in BACKBONES:
         raise fail(
             "bidl-backbone",
             f"there is no backbone {type!r} among ours",
-            help=nearest(type, list(BACKBONES)) + "; or give a class: --backbone file.py:Class",
+            help=nearest(str(type), list(BACKBONES))
+            + "; or give a class: --backbone file.py:Class",
         )
     given = {SPELLED.get(k, k): v for k, v in arguments.items()}
-    with torch.no_grad():
-        return BACKBONES[type](**given).eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of layers without elements.
+        try:
+            return BACKBONES[type](**given).eval()
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise fail(
+                "bidl-option",
+                f"{type} cannot be made with these options: {str(error).splitlines()[0]}",
+                help="check the kinds of values and the sizes in the configuration",
+            ) from error
 
 
 def sample_shape(network: Any, arguments: Mapping[str, Any]) -> tuple[int, ...] | None:
@@ -79,7 +89,10 @@ def sample_shape(network: Any, arguments: Mapping[str, Any]) -> tuple[int, ...] 
         return (1, int(given["vocab_size"]))
     if not {"input_channels", "h", "w"} <= set(given):
         return None
-    sides = tuple(int(given[n]) for n in COMMON[1:4])
+    sides = tuple(given[n] for n in COMMON[1:4])
+    if not all(isinstance(n, int) and n > 0 for n in sides):
+        said = ", ".join(f"{n} = {given[n]!r}" for n in COMMON[1:4])
+        raise fail("bidl-option", f"{said}: an input has no such shape", help="give whole numbers")
     if not getattr(network, "batch_axis", 0):
         return (1, *sides)
     return (int(given["timestep"]), 1, *sides) if "timestep" in given else None

@@ -75,7 +75,8 @@ def _inputs(sample: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         if number == 0:
             yield sample
         else:
-            yield tuple(d if number == 1 else (d < 0.5).to(d.dtype) for d in drawn)
+            made = [d if number == 1 else d < 0.5 for d in drawn]
+            yield tuple(d.to(x.dtype) for d, x in zip(made, sample, strict=True))
 
 
 def _captured(

@@ -43,7 +43,7 @@ class Options:
 
 
 class Bidl:
-    """Reads `torch.nn.Module` objects of one step, and pairs of one with a sample."""
+    """Reads `torch.nn.Module` objects of one step, pairs with a sample, BIDL's configurations."""
 
     name = "bidl"
     suffixes: tuple[str, ...] = ()
