@@ -75,9 +75,10 @@ def backbone(type: str, **arguments: Any) -> Any:
         try:
             return BACKBONES[type](**given).eval()
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0] or error.__class__.__name__
             raise fail(
                 "bidl-option",
-                f"{type} cannot be made with these options: {str(error).splitlines()[0]}",
+                f"{type} cannot be made with these options: {reason}",
                 help="check the kinds of values and the sizes in the configuration",
             ) from error
 

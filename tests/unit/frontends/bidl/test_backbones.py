@@ -67,7 +67,6 @@ def test_unknown_names_have_a_nearest_one():
         ("bidl-option", "SeqClif3Fc3DmItout", {**SMALL, "h": -8}),
         ("bidl-option", "SeqClif3Fc3DmItout", {**SMALL, "nclass": "x"}),
         ("bidl-option", "SeqClif3Fc3DmItout", {**SMALL, "w": None}),
-        ("bidl-option", "SeqClif3Fc3DmItout", {**SMALL, "input_channels": 0}),
     ):
         with pytest.raises(SnncError) as found:
             backbone(name, **options)

@@ -8,20 +8,30 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra `torch`)")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-import snnc  # noqa: E402
-from snnc.diagnostics import SnncError  # noqa: E402
-from snnc.frontends.pytorch.weights import load_weights  # noqa: E402
-from tests.unit.frontends.pytorch.agreement import torch  # noqa: E402
+import snnc
+from snnc.diagnostics import SnncError
+from snnc.frontends.pytorch.weights import load_weights
+from tests.unit.frontends.pytorch.agreement import torch
 
 
 def refused(path):
     """Return the diagnostic for a checkpoint; nothing may be warned of."""
-    with warnings.catch_warnings(), pytest.raises(SnncError) as caught:
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_weights(nn.Linear(4, 2), path)
+        with pytest.raises(SnncError) as caught:
+            load_weights(nn.Linear(4, 2), path)
     return caught.value.diagnostics[0]
+
+
+def outcome(path):
+    """Return the code of the diagnostic, or that the weights were taken."""
+    try:
+        load_weights(nn.Linear(4, 2), path)
+    except SnncError as error:
+        return error.code
+    return "taken"
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
@@ -39,10 +49,7 @@ def test_a_damaged_checkpoint_is_refused_wherever_it_is_cut_or_changed(tmp_path)
         changed[at] ^= 1 << int(draw.integers(8))
         for data in (whole[:at], bytes(changed)):
             path.write_bytes(data)
-            try:
-                load_weights(nn.Linear(4, 2), path)
-            except SnncError as error:
-                assert error.code in ("weights-unsafe", "weights-mismatch")
+            assert outcome(path) in ("weights-unsafe", "weights-mismatch", "taken")
 
 
 @pytest.mark.parametrize(
