@@ -340,7 +340,7 @@ class Lanes:
             for name, arg in shown.items():
                 rows[name].append(self.train(self.value(arg)))
             for name, index in self.wanted.items():
-                value = self.train(self.now[index])
+                value = self.train(self.value(Node(index)))
                 # A value of the program has no batch axis; with its steps inside, it has no other.
                 lane = value.ndim > 2 and value.shape[2] == 1
                 named = index in program.artifact.names and lane

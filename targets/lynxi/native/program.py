@@ -37,6 +37,8 @@ from snnc.targets.lynxi.native.regions import (
 from snnc.targets.lynxi.native.stages import Stage, stages
 from snnc.targets.lynxi.records import LOAD, SAVE, Arg, Artifact, Node, Var
 
+FLOATS = ("float16", "float32")
+
 Step = tuple[Sequence[Arg], kernels.Function]
 
 ROWS_ELEMENTS = 1 << 21
@@ -93,8 +95,8 @@ class Native(Emulator):
         self._regions: dict[tuple[Stage, tuple[int, ...]], Region] = {}
         self._shown = {a.index for a in self.outputs if isinstance(a, Node)}
 
-    def _layer(self, index: int) -> tuple[Layer, Arg] | None:
-        """Return what an engine may run, and the value that it reads."""
+    def _layer(self, index: int) -> tuple[Layer, Arg, str | None] | None:
+        """Return what an engine may run, what it reads, and the parameter that this comes from."""
         binding = self.graph.bindings[index]
         x, *rest = self.expanded(binding)
         weights = [self.constant(arg) for arg in rest]
@@ -114,7 +116,16 @@ class Native(Emulator):
         result = tensor(binding)
         stored = kernels.storage(result.dtype, self.artifact.profile)
         w = None if not weights or weights[0] is None else weights[0][0]
-        return Layer(self._layers_on, given, w, stored, plain), self._origin(x)
+        return Layer(self._layers_on, given, w, stored, plain), self._origin(x), self._sent_by(x)
+
+    def _sent_by(self, arg: Arg) -> str | None:
+        """Return the parameter of the host that a value has the elements of, rounded or not."""
+        while isinstance(arg, Node):
+            binding = self.graph.bindings[arg.index]
+            if binding.op not in (*SHAPES, "cast") or kind_of(self, arg) not in FLOATS:
+                return None
+            arg = self.expanded(binding)[0]
+        return arg.name if isinstance(arg, Var) and arg.name in self.ports else None
 
     def _origin(self, arg: Arg) -> Arg:
         """Return the bits or bytes that a value is made of, else the first with its elements."""
@@ -152,6 +163,10 @@ class Native(Emulator):
     ) -> "Trains":
         """Return samples that run through all ticks of a stage before the next one."""
         return Trains(self, sent, before, draws, wanted)
+
+    def reshapes(self, stage: Stage) -> bool:
+        """Return whether a stage gives its operand another shape, which is done when it is read."""
+        return self.graph.bindings[stage.members[0]].op in SHAPES
 
     def together(self, ticks: int) -> int:
         """Return how many samples run at a time: as many as go through all ticks in a part."""
@@ -211,9 +226,8 @@ class Trains(Lanes):
                 self._region(program.region(stage, self.wanted))
             elif stage.loop:
                 self._loop(stage)
-            else:
-                for index in stage.members:
-                    self._single(index)
+            elif not stage.size and not program.reshapes(stage):
+                self._single(stage.members[0])
         for index, binding in program.graph.of(SAVE):
             flag = program.flags[index]
             if flag not in self.after:
@@ -223,10 +237,25 @@ class Trains(Lanes):
         }
 
     def _single(self, index: int) -> None:
-        if self.program.graph.bindings[index].op == LOAD:
+        program = self.program
+        if program.graph.bindings[index].op == LOAD:
             self.now[index] = self._shifted(index)
-        else:
-            self.now[index] = self._made(index, self.value, self._raw)
+            return
+        read = self.value
+        sent = program.layers[index][2] if index in program.layers else None
+        if sent is not None and self.data[sent].itemsize == 1:
+            given = self.data[sent]  # Bytes are themselves in every profile.
+
+            def read(arg: Arg) -> Array:
+                return given
+
+        self.now[index] = self._made(index, self.value, read)
+
+    def value(self, arg: Arg) -> Array:
+        """Return the value of an argument, made now if it is only of another shape."""
+        if isinstance(arg, Node) and arg.index not in self.now:
+            self._single(arg.index)
+        return super().value(arg)
 
     def _made(
         self, index: int, value: Callable[[Arg], Array], read: Callable[[Arg], Array]
@@ -237,22 +266,18 @@ class Trains(Lanes):
         if binding.op == SAVE:
             return value(binding.args[0])
         if index in program.layers:
-            layer, origin = program.layers[index]
+            layer, origin, _ = program.layers[index]
             rows = read(origin).reshape(-1, 1, *layer.shape.given)
             return program.checked(index, binding, layer.run(rows, self.samples))
         args, run = program.calls[index]
         return program.checked(index, binding, run(*(value(arg) for arg in args)))
-
-    def _raw(self, arg: Arg) -> Array:
-        """Return a value; what the host sends may lie there in fewer bytes than it has."""
-        return self.data[arg.name] if isinstance(arg, Var) else self.value(arg)
 
     def _shifted(self, index: int) -> Array:
         """Return what a load reads that is on no loop: its save's train, one step late."""
         state = self.states[self.program.flags[index]]
         found = np.empty((self.samples, self.ticks, *state.shape[1:]), state.dtype)
         found[:, 0] = state
-        found[:, 1:] = self.train(self.now[self.program.pairs[index]])[:, :-1]
+        found[:, 1:] = self.train(self.value(Node(self.program.pairs[index])))[:, :-1]
         return found.reshape(-1, *state.shape[1:])
 
     def _region(self, region: Region) -> None:

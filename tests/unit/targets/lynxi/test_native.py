@@ -222,20 +222,35 @@ def test_every_op_rounds_as_the_emulator_says(profile, size, path):
     assert len(records.graph.bindings) - 2 * (profile == "f16") == coded
 
 
-def test_layers_run_on_the_engine_with_machine_code():
-    quick = Native.on(artifact(small()), NativeEngine())
+@pytest.mark.parametrize("profile", ["f32", "f16"])
+def test_layers_run_on_the_engine_with_machine_code(profile):
+    quick = Native.on(artifact(small(), profile=profile), NativeEngine())
     quick.run({"x": train((2, 5, 6))})
-    for layer, _ in quick.layers.values():
+    for layer, *_ in quick.layers.values():
         assert [True] == [program is not None for program in layer._programs.values()]
 
 
-def test_infinite_sums_are_no_errors():
+@pytest.mark.parametrize(("profile", "most"), [("f32", 3e38), ("f16", 60000.0)])
+def test_infinite_sums_are_no_errors(profile, most):
     b = Builder("inf", "snn")
-    w = np.full((2, 3), 3e38, np.float32)
+    w = np.full((2, 3), most, np.float32)
     x = b.input("x", "u1[3]~")
     y = b.op("linear", x, b.weight("w", w), name="y")
-    records = artifact(b.finish(b.op("neuron", y, name="s", threshold=1.0, reset="hard")))
-    check(records, {"x": np.ones((1, 4, 3), np.uint8)})
+    module = b.finish(b.op("neuron", y, name="s", threshold=1.0, reset="hard"))
+    check(artifact(module, profile=profile), {"x": np.ones((1, 4, 3), np.uint8)})
+
+
+@pytest.mark.parametrize("element", ["u1", "u8"])
+def test_sums_of_float16_weights_of_all_sizes_are_rounded_once(element):
+    """Many of them lie midway between two numbers of float16."""
+    rng = np.random.default_rng(8)
+    w = (rng.integers(-2047, 2048, (37, 53)) / 2.0 ** rng.integers(6, 24, (37, 53))).astype("f4")
+    b = Builder("ties", "snn")
+    y = b.op("linear", b.input("x", f"{element}[53]~"), b.weight("w", w), name="y")
+    records = artifact(b.finish(b.op("neuron", y, name="s", threshold=0.7)), profile="f16")
+    top = 2 if element == "u1" else 256
+    check(records, {"x": rng.integers(0, top, (4, 20, 53)).astype(np.uint8)}, 9)
+    check(records, {"x": rng.integers(0, 2, (4, 20, 53)).astype(np.float32)}, 9)
 
 
 def test_builds_run_natively_unless_the_emulator_is_asked_for(monkeypatch):
