@@ -25,7 +25,7 @@ from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.laid import Division, Laid
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
-from snnc.targets.paicore.populations import Destination, Segment, blocks
+from snnc.targets.paicore.populations import RETURNED, Destination, Segment, blocks
 from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import Wish, allocate, core_at
 from snnc.targets.paicore.ways import Ways
@@ -366,7 +366,7 @@ class Placer:
             copy = self.copies[op].index(Destination(output=number))
             core = coordinate(number + linear(*LIMITS.output_core))
             attrs = {
-                "of": value.name,
+                "of": self.populations.hint(op).get(RETURNED, value.name),
                 "node": number,
                 "chip": self.output,
                 "core": core,

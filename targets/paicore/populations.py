@@ -46,9 +46,16 @@ LISTS = ("shares", "slices", "tile", "unit")
 """What else it holds between the passes."""
 
 
+RETURNED = "returned"
+"""The output that a relay sends, which has the name of another population."""
+
+
 def _check_hint(op: Op, key: str, value: Any) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if (key in LISTS and isinstance(value, tuple)) or (whole and value in HINTS.get(key, ())):
+    listed = key in LISTS and isinstance(value, tuple)
+    if listed or (key == RETURNED and isinstance(value, str)):
+        return
+    if whole and value in HINTS.get(key, ()):
         return
     if key in HINTS:
         allowed = HINTS[key]

@@ -30,15 +30,17 @@ PASS_VALUE: Mapping[str, Any] = {
 """A neuron that sends in every tick the value that reaches it."""
 
 
-def pass_on(build: Rebuild, value: Value, name: str, first: int = 0) -> Value:
+def pass_on(build: Rebuild, value: Value, name: str, first: int = 0, returned: str = "") -> Value:
     """Return what neurons send that pass a value of one or eight bits on in the same tick.
 
-    They begin at tick `first`.
+    They begin at tick `first`; `returned` is the output that they send, where not of their name.
     """
+    more: dict[str, Any] = {"place": {"returned": returned}} if returned else {}
     if value.type.element == U8:
-        return build.op("neuron", value, name=name, first=first, **PASS_VALUE)
+        return build.op("neuron", value, name=name, first=first, **PASS_VALUE, **more)
     weight = build.weight("relay.w", np.ones((), np.uint8), U1)
-    return build.op("neuron", build.op("scale", value, weight), name=name, first=first, **RELAY)
+    x = build.op("scale", value, weight)
+    return build.op("neuron", x, name=name, first=first, **RELAY, **more)
 
 
 def over_sources(

@@ -17,9 +17,9 @@ from attrs import frozen
 
 from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
-from snnc.ir.graph import Module, Op
+from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
-from snnc.targets.paicore.detour import count_cores, with_detours
+from snnc.targets.paicore.detour import count_cores, sources_of_detours, with_detours
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, checked_extension, extension
 from snnc.targets.paicore.relay import Relays
@@ -27,6 +27,9 @@ from snnc.targets.paicore.tiling.plan import MULTICAST, Planner
 
 ROUNDS = 8
 """Times that relays are added; they are readers too."""
+
+TRIALS = 8
+"""Sources for which relays are tried one by one; of more, the others together."""
 
 CURABLE = ("delay-too-long", "input-too-late")
 """What relays may cure."""
@@ -58,15 +61,23 @@ class Schedule(Pass):
 
         Where several places read one source, it has relays if that takes fewer cores.
         """
-        plain, detoured = _started(module, self.multicast), with_detours(module)
-        if detoured is None:
-            return plain
-        try:
-            other = _started(detoured, self.multicast)
-            fewer = count_cores(other, self.multicast) < count_cores(plain, self.multicast)
-        except SnncError:
-            return plain
-        return other if fewer else plain
+        best = _started(module, self.multicast)
+        candidates = sources_of_detours(module)
+        if not candidates:
+            return best
+        chosen: list[Value] = []
+        fewest = count_cores(best, self.multicast)
+        for more in [[one] for one in candidates[:TRIALS]] + [candidates[TRIALS:]]:
+            if not more:
+                continue
+            try:
+                other = _started(with_detours(module, [*chosen, *more]), self.multicast)
+                cores = count_cores(other, self.multicast)
+            except SnncError:
+                continue
+            if cores < fewest:
+                best, fewest, chosen = other, cores, [*chosen, *more]
+        return best
 
 
 def _started(module: Module, multicast: str) -> Module:

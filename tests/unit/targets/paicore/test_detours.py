@@ -5,10 +5,12 @@ import pytest
 
 import snnc
 from snnc.ir import Builder
-from snnc.targets.paicore.detour import with_detours
+from snnc.runtime.reference import Reference
+from snnc.targets.paicore import Paicore
+from snnc.targets.paicore.detour import sources_of_detours
 
 
-def network(hidden, bits, late=3, wide=False):
+def network(hidden, bits, late=3, wide=False, returned=False):
     """A layer that one layer reads at once, and another late or in cores of values."""
     rng = np.random.default_rng(hidden)
     high = 2 if bits == 1 else 1 << (bits - 1)
@@ -28,7 +30,7 @@ def network(hidden, bits, late=3, wide=False):
         current = b.op("add", current, dense(y, 4))
         more = {"memory": "clear", "spike": "value"}
     far = b.op("neuron", current, name="far", threshold=9, width=30, **more)
-    return b.finish(near, far)
+    return b.finish(near, far, *[a] * returned)
 
 
 def built(module):
@@ -51,6 +53,26 @@ def test_a_relay_stands_for_a_copy_of_wide_weights(late, wide):
     assert build.manifest["resources"]["cores"] <= 10 + 2 + 2
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_output_that_is_read_is_sent_by_a_relay_under_its_name(times, tmp_path):
+    """What is returned twice is copied: two relays would be two layers of one name."""
+    module = network(600, 8, late=0, returned=times)
+    build, layers = built(module)
+    assert {"a", *["a.detour0"] * (times == 1)} == {n for n in layers if n[0] == "a"}
+    outputs = [op["of"] for op in build.placed.ops("output")]
+    assert ["near", "far", *["a"] * times] == outputs
+    assert (build.manifest["resources"]["cores"] <= 10 + 2 + 1) == (times == 1)
+    build.save(tmp_path / "build")
+    rng = np.random.default_rng(1)
+    x = {"x": rng.integers(0, 2, (1, 9, 30)), "y": rng.integers(0, 2, (1, 9, 5))}
+    x = {name: train.astype(np.uint8) for name, train in x.items()}
+    expected = Reference().prepare(module).run(x, probe=("a", "a.v"))
+    actual = Paicore().emulate(tmp_path / "build").run(x, probe=("a", "a.v"))
+    for name in ("a", "a.v"):
+        assert np.array_equal(expected.trace[name], actual.trace[name])
+    assert np.array_equal(expected.outputs["a"], actual.outputs["a"])
+
+
 def test_few_neurons_are_copied():
     _, layers = built(network(20, 8))
     assert "a.detour0" not in layers
@@ -62,7 +84,7 @@ def test_weights_of_one_bit_are_copied():
 
 
 def test_a_source_that_one_place_reads_stays():
-    assert with_detours(network(600, 8, late=0)) is None
+    assert [] == sources_of_detours(network(600, 8, late=0))
 
 
 def test_a_relay_goes_on_over_relays_where_the_delay_is_long():

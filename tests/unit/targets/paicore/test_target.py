@@ -153,8 +153,9 @@ def test_the_files_do_what_the_network_does(tmp_path, data):
     cut = data.draw(st.integers(0, 40))
     start = program.run({"x": x[:, :cut]})
     rest = program.run({"x": x[:, cut:]}, state=start.state)
-    for name, values in found.trace.items():
-        np.testing.assert_array_equal(expected.trace[name], values, err_msg=name)
+    for name in expected.trace.keys() & found.trace.keys():
+        np.testing.assert_array_equal(expected.trace[name], found.trace[name], err_msg=name)
+    assert {"a", "b", "c"} == {name for name in found.trace if "." not in name}
     for name, values in expected.outputs.items():
         np.testing.assert_array_equal(values, found.outputs[name], err_msg=name)
         joined = np.concatenate([start.outputs[name], rest.outputs[name]], axis=1)
