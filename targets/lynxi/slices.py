@@ -32,7 +32,7 @@ def cut(module: Module, at: Sequence[str]) -> tuple[Module, ...]:
         value = values.get(name)
         if value is None or not value.type.timed or value.type.shape[:1] != (1,):
             text = f"%{name} is no value that a graph can be cut at"
-            raise fail("slice-cut", text, module.loc, help=nearest(name, list(values)))
+            raise fail("slice-cut", text, module.loc, help=_places(module, name))
         ends.append(value)
     taken: set[Op] = set()
     made = []
@@ -54,6 +54,19 @@ def cut(module: Module, at: Sequence[str]) -> tuple[Module, ...]:
         taken |= one.ops
         made.append(one.module(number))
     return tuple(made)
+
+
+def _places(module: Module, name: str) -> str:
+    """Return where a graph can be cut in two, in printed order, or what is called nearly so."""
+    found = []
+    for op in module.graph.ops:
+        value = op.results[0]
+        if value.type.timed and value.type.shape[:1] == (1,) and op.kind not in (TIE, "data"):
+            first, rest = _Slice(module, None, value).ops, _Slice(module, value, None).ops
+            if first and rest and not first & rest:
+                found.append(value.name)
+    near = nearest(name, found)
+    return near if near.startswith("did") else f"it can be cut at {', '.join(found) or 'no value'}"
 
 
 class _Slice:

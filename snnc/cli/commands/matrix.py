@@ -152,7 +152,7 @@ def _run(
     else:
         from snnc.runtime.values import read_values, types_of
 
-        given = dict(read_values(Path(inputs), types_of(build.placed.graph.inputs)))
+        given = build.trains(read_values(Path(inputs), types_of(build.module.graph.inputs)))
     ticks = next(iter(given.values())).shape[1]
     expected = whole.run(given).outputs
     actual = run_matrix(slices, times, given, ticks)

@@ -81,9 +81,26 @@ def test_a_matrix_of_devices_gives_what_the_build_gives_and_is_timed(graph, snnc
     assert "(1, 1)" in snnc("matrix", graph, *args).stdout
 
 
+def test_a_matrix_takes_the_inputs_of_a_network_whose_encoder_runs_on_the_host(folder, snnc):
+    (folder / "still.snnl").write_text(
+        "ticks 8\nnetwork still {\n  input image: f32[3]\n  spikes = poisson(image, seed=1)\n"
+        "  first = IF(spikes * 1.5, threshold=1.0)\n  return first\n}\n"
+    )
+    snnc("compile", "still.snnl", "-t", "lynxi", "-o", "still")
+    np.savez(folder / "image.npz", image=np.full((2, 3), 0.5, np.float32))
+    found = snnc("matrix", "still", "--times", "2", "-i", "image.npz", "--json")
+    assert True is found.json()["equal"]
+
+
 def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
     assert "device-matrix" in snnc("matrix", graph, "--times", "99", "-i", "x.npz").stderr
-    assert "slice-cut" in snnc("matrix", graph, "--cut", "hiden").stderr
+    assert "did you mean 'hidden'?" in snnc("matrix", graph, "--cut", "hiden").stderr
+    told = snnc("matrix", graph, "--cut", "nowhere").stderr
+    assert "error[slice-cut]" in told
+    places = re.search(r"it can be cut at (.*)", told)[1].split(", ")
+    assert "hidden" in places
+    for place in places:
+        assert 0 == snnc("matrix", graph, "--cut", place).exit_code
     assert 2 == snnc("matrix", graph, "--step", "1,2").exit_code
     snnc("compile", "net.snn", "-o", "cores")
     assert "no-matrix" in snnc("matrix", "cores").stderr
