@@ -79,7 +79,7 @@ def _places(populations: Populations) -> dict[Place, None]:
             if source is not None and edge.source.type.element == U1:
                 place = (edge.source, edge.delay, populations.form(op).wide)
                 found.setdefault(edge.source, {})[place] = None
-                if op["first"] or source["first"] or populations.bits(source) == 1:
+                if op["first"] or source["first"]:
                     late.add(edge.source)
     outputs = populations.module.graph.outputs
     for number, value in enumerate(outputs):
@@ -89,7 +89,8 @@ def _places(populations: Populations) -> dict[Place, None]:
     made: dict[Place, None] = {}
     for value, places in found.items():
         near = (value, 0, False)
-        if near in places and value not in late:
+        several = near in places and len(places) > 1 and value not in late
+        if several and populations.bits(populations.by_value[value]) > 1:
             made |= {place: None for place in places if place != near}
     return made
 
