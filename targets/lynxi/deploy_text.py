@@ -195,17 +195,28 @@ def drive(device, x, callback=False):
 
 
 def main():
+    try:
+        command(arguments())
+    except ModuleNotFoundError as error:
+        raise SystemExit("%s is not installed: it comes with PyTorch or the vendor" % error.name)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description="%s on a KA200" % NAME)
     commands = parser.add_subparsers(dest="command", required=True)
-    compiling = commands.add_parser("compile")
-    compiling.add_argument("out")
-    running = commands.add_parser("run")
-    for name in ("model", "x", "y"):
-        running.add_argument(name)
-    running.add_argument("--steps", type=int, required=True)
-    running.add_argument("--device", type=int, default=0)
-    running.add_argument("--callback", action="store_true")
-    args = parser.parse_args()
+    compiling = commands.add_parser("compile", help="make the chip's files with lyngor")
+    compiling.add_argument("out", help="folder for them")
+    running = commands.add_parser("run", help="drive a chip with pylynchipsdk")
+    running.add_argument("model", help="folder Net_0 of what compile made")
+    running.add_argument("x", help=".npy of inputs: samples, ticks, shape")
+    running.add_argument("y", help=".npy to write")
+    running.add_argument("--steps", type=int, required=True, help="ticks of a sample")
+    running.add_argument("--device", type=int, default=0, help="number of the chip")
+    running.add_argument("--callback", action="store_true", help="send while results come back")
+    return parser.parse_args()
+
+
+def command(args):
     if args.command == "compile":
         print(compile_network(args.out))
         return

@@ -18,6 +18,7 @@ from snnc.extend.engine import Result
 from snnc.ir.weights import Array
 from snnc.machine.threads import check as check_halted
 from snnc.targets.lynxi import kernels
+from snnc.targets.lynxi.assemble import to_module
 from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.layout import read_files
 from snnc.targets.lynxi.limits import LIMITS
@@ -77,6 +78,8 @@ class Emulator:
     def __init__(self, folder: Path, notes: tuple[Diagnostic, ...] = ()) -> None:
         self.notes = notes
         self.artifact = read_files(folder)
+        check_states(self.artifact.graph).check()
+        to_module(self.artifact)  # Refuses types that do not follow from the operands.
         self._start(self.artifact)
 
     @classmethod

@@ -153,7 +153,13 @@ def _run(
         from snnc.runtime.values import read_values, types_of
 
         given = build.trains(read_values(Path(inputs), types_of(build.module.graph.inputs)))
-    ticks = next(iter(given.values())).shape[1]
+    samples, ticks = next(iter(given.values())).shape[:2]
+    if not samples or not ticks:
+        raise fail(
+            "nothing-to-compare",
+            f"the inputs hold {samples} samples of {ticks} ticks: nothing can be sliced",
+            help="give inputs of at least one sample and one tick",
+        )
     expected = whole.run(given).outputs
     actual = run_matrix(slices, times, given, ticks)
     return ticks, all(np.array_equal(expected[n], actual[n], equal_nan=True) for n in expected)

@@ -102,6 +102,9 @@ def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
     for place in places:
         assert 0 == snnc("matrix", graph, "--cut", place).exit_code
     assert 2 == snnc("matrix", graph, "--step", "1,2").exit_code
+    for shape in ((0, 4, 6), (2, 0, 6)):
+        np.savez("none.npz", x=np.zeros(shape, np.uint8))
+        assert "nothing-to-compare" in snnc("matrix", graph, "-i", "none.npz").stderr
     snnc("compile", "net.snn", "-o", "cores")
     assert "no-matrix" in snnc("matrix", "cores").stderr
 

@@ -176,7 +176,7 @@ def test_a_printed_type_that_does_not_follow_is_refused(tmp_path):
     )
     path.write_text(text)
     assert "graph-type" == code_of(TARGET.load, folder)
-    assert "graph-type" == code_of(Emulator(folder).run, {"x": train((1, 2, 6))})
+    assert "graph-type" == code_of(Emulator, folder)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -296,3 +296,11 @@ def test_a_graph_with_such_names_is_read_back(tmp_path):
     made = build(numbered())
     assert str(made.placed) == str(TARGET.load(made._files))
     assert snnc.compile(made.placed, target="lynxi").verify({"0": train((2, 9, 6))})
+
+
+def test_a_type_that_does_not_follow_from_its_operands_is_refused_before_a_run(tmp_path):
+    folder = emitted(small(), tmp_path)
+    text = (folder / GRAPH).read_text()
+    right = "newshape=[1, 5]) /* ty=Tensor[(1, 5)"
+    (folder / GRAPH).write_text(text.replace(right, right.replace("[(1", "[(5"), 1))
+    assert "graph-type" == code_of(Emulator, folder)

@@ -1,5 +1,6 @@
 """The script for the vendor's software, run on stand-ins that record its calls."""
 
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -197,3 +198,17 @@ def test_the_rebuilt_module_gives_the_spikes_of_the_graph(module, monkeypatch, t
         first = made[0] if isinstance(made, tuple) else made
         np.testing.assert_array_equal(expected[0, tick], first.numpy()[0])
     assert 6 * len(program.flags) // 2 == len(noted)
+
+
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [(("compile", "out"), ("torch", "lyngor")), (("run", "m", "x", "y", "--steps", "1"), ("pyl",))],
+)
+def test_what_is_not_installed_is_named_without_a_traceback(made, words, package):
+    done = subprocess.run(
+        [sys.executable, made[0] / "deploy.py", *words], capture_output=True, text=True, check=False
+    )
+    assert 1 == done.returncode
+    assert 1 == len(done.stderr.splitlines())
+    assert done.stderr.startswith(package)
+    assert "is not installed" in done.stderr
