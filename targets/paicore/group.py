@@ -260,8 +260,8 @@ class Regions:
         for group in groups:
             if plans[group].tile is None:
                 parts = self._parts(members[group], None, copies)
-                (cores,) = self._pack(parts, copies, wide, group, goal)
-                total += 1 << width(len(cores))
+                tiles = self._pack(parts, copies, wide, group, goal)
+                total += sum(1 << width(len(cores)) for cores in tiles)
             else:
                 total += plans[group].occupied
         return total
@@ -332,8 +332,8 @@ class Regions:
                 self._check_fan_in([share.op for share in shares])
             parts = self._parts(shares, tile, copies)
             tiles = self._pack(parts, copies, wide, group, goal)
-            split = max(width(len(cores)) for cores in tiles)
-            codes = [part.code << split for part in parts[shares[0], 0]]
+            split = max((width(len(cores)) for cores in tiles), default=0)
+            codes = [part.code << split for part in next(iter(parts.values()), ())]
             most = max(codes, default=0).bit_length()
             if max(most, split) > width(LIMITS.routing_group):
                 raise TooLarge([share.op for share in shares], sum(map(len, tiles)))
@@ -394,7 +394,12 @@ class Regions:
         group: int,
         goal: str,
     ) -> list[list[Core]]:
-        """Return the cores of each tile; neurons that share one agree in what a core has once."""
+        """Return the cores of each tile; neurons that share one agree in what a core has once.
+
+        Neurons that send nowhere have no copies, so no cores.
+        """
+        if not parts:
+            return []
         classes: dict[tuple[Any, ...], list[tuple[Share, int]]] = {}
         for share, copy in parts:
             op, form, to = share.op, self._forms[share.op], copies[share.op][copy]

@@ -112,10 +112,9 @@ class Division:
 
     def bits(self, piece: Piece) -> int:
         """Return the bits that hold the weights of a piece."""
-        hint, found = self.hints[piece.op], self.populations.widths(piece.op)
-        if not hint.get("mixed", 0) or found is None:
-            return int(hint["bits"])
-        return int(found[self.mine(piece)].max())
+        hint = self.hints[piece.op]
+        found = self.populations.widths(piece.op) if hint.get("mixed", 0) else None
+        return int(hint["bits"]) if found is None else int(found[self.mine(piece)].max())
 
     def extension(self, group: int) -> int:
         """Return the axon extension of a region's cores."""

@@ -167,6 +167,9 @@ class Grid:
     def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
         """Return for each code whether any of some elements of a source goes there."""
         to, codes = self.arrival(segment), np.arange(1 << self.bits)
+        if all(number < 0 for _, number in self._axes[segment]) and to.base[some].size:
+            # What follows no axis goes everywhere.
+            return np.ones(len(codes), dtype=bool)
         found = np.zeros(len(codes), dtype=bool)
         ways = np.stack([to.base[some], to.mask[some]])
         for base, mask in distinct(ways)[0].T.tolist():

@@ -301,3 +301,12 @@ def test_small_readers_of_one_input_share_a_core() -> None:
         for goal in ("latency", "both", "cores")
     }
     assert {"latency": 3, "both": 1, "cores": 1} == cores
+
+
+def test_neurons_that_send_nowhere_take_no_cores() -> None:
+    build = Builder("net", "int")
+    x = build.input("x", "u1[9]~")
+    read = layer(build, "a", x, 20)
+    layer(build, "b", x, 5)
+    module = Group().run(Schedule().run(build.finish(read), Context()), Context())
+    assert () == hints(module)["b"]["slices"]
