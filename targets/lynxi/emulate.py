@@ -192,7 +192,8 @@ class Emulator:
             SnncError: what `read_inputs` refuses; `unknown-probe`, `bad-state`, `bad-draws`,
                 `output-range`.
         """
-        wanted = self._probed(probe)
+        asked = (probe,) if isinstance(probe, str) else tuple(probe)
+        wanted = self._probed(asked)
         sent, samples, count = read_inputs(self.artifact.inputs, inputs, ticks)
         before = self._before(state, samples, first_sample)
         given = self._drawn(draws or {}, samples, count)
@@ -216,6 +217,7 @@ class Emulator:
         held = {f: np.concatenate([p[1][f] for p in parts]) for f in parts[0][1]}
         outputs = {p.name: made_output(p, records[f"out {p.name}"]) for p in self.artifact.outputs}
         trace = {name: records[name] for name in wanted}
+        trace |= {n: outputs[n] for n in asked if n in outputs and n not in trace}
         after = State(self._owner, held, before.tick + count, before.first_sample)
         return Result(outputs, after, trace)
 
@@ -249,7 +251,10 @@ class Emulator:
         if wanted == ["all"]:
             return {name: index for name, index in known.items() if name != f"{index}{BINDING}"}
         found = {}
+        returned = {p.name for p in self.artifact.outputs} - set(known)
         for name in wanted:
+            if name in returned:
+                continue
             number = int(name) if name.isdigit() and int(name) < len(self.graph.bindings) else None
             if name not in known and number is None:
                 text = f"the build holds no value {name!r}"
