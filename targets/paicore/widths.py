@@ -15,6 +15,9 @@ from snnc.targets.paicore.limits import LIMITS
 CHANNELS = ("linear", "conv1d", "conv2d")
 """Ops whose weights have a row for each channel of the result."""
 
+_FIRST_LOOK = 64
+"""How many numbers of each row are looked at first."""
+
 KEEPING = ("reshape", "add", "delay")
 """Ops that leave each element where it is."""
 
@@ -65,6 +68,15 @@ def _each(synapses: Synapses, seer: Op) -> Ints:
 
 
 def _bits(rows: Array) -> Ints:
+    """Return the bits of each row; those that a few numbers show to be widest are not read on."""
+    found = _needed(rows[:, :_FIRST_LOOK])
+    left = np.flatnonzero(found < LIMITS.weight_bits[-1])
+    if left.size and rows.shape[1] > _FIRST_LOOK:
+        found[left] = _needed(rows[left])
+    return found
+
+
+def _needed(rows: Array) -> Ints:
     low = rows.min(axis=1, initial=0).astype(np.int64)
     high = rows.max(axis=1, initial=0).astype(np.int64)
     found = np.full(len(rows), LIMITS.weight_bits[-1])
