@@ -4,7 +4,6 @@
 command is called, so that `snnc --help` and completion stay quick.
 """
 
-
 INTERRUPTED = 130
 """Exit status by the custom of shells: 128 + SIGINT."""
 
