@@ -122,6 +122,11 @@ class Grid:
         return self._arrivals[segment]
 
     def _arrival(self, axes: Axes, offset: int) -> Arrival:
+        if _follows_none(axes):
+            # What follows no axis goes everywhere, one element behind the other.
+            size = area(axes)
+            everywhere = np.full(size, (1 << self.bits) - 1)
+            return Arrival(np.zeros(size, np.int64), everywhere, np.arange(offset, offset + size))
         split = (1 << self.split) - 1
         base, mask = np.zeros(1, dtype=np.int64), np.full(1, split)
         axon, read = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
@@ -167,8 +172,7 @@ class Grid:
     def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
         """Return for each code whether any of some elements of a source goes there."""
         to, codes = self.arrival(segment), np.arange(1 << self.bits)
-        if all(number < 0 for _, number in self._axes[segment]) and to.base[some].size:
-            # What follows no axis goes everywhere.
+        if _follows_none(self._axes[segment]) and to.base[some].size:
             return np.ones(len(codes), dtype=bool)
         found = np.zeros(len(codes), dtype=bool)
         ways = np.stack([to.base[some], to.mask[some]])
@@ -189,6 +193,10 @@ def axes_of(sizes: Sequence[int], reach: Reach, shape: Sequence[int], tile: Sequ
         taken.add(number)
         found.append((axis(span.low, span.high, size, tile[number]), number))
     return found
+
+
+def _follows_none(axes: Axes) -> bool:
+    return all(number < 0 for _, number in axes)
 
 
 def area(axes: Axes) -> int:

@@ -140,7 +140,7 @@ class Planner:
         wide, most = populations.form(op).wide, populations.bits(op)
         needed = -(-size // capacity(wide, most, 1))
         found = None if needed == 1 or "bits" in populations.hint(op) else populations.widths(op)
-        if found is None:
+        if found is None or found.min() == found.max():
             return ()
         bits, counts = np.unique(found, return_counts=True)
         each = zip(bits.tolist(), counts.tolist(), strict=True)
