@@ -140,6 +140,7 @@ class Sides:
         """Yield (first sample, inputs) so that a trace of every value stays small."""
         samples, ticks = next(iter(spikes.values())).shape[:2]
         step = max(1, ELEMENTS // max(1, ticks * self._elements))
+        samples = samples if ticks else 0
         for start in range(0, samples, step):
             yield start, {name: array[start : start + step] for name, array in spikes.items()}
 

@@ -105,6 +105,7 @@ def test_a_matrix_that_cannot_be_is_refused(graph, snnc):
     for shape in ((0, 4, 6), (2, 0, 6)):
         np.savez("none.npz", x=np.zeros(shape, np.uint8))
         assert "nothing-to-compare" in snnc("matrix", graph, "-i", "none.npz").stderr
+        assert "nothing-to-compare" in snnc("verify", graph, "-i", "none.npz").stderr
     snnc("compile", "net.snn", "-o", "cores")
     assert "no-matrix" in snnc("matrix", "cores").stderr
 
