@@ -17,7 +17,11 @@ def test_threads_that_begin_together_share_one_table(monkeypatch):
     threshold = build.weight("threshold", np.arange(1, 21))
     module = build.finish(build.op("neuron", x, threshold=threshold))
     (op,) = module.ops("neuron")
-    neurons, other, filled = Neurons(module, op, flat(op), (0, 1)), [], Arrangement.filled
+    neurons, other, filled = (
+        Neurons(module, op, flat(op, together=False), (0, 1)),
+        [],
+        Arrangement.filled,
+    )
 
     def interrupted(self, *args):
         if not other:
