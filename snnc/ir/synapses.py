@@ -115,6 +115,11 @@ class Synapses:
                 reached[following].append(through)
         return reached
 
+    def ways(self, op: Op) -> dict[Edge, list[Op] | None]:
+        """Return the linear ops from each source to a neuron; None where there are several ways."""
+        reached = self.between(op)
+        return {edge: _only_way(op, edge, reached) for edge in self.edges(op)}
+
     def edges(self, op: Op) -> tuple[Edge, ...]:
         """Return the edges into a neuron, sources in text order, then by delay."""
         if op not in self._edges:
@@ -236,6 +241,20 @@ class Synapses:
             ops.append(op)
             late = edge.delay - _delay(op)
             edge = Edge(op.result, late)
+
+
+def _only_way(op: Op, edge: Edge, reached: Mapping[Edge, list[Op]]) -> list[Op] | None:
+    found: list[Op] = []
+    while True:
+        if len(reached[edge]) != 1:
+            return None
+        (through,) = reached[edge]
+        if through is op:
+            return found
+        if through.values.count(edge.source) != 1:
+            return None
+        found.append(through)
+        edge = Edge(through.result, edge.delay - _delay(through))
 
 
 def _delay(op: Op) -> int:

@@ -7,7 +7,7 @@ channels differ may therefore be sorted, wide neurons apart from narrow ones.
 import numpy as np
 
 from snnc.ir.graph import Op
-from snnc.ir.synapses import Edge, Synapses
+from snnc.ir.synapses import Synapses
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
@@ -28,8 +28,7 @@ def widths(synapses: Synapses, op: Op) -> Ints | None:
     Each way from a source must be alone, with at most one op that has weights.
     """
     found = np.ones(op.result.type.size, dtype=np.int64)
-    for edge in synapses.edges(op):
-        path = _path(synapses, op, edge)
+    for path in synapses.ways(op).values():
         if path is None:
             return None
         seeing = [o for o in path if o.kind not in KEEPING]
@@ -39,22 +38,6 @@ def widths(synapses: Synapses, op: Op) -> Ints | None:
             return None
         found = np.maximum(found, _each(synapses, seeing[0]))
     return found
-
-
-def _path(synapses: Synapses, op: Op, edge: Edge) -> list[Op] | None:
-    """Return the ops between a source and a neuron; None for several ways."""
-    reached, found = synapses.between(op), list[Op]()
-    while True:
-        if len(reached[edge]) != 1:
-            return None
-        (through,) = reached[edge]
-        if through is op:
-            return found
-        if through.values.count(edge.source) != 1:
-            return None
-        found.append(through)
-        late = int(through["by"]) if through.kind == "delay" else 0
-        edge = Edge(through.result, edge.delay - late)
 
 
 def _each(synapses: Synapses, seer: Op) -> Ints:

@@ -9,7 +9,7 @@ has at least sum of R(r_t) (C(t) - C(t-1)); the sum is minimized over all r_1 >=
 windows are not known, the smallest number of weights of a neuron stands in their place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 
@@ -72,8 +72,7 @@ class Windows:
 
 def windows_of(synapses: Synapses, op: Op, edge: Edge, most: int) -> Windows:
     """Return what a neuron op reads of a source, as far as `most` neurons in one core go."""
-    reached = synapses.between(op)
-    path = _path(synapses, op, edge, reached)
+    path = synapses.ways(op)[edge]
     if path is not None:
         seeing = [o for o in path if o.kind not in CARRIERS]
         if not seeing:
@@ -84,24 +83,6 @@ def windows_of(synapses: Synapses, op: Op, edge: Edge, most: int) -> Windows:
             if found is not None:
                 return found
     return _from_rows(synapses, op, edge)
-
-
-def _path(
-    synapses: Synapses, op: Op, edge: Edge, reached: Mapping[Edge, list[Op]]
-) -> list[Op] | None:
-    """Return the linear ops from a source to a neuron, or None where there are several ways."""
-    found: list[Op] = []
-    while True:
-        if len(reached[edge]) != 1:
-            return None
-        (through,) = reached[edge]
-        if through is op:
-            return found
-        if through.values.count(edge.source) != 1:
-            return None
-        found.append(through)
-        late = int(through["by"]) if through.kind == "delay" else 0
-        edge = Edge(through.result, edge.delay - late)
 
 
 def _seen(synapses: Synapses, seer: Op, most: int) -> Windows | None:
