@@ -17,7 +17,7 @@ from snnc.ir.weights import Array
 from snnc.runtime.semantics import OutOfRange, State
 from snnc.runtime.semantics.integer_neuron import IntegerNeuron
 from snnc.runtime.semantics.parameters import working
-from snnc.runtime.semantics.real_neuron import RealNeuron
+from snnc.runtime.semantics.real_neuron import RealNeuron, filtered
 
 KINDS = {np.dtype(np.uint8): torch.uint8, np.dtype(np.float16): torch.float16}
 """Tensors' types of what neurons send, where it is not 32 bits."""
@@ -170,7 +170,7 @@ class RealScan(_Scan):
         (v, i, last), p, when = state, self.p, self.op["reset_time"]
         if when == "before":
             v = self._reset(v, last)
-        c, i = self._filter(x.to(self.kind), i)
+        c, i = filtered(self.op["filter"], self.p["filter_decay"], x.to(self.kind), i)
         v = p["decay"] * (v - p["leak_to"]) + p["leak_to"] + p["gain"] * c + p["leak"]
         if when == "after":
             v = self._reset(v, last)
@@ -185,20 +185,6 @@ class RealScan(_Scan):
             v = torch.maximum(v, p["floor"])
         self.bad = self.bad | ~torch.isfinite(v).all() | ~torch.isfinite(i).all()
         return last, v, i, last
-
-    def _filter(self, x: Any, i: Any) -> tuple[Any, Any]:
-        """Return the current that charges, and the synaptic current kept."""
-        kind, a = self.op["filter"], self.p["filter_decay"]
-        if kind == "none":
-            return x, i
-        if kind == "before":
-            i = a * i + x
-            return i, i
-        if kind == "after":
-            c = i + x
-            return c, a * c
-        i = a * (i + x)
-        return i, i
 
     def _reset(self, v: Any, spikes: Any) -> Any:
         if self.op["reset"] == "hard":

@@ -5,6 +5,8 @@ formula read from the left, without fused multiply-add:
 v = (((decay * (v - leak_to)) + leak_to) + (gain * c)) + leak.
 """
 
+from typing import Any
+
 import numpy as np
 
 from snnc.ir.graph import Module, Op
@@ -12,6 +14,20 @@ from snnc.ir.types import F16, F32
 from snnc.ir.weights import Array
 from snnc.runtime.semantics import Meaning, OutOfRange, State, semantics
 from snnc.runtime.semantics.parameters import given, working
+
+
+def filtered(kind: str, decay: Any, x: Any, i: Any) -> tuple[Any, Any]:
+    """Return the current that charges, and the synaptic current kept; arrays of any library."""
+    if kind == "none":
+        return x, i
+    if kind == "before":
+        i = decay * i + x
+        return i, i
+    if kind == "after":
+        c = i + x
+        return c, decay * c
+    i = decay * (i + x)
+    return i, i
 
 
 class RealNeuron:
@@ -60,7 +76,7 @@ class RealNeuron:
         op = self.op
         if op["reset_time"] == "before":
             v = self._reset(v, last)
-        c, i = self._filter(x, i)
+        c, i = filtered(self.op["filter"], self.filter_decay, x, i)
         v = self.decay * (v - self.leak_to) + self.leak_to + self.gain * c + self.leak
         if op["reset_time"] == "after":
             v = self._reset(v, last)
@@ -74,20 +90,6 @@ class RealNeuron:
         if self.floor is not None:
             v = np.maximum(v, self.floor)
         return v, i, spikes
-
-    def _filter(self, x: Array, i: Array) -> tuple[Array, Array]:
-        """Return the current that charges, and the synaptic current kept."""
-        kind, a = self.op["filter"], self.filter_decay
-        if kind == "none":
-            return x, i
-        if kind == "before":
-            i = a * i + x
-            return i, i
-        if kind == "after":
-            c = i + x
-            return c, a * c
-        i = a * (i + x)
-        return i, i
 
     def _reset(self, v: Array, spikes: Array) -> Array:
         if self.op["reset"] == "hard":
