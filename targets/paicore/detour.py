@@ -17,6 +17,7 @@ from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.synapses import Edge
 from snnc.ir.types import U1
 from snnc.targets.paicore.group import Group
+from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.relay import over_sources, pass_on
 
@@ -62,8 +63,7 @@ def with_detours(module: Module, sources: Container[Value]) -> Module:
 def count_cores(module: Module, multicast: str) -> int:
     """Return how many cores `group` gives a module that is scheduled."""
     grouped = Group(multicast=multicast).run(module, Context())
-    places = [op["place"] for op in grouped.ops("neuron")]
-    return len({(p["group"], one[0]) for p in places for one in p["slices"]})
+    return sum(map(len, Division(grouped).cores.values()))
 
 
 def _places(populations: Populations) -> dict[Place, None]:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import snnc
+from snnc.extend.passes import Context
 from snnc.ir import Builder
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
-from snnc.targets.paicore.detour import sources_of_detours
+from snnc.targets.paicore.detour import count_cores, sources_of_detours
+from snnc.targets.paicore.schedule import Schedule
 
 
 def network(hidden, bits, late=3, wide=False, returned=False):
@@ -90,3 +92,11 @@ def test_a_source_that_one_place_reads_stays():
 def test_a_relay_goes_on_over_relays_where_the_delay_is_long():
     """A buffer of 600 axons holds 256 ticks; the place is read 400 ticks late."""
     built(network(600, 8, late=400))
+
+
+def test_cores_of_a_divided_layer_are_counted_in_all_its_regions() -> None:
+    build = Builder("net", "int")
+    weights = build.weight("w", np.full((40_000, 2), 127, np.int8))
+    current = build.op("linear", build.input("x", "u1[2]~"), weights)
+    module = build.finish(build.op("neuron", current, threshold=1))
+    assert 40_000 / 64 == count_cores(Schedule().run(module, Context()), "masks")
