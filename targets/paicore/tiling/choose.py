@@ -21,12 +21,16 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Segment
 from snnc.targets.paicore.tiling.axis import Axis, axis, gray, width
 from snnc.targets.paicore.tiling.reach import Reach
+from snnc.targets.paicore.tiling.spread import Numbering, links
 
 EVERY_SIZE = 64
 """Along an axis up to this long every tile size is tried; of longer ones, one per tile count."""
 
 OCCUPIED = 4
 """What a core costs that is taken, counted in cores that hold neurons."""
+
+ALIKE = 100
+"""Links that differ by less than one part in so many count as equal: places move more."""
 
 MOST_BITS = LIMITS.routing_group.bit_length() - 1
 """Bits of a code: a region is at most half a chip."""
@@ -104,9 +108,7 @@ def choose(
         return None
     occupied = counted.reached << split
     cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
-    order = (counted.bits + split, counted.tiles, lcn, cost)
-    best = np.lexsort([np.broadcast_to(key, cost.shape).reshape(-1) for key in order])[0]
-    at = np.unravel_index(best, cost.shape)
+    at = counted.best(cost, lcn, split)
     return Tiling(
         tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
         1 << int(lcn[at]),
@@ -159,19 +161,22 @@ class _Counted:
         cuts: Sequence[_Cut],
     ) -> None:
         self.along, self.sizes, self.rank = along, sizes, len(sizes)
+        self.cuts = cuts
         shape = [len(s) for s in sizes]
         self.axons = np.full(shape, int(any(cut.unread for cut in cuts)))
         self.tiles = np.ones(shape, dtype=np.int64)
         self.bits = np.zeros(shape, dtype=np.int64)
         self.reached = np.ones(shape, dtype=np.int64)
         self.alone = np.ones(shape, dtype=bool)
+        self.widths: list[Ints] = []
         for cut in cuts:
             periods = [self._each(n, [a.period for a in one]) for n, one in cut.axes.items()]
             self.axons += reduce(np.multiply, periods, np.full(shape, cut.rest))
         for number, each in enumerate(sizes):
             tiles = [-(-max(along[number]) // size) for size in each]
             self.tiles *= self._each(number, tiles)
-            self.bits += self._each(number, [width(count) for count in tiles])
+            self.widths.append(np.array([width(count) for count in tiles]))
+            self.bits += self._each(number, self.widths[-1])
             kinds = [
                 [cut.axes[number][at] if number in cut.axes else None for cut in cuts]
                 for at in range(len(each))
@@ -181,6 +186,24 @@ class _Counted:
 
     def _each(self, number: int, values: ArrayLike) -> NDArray[np.int64]:
         return _on(values, number, self.rank)
+
+    def best(self, cost: Ints, lcn: Ints, split: Ints) -> tuple[int, ...]:
+        """Return the combination of least cost, then axon extension, then links, then tiles."""
+        cheap = cost == cost.min()
+        ties = np.nonzero(cheap & (lcn == lcn[cheap].min()))
+        passed = np.zeros(len(ties[0]), dtype=np.int64)
+        if len(passed) > 1:
+            cuts = [
+                (cut.rest, {n: [axes[at] for at in ties[n]] for n, axes in cut.axes.items()})
+                for cut in self.cuts
+            ]
+            passed = links(
+                Numbering(split[ties], [w[ties[n]] for n, w in enumerate(self.widths)]), cuts
+            )
+        most = passed.min() + passed.min() // ALIKE
+        order = ((self.bits + split)[ties], self.tiles[ties], np.maximum(passed, most))
+        first = int(np.lexsort(order)[0])
+        return tuple(int(each[first]) for each in ties)
 
     def cores(self, members: Sequence[Member], room: Mapping[int, Ints]) -> tuple[Ints, Ints]:
         """Return the cores that hold neurons, of all tiles and of the largest one."""
