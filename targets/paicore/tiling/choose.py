@@ -1,5 +1,7 @@
 """Which tiles a region is cut into: all sizes are counted exactly, and the fewest cores win.
 
+Of tilings that take as many, the one wins whose frames pass the fewest links of the quad tree.
+
 Layers choose apart from each other, because tiles cost their sources nothing: one neuron still has
 one destination. For every tile size the axons follow from the periods, the axon extension from the
 axons, the neurons per core from the extension, and the cores from the neurons of inner and of
@@ -60,7 +62,8 @@ class Member:
 class Tiling:
     """A choice: neurons of a tile along each axis, and what it costs.
 
-    `cores` hold neurons; `occupied` adds those that only receive.
+    `cores` hold neurons; `occupied` adds those that only receive; `links` are those of the quad
+    tree that a frame of each element passes.
     """
 
     tile: tuple[int, ...]
@@ -68,6 +71,7 @@ class Tiling:
     axons: int
     cores: int
     occupied: int
+    links: int
 
 
 def choose(
@@ -108,13 +112,14 @@ def choose(
         return None
     occupied = counted.reached << split
     cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
-    at = counted.best(cost, lcn, split)
+    at, passed = counted.best(cost, lcn, split)
     return Tiling(
         tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
         1 << int(lcn[at]),
         int(counted.axons[at]),
         int(cores[at]),
         int(occupied[at]),
+        passed,
     )
 
 
@@ -187,23 +192,24 @@ class _Counted:
     def _each(self, number: int, values: ArrayLike) -> NDArray[np.int64]:
         return _on(values, number, self.rank)
 
-    def best(self, cost: Ints, lcn: Ints, split: Ints) -> tuple[int, ...]:
-        """Return the combination of least cost, then axon extension, then links, then tiles."""
+    def best(self, cost: Ints, lcn: Ints, split: Ints) -> tuple[tuple[int, ...], int]:
+        """Return the combination of least cost, then axon extension, then links, and its links.
+
+        Of combinations whose links are alike, it is the one of fewest tiles, then bits.
+        """
         cheap = cost == cost.min()
         ties = np.nonzero(cheap & (lcn == lcn[cheap].min()))
-        passed = np.zeros(len(ties[0]), dtype=np.int64)
-        if len(passed) > 1:
-            cuts = [
+        numbering = Numbering(split[ties], [w[n] for w, n in zip(self.widths, ties, strict=True)])
+        passed = links(
+            numbering,
+            [
                 (cut.rest, {n: [axes[at] for at in ties[n]] for n, axes in cut.axes.items()})
                 for cut in self.cuts
-            ]
-            passed = links(
-                Numbering(split[ties], [w[ties[n]] for n, w in enumerate(self.widths)]), cuts
-            )
-        most = passed.min() + passed.min() // ALIKE
-        order = ((self.bits + split)[ties], self.tiles[ties], np.maximum(passed, most))
-        first = int(np.lexsort(order)[0])
-        return tuple(int(each[first]) for each in ties)
+            ],
+        )
+        alike = np.maximum(passed, passed.min() + passed.min() // ALIKE)
+        first = int(np.lexsort((numbering.bits, self.tiles[ties], alike))[0])
+        return tuple(int(each[first]) for each in ties), int(passed[first])
 
     def cores(self, members: Sequence[Member], room: Mapping[int, Ints]) -> tuple[Ints, Ints]:
         """Return the cores that hold neurons, of all tiles and of the largest one."""

@@ -1,8 +1,9 @@
 """The layout of regions: what `schedule` and `group` ask of the layers of a module.
 
-A region is left whole where tiles would not save a core, and where its layers have no axes in
-common. `group` writes the choice into `place` (`tile`, `split`); `grid` makes the same geometry of
-it again for `place`. A layer that no region holds is divided into shares.
+A region is left whole where tiles would save neither a core nor half of the links that its frames
+pass, and where its layers have no axes in common. `group` writes the choice into `place` (`tile`,
+`split`); `grid` makes the same geometry of it again for `place`. A layer that no region holds is
+divided into shares.
 """
 
 import math
@@ -17,6 +18,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
+from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part
@@ -28,6 +30,9 @@ MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: by any masks, blocks of cores that share no neuron's frames, or not at all."""
 
 MOST = 1 << LIMITS.max_lcn
+
+FEWER_LINKS = 2
+"""A layer is cut at the same cores if its frames then pass so many times fewer links."""
 
 MORE_SHARES = 8
 """Numbers of shares to try beyond the least that fits."""
@@ -101,7 +106,9 @@ class Planner:
             for bits, part in m.widths
         )
         whole = Plan(wanted, cores, 1 << width(cores))
-        if self.multicast == "none" or (wanted == 1 and cores == whole.occupied):
+        full = wanted == 1 and cores == whole.occupied
+        # A layer of one axis, or in one core, sends nothing to fewer cores by being cut.
+        if self.multicast == "none" or (full and (cores == 1 or len(members[0].shape) == 1)):
             return whole
         sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
@@ -110,7 +117,8 @@ class Planner:
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
-        better = (whole.cost, wanted) <= (tiled.cost, tiled.extension)
+        least = (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
+        better = (whole.cost, wanted, spread.whole(flat, cores)) <= least
         return whole if wanted <= most and whole.fits and better else tiled
 
     def widths(self, op: Op) -> tuple[tuple[int, float], ...]:

@@ -30,6 +30,11 @@ class Numbering:
     split: Ints
     widths: Sequence[Ints]
 
+    @property
+    def bits(self) -> Ints:
+        """The bits of the whole code."""
+        return self.split + np.sum(self.widths, axis=0, dtype=np.int64)
+
     def place(self, number: int, bit: int) -> Ints:
         """Return which bit of the code holds a bit of an axis."""
         inner = range(len(self.widths) - 1, 0, -1)
@@ -82,7 +87,9 @@ def _reached(cuts: Sequence[Axis], below: Ints) -> Ints:
     for cut, low in zip(cuts, below.tolist(), strict=True):
         key = id(cut), low
         if key not in counts:
-            counts[key] = int((cut.read << np.bitwise_count(cut.mask >> low)).sum())
+            counts[key] = int(
+                (1 << np.bitwise_count(cut.mask[cut.read] >> low).astype(np.int64)).sum()
+            )
         found.append(counts[key])
     return np.array(found, dtype=np.int64)
 
