@@ -117,8 +117,8 @@ class Planner:
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
-        least = (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
-        better = (whole.cost, wanted, spread.whole(flat, cores)) <= least
+        uncut = (whole.cost, wanted, spread.whole(flat, cores))
+        better = uncut <= (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
         return whole if wanted <= most and whole.fits and better else tiled
 
     def widths(self, op: Op) -> tuple[tuple[int, float], ...]:
