@@ -10,7 +10,8 @@ The result stands in `place`: the region's number, its axon extension, and slice
 last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
 axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile. A
 population that no region holds has `shares` in regions of their own: `[group, axis, first, stop,
-split, tile...]`, places first to stop along an axis; its slices end with the share's number.
+split, tile...]`, places first to stop along an axis; or `boxes`, `[group, split, first, stop, first,
+stop ...]` along every axis, each one tile. Its slices end with the share's number.
 """
 
 import math
@@ -155,7 +156,9 @@ class Regions:
         self, populations: Populations, multicast: str, tight: Mapping[Op, float] | None = None
     ) -> None:
         self.populations, self.tight = populations, tight or {}
-        self.planner = Planner(populations, multicast)
+        blocks = populations.ops if multicast == "contiguous" else ()
+        most = {op: self._deepest([Share(op)]) for op in blocks}
+        self.planner = Planner(populations, multicast, most, self.tight)
         self.divide({op: self.planner.shares(op) for op in populations.ops})
         self._bits = {op: populations.bits(op) for op in populations.ops}
         self._forms = {op: populations.form(op) for op in populations.ops}
@@ -203,6 +206,8 @@ class Regions:
 
     def plan(self, shares: Sequence[Share], copies: Copies) -> Plan:
         """Return how a region is laid out; shares of one population all have its extension."""
+        if shares[0].box:
+            return self.planner.plan(shares, [1])
         counts = [self._count(share, copies) for share in shares]
         least, most = 1, self._deepest(shares)
         if len(self.shares[shares[0].op]) > 1:
@@ -350,11 +355,17 @@ class Regions:
         if len(laid) == 1:
             tiles = {} if one.tile is None else {"tile": one.tile, "split": one.split}
             return {**common, **tiles, "slices": one.slices}
+        slices = tuple((*s, number) for number, each in enumerate(laid) for s in each.slices)
+        if self.shares[op][0].box:
+            boxes = tuple(
+                (each.group, each.split, *(place for ends in share.box for place in ends))
+                for share, each in zip(self.shares[op], laid, strict=True)
+            )
+            return {**common, "boxes": boxes, "slices": slices}
         shares = tuple(
             (each.group, share.axis, share.first, share.stop, each.split, *(each.tile or ()))
             for share, each in zip(self.shares[op], laid, strict=True)
         )
-        slices = tuple((*s, number) for number, each in enumerate(laid) for s in each.slices)
         return {**common, "shares": shares, "slices": slices}
 
     def _check_fan_in(self, ops: Sequence[Op]) -> None:
@@ -424,10 +435,19 @@ class Regions:
                     for first, last, bits in parts[share, copy][tile].runs
                     if last > first
                 ]
-                cores += PACKERS[goal](cut, room)
+                cores += PACKERS[goal](self._bundles(cut), room)
             return cores
 
         return [packed(tile) for tile in range(len(parts[first]))]
+
+    def _bundles(self, slices: Sequence[Slice]) -> list[list[Slice]]:
+        """Return slices that fill cores together: where regions are blocks, copies of a share."""
+        if self.planner.multicast != "contiguous":
+            return [[one] for one in slices]
+        found: dict[tuple[Share, int], list[Slice]] = {}
+        for one in slices:
+            found.setdefault((one.share, one.bits), []).append(one)
+        return list(found.values())
 
     def _spread(self, op: Op) -> int:
         return int(self.populations.hint(op).get("unroll", 1))

@@ -141,6 +141,8 @@ class Division:
 
 def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
     """Return the shares of a population as its `place` says."""
+    if "boxes" in hint:
+        return _boxes(op, hint)
     if "shares" not in hint:
         tile, split = hint.get("tile"), hint.get("split", -1)
         return [Laid(Share(op), hint["group"], tile, split, hint["slices"])]
@@ -149,6 +151,19 @@ def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
         slices = tuple(tuple(s) for *s, of in hint["slices"] if of == number)
         share = Share(op, axis, first, stop)
         found.append(Laid(share, group, tuple(tile) or None, split if tile else -1, slices))
+    return found
+
+
+def _boxes(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
+    """Return shares that are boxes; each is one tile."""
+    slices: list[list[tuple[int, ...]]] = [[] for _ in hint["boxes"]]
+    for *part, number in hint["slices"]:
+        slices[number].append(tuple(part))
+    found = []
+    for mine, (group, split, *ends) in zip(slices, hint["boxes"], strict=True):
+        box = tuple(zip(ends[::2], ends[1::2], strict=True))
+        tile = tuple(stop - first for first, stop in box)
+        found.append(Laid(Share(op, box=box), group, tile, split, tuple(mine)))
     return found
 
 

@@ -30,7 +30,10 @@ WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIB
 
 MAXIMA = ("max_pool1d", "max_pool2d")
 
-NOTED = ("unit", "returned", "group", "extension", "slices", "shares", "tile", "split", "mixed")
+NOTED = (
+    *("unit", "returned", "group", "extension", "slices", "shares", "boxes", "tile", "split"),
+    "mixed",
+)
 """Keys of `place` that no program has."""
 
 ENCODERS = ("poisson", "latency", "periodic")

@@ -3,9 +3,9 @@
 What is packed together may share cores: one mode, one start, one stride of the targets.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -33,74 +33,91 @@ class Core:
     slices: list[Slice] = field(factory=list)
 
 
+Bundle = Sequence[Slice]
+"""Slices of different copies with weights of the same bits, which fill cores one after the other.
+
+Mostly it is one."""
+
 Room = Callable[[int], int]
 """How many neurons fit a core of a region, by the bits of their weights."""
 
 
-def balanced(item: Slice, most: int) -> list[Slice]:
-    """Return an item cut into as few slices as fit, their sizes differing by at most one.
+def _size(items: Bundle) -> int:
+    return sum(item.last - item.first for item in items)
+
+
+def _cut(items: Bundle, lengths: Iterable[int]) -> Iterator[list[Slice]]:
+    """Yield parts of some lengths, one after the other."""
+    left = list(reversed(items))
+    for length in lengths:
+        made: list[Slice] = []
+        while length:
+            item = left.pop()
+            stop = min(item.first + length, item.last)
+            made.append(evolve(item, last=stop, spread=1))
+            length -= stop - item.first
+            if stop < item.last:
+                left.append(evolve(item, first=stop))
+        yield made
+
+
+def balanced(items: Bundle, most: int) -> list[list[Slice]]:
+    """Return a bundle cut into as few parts as fit, their sizes differing by at most one.
 
     Where it is to be spread, there are so many times more, but none without neurons.
     """
-    size = item.last - item.first
-    parts = min(size, -(-size // most) * item.spread)
-    made, start = [], item.first
-    for part in range(parts):
-        length = size // parts + (part < size % parts)
-        made.append(Slice(item.share, item.copy, start, start + length, item.bits))
-        start += length
-    return made
+    size = _size(items)
+    parts = min(size, -(-size // most) * items[0].spread)
+    return list(_cut(items, (size // parts + (n < size % parts) for n in range(parts))))
 
 
-def for_latency(items: Sequence[Slice], room: Room) -> list[Core]:
+def for_latency(items: Sequence[Bundle], room: Room) -> list[Core]:
     """Each population in cores of its own, evenly loaded."""
-    return [Core(0, [part]) for item in items for part in balanced(item, room(item.bits))]
+    return [Core(0, part) for item in items for part in balanced(item, room(item[0].bits))]
 
 
-def for_cores(items: Sequence[Slice], room: Room) -> list[Core]:
+def for_cores(items: Sequence[Bundle], room: Room) -> list[Core]:
     """Full cores first; what is left over is packed first-fit, widest and largest first."""
-    full, rests = [], []
+    full: list[Core] = []
+    rests: list[list[Slice]] = []
     for item in items:
-        most, start = room(item.bits), item.first
-        while item.last - start >= most:
-            full.append(Core(0, [Slice(item.share, item.copy, start, start + most, item.bits)]))
-            start += most
-        if start < item.last:
-            rests.append(Slice(item.share, item.copy, start, item.last, item.bits))
-    rests.sort(key=lambda s: (-s.bits, s.first - s.last))
+        number, rest = divmod(_size(item), room(item[0].bits))
+        *parts, last = _cut(item, [room(item[0].bits)] * number + [rest])
+        full += [Core(0, part) for part in parts]
+        rests += [last] if rest else []
+    rests.sort(key=lambda part: (-part[0].bits, -_size(part)))
     return full + _first_fit([[rest] for rest in rests], room)
 
 
-def for_both(items: Sequence[Slice], room: Room) -> list[Core]:
-    """Even slices as for latency; slices of different populations share cores where they fit."""
-    parts = [balanced(item, room(item.bits)) for item in items]
-    parts.sort(key=lambda p: (-p[0].bits, -len(p)))
+def for_both(items: Sequence[Bundle], room: Room) -> list[Core]:
+    """Even parts as for latency; parts of different populations share cores where they fit."""
+    parts = [balanced(item, room(item[0].bits)) for item in items]
+    parts.sort(key=lambda p: (-p[0][0].bits, -len(p)))
     return _first_fit(parts, room)
 
 
-def _first_fit(parts: Iterable[Sequence[Slice]], room: Room) -> list[Core]:
-    """Put each slice into the first core with room that has no slice of the same copy.
+def _first_fit(bundles: Iterable[Sequence[Bundle]], room: Room) -> list[Core]:
+    """Put each part into the first core with room that has no slice of the same copy.
 
     Wider weights come first, so that the first slice of a core sets its width.
     """
     cores: list[Core] = []
-    for slices in parts:
+    for parts in bundles:
         fresh = len(cores)
-        for part in slices:
-            size = part.last - part.first
+        for part in parts:
+            size, copies = _size(part), {(s.share, s.copy) for s in part}
             core = next(
                 (
                     c
                     for c in cores[:fresh]
-                    if c.room >= size
-                    and not any(s.share == part.share and s.copy == part.copy for s in c.slices)
+                    if c.room >= size and not any((s.share, s.copy) in copies for s in c.slices)
                 ),
                 None,
             )
             if core is None:
-                core = Core(room(part.bits))
+                core = Core(room(part[0].bits))
                 cores.append(core)
-            core.slices.append(part)
+            core.slices += part
             core.room -= size
     return cores
 

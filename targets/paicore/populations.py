@@ -24,6 +24,7 @@ from snnc.ir.types import U1, U8, smallest_weight
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.tiling.reach import Reach, reaches
 from snnc.targets.paicore.widths import widths
 
 HINTS: Mapping[str, Sequence[int]] = {
@@ -42,7 +43,7 @@ HINTS: Mapping[str, Sequence[int]] = {
 it needs a population is spread) are for users to give.
 """
 
-LISTS = ("shares", "slices", "tile", "unit")
+LISTS = ("boxes", "shares", "slices", "tile", "unit")
 """What else it holds between the passes."""
 
 
@@ -122,6 +123,7 @@ class Populations:
         self._widths: dict[Op, Ints | None] = {}
         self._hints: dict[Op, Mapping[str, Any]] = {}
         self._forms: dict[Op, Form] = {}
+        self._reaches: dict[Op, Mapping[Edge, Reach]] = {}
         self._any_pool = any(True for _ in module.ops(*POOLS))
 
     def size(self, op: Op) -> int:
@@ -157,6 +159,12 @@ class Populations:
             return False
         reached = self.synapses.between(op)
         return any(o.kind in POOLS for found in reached.values() for o in found)
+
+    def reaches(self, op: Op) -> Mapping[Edge, Reach]:
+        """Return what the neurons of a population may read along each edge; see `tiling.reach`."""
+        if op not in self._reaches:
+            self._reaches[op] = reaches(self.synapses, op)
+        return self._reaches[op]
 
     def start(self, op: Op) -> int:
         """Return the start that `schedule` chose; 0 before it ran."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from attrs import astuple, frozen
+from attrs import astuple, fields, frozen
 
 from snnc.ir.graph import Op
 from snnc.targets.paicore.dense import Piece
@@ -53,33 +53,37 @@ class Ways:
 
     def _of_copy(self, op: Op, to: Destination) -> Way:
         """Return where each neuron of a copy goes; divided readers lie in several regions."""
-        segments = [self.division.segment(group, op, to.delay) for group in to.groups]
         if len(to.groups) == 1:
-            return self.of_segment(to.groups[0], segments[0])
+            group = to.groups[0]
+            return self.of_segment(group, self.division.segment(group, op, to.delay))
         if (op, to) not in self._spread:
-            ways = [self.of_segment(g, s) for g, s in zip(to.groups, segments, strict=True)]
             which = self.division.readers.chosen(op, to)
-            tables = zip(*(astuple(way, recurse=False) for way in ways), strict=True)
-            each = np.arange(len(which))
-            self._spread[op, to] = Way(*(np.stack(table)[which, each] for table in tables))
+            found = np.zeros((len(fields(Way)), len(which)), dtype=np.int64)
+            for number, group in enumerate(to.groups):
+                mine = np.flatnonzero(which == number)
+                way = self._way(group, self.division.segment(group, op, to.delay), mine)
+                found[:, mine] = astuple(way, recurse=False)
+            self._spread[op, to] = Way(*found)
         return self._spread[op, to]
 
     def of_segment(self, group: int, segment: Segment) -> Way:
         """Return where each element of a segment goes in a region (paicore.md, section 5.1)."""
-        if (group, segment) in self._ways:
-            return self._ways[group, segment]
+        if (group, segment) not in self._ways:
+            self._ways[group, segment] = self._way(group, segment, slice(None))
+        return self._ways[group, segment]
+
+    def _way(self, group: int, segment: Segment, some: slice | Ints) -> Way:
         region, arrival = self.regions[group], self.division.grids[group].arrival(segment)
         wide, values = self.division.extension(group), self.division.takes_values(group)
-        slot, axon = np.divmod(arrival.axon + region.axon, axons_of(values))
-        self._ways[group, segment] = Way(
+        slot, axon = np.divmod(arrival.axon[some] + region.axon, axons_of(values))
+        return Way(
             np.full_like(axon, linear(*region.chip)),
-            region.cores(arrival.base),
-            cores_at(arrival.mask),
+            region.cores(arrival.base[some]),
+            cores_at(arrival.mask[some]),
             axon * axon_step(values),
             # Slots count modulo the buffer; `schedule` keeps the wait itself within its depth.
             (slot + wide * (segment.delay - 1)) % LIMITS.slots,
         )
-        return self._ways[group, segment]
 
     def columns(self, group: int, segment: Segment) -> int | Ints:
         """Return the weight columns of a segment's elements; of a whole source, the first one."""

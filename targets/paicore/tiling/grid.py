@@ -6,7 +6,7 @@ those of the first axis on top. A frame leaves the low bits open, and those that
 differ in. An untiled region is one tile, and its sources lie one behind the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from math import prod
 
@@ -50,6 +50,7 @@ class Grid:
         tile: neurons of a tile along each axis.
         split: bits that count the cores of a tile.
         sources: each segment with the shape of its source and what is read of it.
+        elsewhere: segments of which all that is not read here is read, and sent, elsewhere.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Grid:
         tile: Sequence[int],
         split: int,
         sources: Mapping[Segment, tuple[Sequence[int], Reach]],
+        elsewhere: Container[Segment] = (),
     ) -> None:
         self.shape, self.tile, self.split = tuple(shape), tuple(tile), split
+        self._elsewhere = elsewhere
         self._axes = {s: axes_of(sizes, r, shape, tile) for s, (sizes, r) in sources.items()}
         self.counts = [-(-n // t) for n, t in zip(shape, tile, strict=True)]
         self._bits = self._numbered()
@@ -106,7 +109,8 @@ class Grid:
     @cached_property
     def axons(self) -> int:
         """How many axons a core of the region needs; one for what nobody reads, if there is any."""
-        return self._end + (not all(a.read.all() for axes in self._axes.values() for a, _ in axes))
+        here = [axes for s, axes in self._axes.items() if s not in self._elsewhere]
+        return self._end + (not all(a.read.all() for axes in here for a, _ in axes))
 
     @property
     def _end(self) -> int:

@@ -7,7 +7,9 @@ divided into shares.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
@@ -24,7 +26,15 @@ from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.shares import Share, divided
-from snnc.targets.paicore.tiling.sources import read_by, share_shape, sources_of
+from snnc.targets.paicore.tiling.sources import (
+    read_by,
+    read_by_all,
+    share_shape,
+    sources_of,
+)
+
+if TYPE_CHECKING:
+    from snnc.targets.paicore.tiling.blocks import Blocks
 
 MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: by any masks, blocks of cores that share no neuron's frames, or not at all."""
@@ -62,10 +72,21 @@ class Plan:
 
 
 class Planner:
-    """Chooses the layout of regions; the same question gets the same answer without counting."""
+    """Chooses the layout of regions; the same question gets the same answer without counting.
 
-    def __init__(self, populations: Populations, multicast: str) -> None:
+    Where regions are blocks, layers choose together: `most` is then the largest axon extension that
+    the buffers of each layer allow, `tight` by how much more room some layers need.
+    """
+
+    def __init__(
+        self,
+        populations: Populations,
+        multicast: str,
+        most: Mapping[Op, int] | None = None,
+        tight: Mapping[Op, float] | None = None,
+    ) -> None:
         self.populations, self.multicast = populations, multicast
+        self._most, self._tight = most or {}, tight or {}
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._shares: dict[tuple[Op, float], tuple[Share, ...]] = {}
         self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
@@ -82,6 +103,8 @@ class Planner:
                 returned, which the caller judges.
             least: the smallest axon extension that will do.
         """
+        if shares[0].box:
+            return self._blocks.plan(shares[0])
         key = (*shares, *copies, most, least)
         if key not in self._plans:
             self._plans[key] = self._plan(shares, copies, most, least)
@@ -121,6 +144,12 @@ class Planner:
         better = uncut <= (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
         return whole if wanted <= most and whole.fits and better else tiled
 
+    @cached_property
+    def _blocks(self) -> "Blocks":
+        from snnc.targets.paicore.tiling.blocks import Blocks
+
+        return Blocks(self.populations, self._most, self._tight)
+
     def widths(self, op: Op) -> tuple[tuple[int, float], ...]:
         """Return the widths of a layer's weights, with the part of its neurons that has each.
 
@@ -128,7 +157,8 @@ class Planner:
         """
         if op not in self._widths:
             self._widths[op] = ((self.populations.bits(op), 1.0),)
-            apart = self._apart(op)
+            boxes = self.multicast == "contiguous" and len(self.shares(op)) > 1
+            apart = () if boxes else self._apart(op)
             if apart:
                 alike, self._widths[op] = self._widths[op], apart
                 sorted_plan = self._plan([Share(op)], [1], MOST, 1)
@@ -159,21 +189,19 @@ class Planner:
     def shares(self, op: Op, copies: float = 1) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it, else as few cores as found.
 
-        Where places may not go to two tiles, a layer is also divided to save cores: its tiles are
-        regions then, and what two of them read is copied. What cannot be divided so that it fits is
-        one share, which the caller refuses.
+        Where regions are blocks, its boxes are shares, and what two of them read is copied. What
+        cannot be divided so that it fits is one share, which the caller refuses.
         """
+        if self.multicast == "contiguous":
+            return self._blocks.shares(op)
         if (op, copies) not in self._shares:
-            whole = self.plan([Share(op)], [copies])
-            save = self.multicast == "contiguous" and whole.extension > 1
-            keep = whole.fits and not save
-            self._shares[op, copies] = (Share(op),) if keep else self._divided(op, copies)
+            fits = self.plan([Share(op)], [copies]).fits
+            self._shares[op, copies] = (Share(op),) if fits else self._divided(op, copies)
         return self._shares[op, copies]
 
     def _divided(self, op: Op, copies: float) -> tuple[Share, ...]:
         best: tuple[Share, ...] = (Share(op),)
-        whole = self.plan(best, [copies])
-        least = whole.cost if whole.fits else -1
+        least = -1
         for shares in self._divisions(op, copies):
             plans = self._alike(shares, copies)
             if plans:
@@ -231,7 +259,8 @@ def grid(
         return Grid((1,), (1,), split, {s: ((s.source.type.size,), (ALL,)) for s in segments})
     sources = sources_of(populations, shares) or {}
     shapes = [share_shape(populations, share) for share in shares]
-    return Grid([max(ns) for ns in zip(*shapes, strict=True)], tile, split, sources)
+    elsewhere = read_by_all(populations, shares[0].op) if shares[0].box else ()
+    return Grid([max(ns) for ns in zip(*shapes, strict=True)], tile, split, sources, elsewhere)
 
 
 def ordered(
@@ -272,7 +301,7 @@ def _ordered(
 ) -> tuple[Ints | None, list[Part]]:
     whole = shape_of(populations.synapses, share.op)[1]
     if tile is None:
-        neurons = None if share.axis < 0 else share.neurons(whole)
+        neurons = share.neurons(whole) if share.box or share.axis >= 0 else None
         size = populations.size(share.op) if neurons is None else len(neurons)
         return neurons, [Part(0, 0, size)]
     order, parts = made.order(share.shape(whole))

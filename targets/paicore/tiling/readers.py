@@ -22,29 +22,40 @@ class Readers:
     def __init__(self, populations: Populations, shares: Mapping[Op, tuple[Share, ...]]) -> None:
         self.populations, self.shares = populations, shares
         self._found: dict[tuple[Op, Segment], NDArray[np.bool_]] = {}
+        self._counts: dict[tuple[Op, Segment], Ints] = {}
+        self._ranked: dict[tuple[Op, Segment], Ints] = {}
 
     def most(self, op: Op, segment: Segment) -> int:
         """Return how many shares of a population read the same element of a source, at most."""
-        return max(int(self._reads(op, segment).sum(axis=0).max(initial=1)), 1)
+        return max(int(self._count(op, segment).max(initial=1)), 1)
 
     def chosen(self, op: Op, to: Destination) -> Ints:
         """Return to which of its regions each neuron of a copy goes."""
-        ranked = np.argsort(~self._reading(op, to), axis=0, kind="stable")
-        return np.asarray(ranked[to.rank])
+        key = self._reading(op, to)
+        if key not in self._ranked:
+            ranked = np.argsort(~self._reads(*key), axis=0, kind="stable")
+            self._ranked[key] = ranked[: self.most(*key)].copy()
+        return np.asarray(self._ranked[key][to.rank])
 
     def some(self, op: Op, to: Destination) -> NDArray[np.bool_] | None:
         """Return which neurons of a population are needed in a copy, None for all."""
         if to.rank == 0:
             return None
-        return np.asarray(self._reading(op, to).sum(axis=0) > to.rank)
+        return np.asarray(self._count(*self._reading(op, to)) > to.rank)
 
-    def _reading(self, op: Op, to: Destination) -> NDArray[np.bool_]:
-        """Return which shares of the reader read each neuron of a population."""
+    def _reading(self, op: Op, to: Destination) -> tuple[Op, Segment]:
+        """Return the reader that a copy of a population is for, and the segment that it reads."""
         assert to.reader is not None
         segments = self.populations.segments([to.reader])
         source = op.result
         mine = next(s for s in segments if s.source is source and s.delay == to.delay)
-        return self._reads(to.reader, mine)
+        return to.reader, mine
+
+    def _count(self, op: Op, segment: Segment) -> Ints:
+        """Return how many shares may read each element."""
+        if (op, segment) not in self._counts:
+            self._counts[op, segment] = self._reads(op, segment).sum(axis=0)
+        return self._counts[op, segment]
 
     def _reads(self, op: Op, segment: Segment) -> NDArray[np.bool_]:
         """Return a row for each share: whether it may read each element."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.ir.graph import Op
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.choose import Sources
-from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, reaches, shape_of
+from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, shape_of
 from snnc.targets.paicore.tiling.shares import Share
 
 
@@ -24,7 +25,7 @@ def sources_of(populations: Populations, shares: Sequence[Share]) -> Sources | N
     uneven = {n for n, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1}
     found: dict[Segment, Reach] = {}
     for share in shares:
-        for edge, reach in reaches(populations.synapses, share.op).items():
+        for edge, reach in populations.reaches(share.op).items():
             segment = populations.segment(share.op, edge)
             mine = tuple(_even(span, uneven) for span in share.reach(reach))
             found[segment] = joined(found[segment], mine) if segment in found else mine
@@ -43,6 +44,16 @@ def read_by(populations: Populations, share: Share, segment: Segment) -> NDArray
     for size, span in zip(sizes, reach, strict=True):
         found = np.logical_and(found[:, None], _covered(span, size)).reshape(-1)
     return found
+
+
+def read_by_all(populations: Populations, op: Op) -> list[Segment]:
+    """Return the populations of which the neurons of an op, all together, may read everything."""
+    return [
+        segment
+        for segment, (sizes, reach) in (sources_of(populations, [Share(op)]) or {}).items()
+        if segment.source in populations.by_value
+        and all(_covered(span, size).all() for size, span in zip(sizes, reach, strict=True))
+    ]
 
 
 def _covered(span: Span, size: int) -> NDArray[np.bool_]:
