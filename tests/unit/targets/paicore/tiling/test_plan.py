@@ -59,21 +59,6 @@ def test_without_multicast_nothing_is_cut() -> None:
     assert {None} == {planner.plan([Share(op)], [1]).tile for op in populations.ops}
 
 
-def test_without_masks_a_layer_is_divided_where_that_saves_cores() -> None:
-    populations = Populations(chain("lenet", 8))
-    planner = Planner(populations, "contiguous")
-    shares = [[(s.first, s.stop) for s in planner.shares(op)] for op in populations.ops]
-    assert [(0, 5), (5, 10)] == shares[2]
-    assert {1} == {len(found) for number, found in enumerate(shares) if number != 2}
-
-
-def test_contiguous_tiles_have_no_place_in_common() -> None:
-    populations = Populations(chain("lenet", 8))
-    planner = Planner(populations, "contiguous")
-    cut = [planner.plan([Share(op)], [1]).tile for op in populations.ops]
-    assert [False, True, False, True, False, False, False] == [tile is not None for tile in cut]
-
-
 def test_a_smaller_extension_is_found_where_buffers_ask_for_it() -> None:
     net = Net("deep", 1)
     x = net.build.input("x", "u1[48,16,16]~")
