@@ -1,13 +1,13 @@
 """Verification: the files of a build, emulated without the program, against the reference.
 
 The emulator gets a copy of the folder from which the program and its weights were deleted. Every
-output is compared at every tick; so is every layer that the emulator can trace, spikes and
+output is compared at every tick; so is every value that the emulator can trace: spikes, sums and
 potentials. The first difference in time is reported.
 """
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -20,7 +20,7 @@ from snnc.driver.progress import Progress, silent
 from snnc.driver.sources import MODEL
 from snnc.driver.stimuli import stimuli
 from snnc.extend.engine import Engine, Program
-from snnc.ir.graph import Module, Value
+from snnc.ir.graph import Module
 from snnc.ir.html import table
 from snnc.ir.weights import Array
 from snnc.runtime.compare import Difference, first_difference, graph_order
@@ -74,8 +74,8 @@ def verify_files(
     """Return how the emulated files of a build compare with a program.
 
     `emulate` makes a program of a folder. `inputs` are those of the program; None: seeded random
-    and adversarial ones, of at most `longest` ticks. With a program of real numbers only spikes are
-    compared. `progress` is told of each batch.
+    and adversarial ones, of at most `longest` ticks. Real numbers of the program are compared where
+    the files have real numbers too. `progress` is told of each batch.
 
     Raises:
         SnncError: `nothing-to-compare` for inputs without samples or ticks; what the emulator
@@ -129,11 +129,6 @@ class Sides:
         self.compared: dict[str, None] = {}
         values = [*module.graph.inputs, *(r for op in module.graph.ops for r in op.results)]
         self._constant = [v.name for v in values if not v.type.timed]
-        # Sums and potentials of real numbers have another scale than those of the chip; what a
-        # graph at the chip's own level returns has not.
-        self._scaled = set() if module.level == "int" else _reals(values)
-        if module.level not in ("snn", "int"):
-            self._scaled -= {v.name for v in module.graph.outputs}
         self._elements = sum(v.type.size for v in values)
 
     def batches(self, spikes: Mapping[str, Array]) -> Iterator[tuple[int, dict[str, Array]]]:
@@ -156,15 +151,21 @@ class Sides:
                 help="compare with the network that was compiled",
             )
         a, b = ({**side.trace, **side.outputs} for side in (expected, actual))
-        shared = {name: a[name] for name in a if name in b and name not in self._scaled}
+        shared = {n: _laned(a[n], b[n]) for n in a if n in b and not _scaled(a[n], b[n])}
         self.compared.update(dict.fromkeys(shared))
         order, names = graph_order(self.module), ("reference", "files")
         return first_difference(shared, b, order=order, untimed=self._constant, names=names)
 
 
-def _reals(values: Iterable[Value]) -> set[str]:
-    """Return the names of real values, and of potentials."""
-    return {v.name for v in values if v.type.element.is_float} | {f"{v.name}.v" for v in values}
+def _scaled(real: Array, files: Array) -> bool:
+    """Whether integers of the files stand for real numbers of the program, in another scale."""
+    return real.dtype.kind == "f" and files.dtype.kind != "f"
+
+
+def _laned(program: Array, files: Array) -> Array:
+    """Return a value without its axis of one lane, where a trace of the files leaves that out."""
+    lane = program.shape[2:3] == (1,) and program.ndim == files.ndim + 1
+    return program[:, :, 0] if lane else program
 
 
 def _tries(

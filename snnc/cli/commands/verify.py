@@ -12,6 +12,7 @@ from snnc.cli.session import Session, refuse_options
 
 if TYPE_CHECKING:
     from snnc.driver import Build
+    from snnc.ir.graph import Module
     from snnc.runtime.compare import Difference
 
 EXAMPLE = """snnc verify build
@@ -53,7 +54,8 @@ def command(
 
     The emulator gets a copy of the folder without the program, so it can only know what the files
     say; with --engine auto it is what run takes. Without -i, seeded random and adversarial inputs
-    are tried. Compared are all outputs, and spikes and potentials of every layer, at every tick.
+    are tried. Compared are all outputs, and spikes and potentials of every layer, at every tick;
+    real numbers where the files have real numbers.
     Exit status 3: they differ; the first difference is shown.
 
     Builds for dynapcnn are verified in time steps. One that runs event by event, as the chip does,
@@ -82,11 +84,9 @@ def command(
             }
         )
     elif found.difference is None:
-        spikes = sum(not name.endswith(".v") for name in found.compared)
-        potentials = len(found.compared) - spikes
         click.echo(
             f"equal: {counted(found.samples, 'sample')}, {counted(found.ticks, 'tick')} in all, "
-            f"{counted(spikes, 'spike train')} and potentials of {counted(potentials, 'layer')}"
+            + _compared(found.compared, module or build.module)
         )
     else:
         click.secho(f"different, on input '{found.stimulus}'", fg="red", bold=True)
@@ -96,6 +96,19 @@ def command(
 
         show_divergence(apart)
     return 0 if found.equal else DIFFERENT
+
+
+def _compared(names: tuple[str, ...], module: "Module") -> str:
+    """Return how many values of each kind were compared."""
+    from snnc.ir.analysis import makers
+
+    potentials = {name for name in names if name.endswith(".v")}
+    reals = {v.name for v in makers(module.graph) if v.type.element.is_float}
+    others = [name for name in names if name not in potentials]
+    sums = sum(name in reals for name in others)
+    text = f"{counted(len(others) - sums, 'spike train')} and potentials of "
+    text += counted(len(potentials), "layer")
+    return text + (f", {counted(sums, 'real value')}" if sums else "")
 
 
 def _apart(

@@ -35,7 +35,10 @@ def graph(folder, snnc):
 
 
 def test_a_build_is_verified_and_run(graph, snnc):
-    assert 0 == snnc("verify", graph).exit_code
+    said = snnc("verify", graph)
+    assert 0 == said.exit_code
+    assert "2 spike trains and potentials of 2 layers, " in said.stdout
+    assert said.stdout.endswith(" real values\n")
     assert 0 == snnc("run", graph, "-i", "x.npz", "-o", "y.npz", "--probe", "hidden.v").exit_code
     made = np.load("y.npz")
     assert (3, 8, 3) == made["digit"].shape

@@ -78,6 +78,20 @@ def test_what_the_host_sends_has_no_influence_on_spikes(kind):
     assert made.verify({"x": train((2, 8, 6))})
 
 
+def test_verification_compares_every_number_of_every_layer():
+    made = build(small())
+    assert {"hidden", "hidden.v", "digit", "digit.v"} <= set(made.verify().compared)
+
+
+def test_verification_finds_a_potential_that_changes_no_spike():
+    x, other = {"x": train((1, 4, 6))}, build(small(decay=0.8000001))
+    made = build(small())
+    np.testing.assert_array_equal(*(b.run(x).outputs["digit"] for b in (made, other)))
+    found = made.verify(x, other.module)
+    assert found.difference is not None
+    assert ("hidden.v", 1) == (found.difference.name, found.difference.tick)
+
+
 def test_real_inputs_are_not_sent_as_bytes():
     b = Builder("reals", "snn")
     module = b.finish(b.op("neuron", b.input("x", "f32[3]~")))
