@@ -41,7 +41,18 @@ class Command(click.Command):
         if session is not None:
             check_settings(session)
             ctx.default_map = self._defaults(ctx, session)
+        self._refuse_repeats(ctx, args)
         return super().parse_args(ctx, args)
+
+    def _refuse_repeats(self, ctx: click.Context, args: list[str]) -> None:
+        """Refuse a second value of an option that takes one; click would drop the first."""
+        if ctx.resilient_parsing:
+            return
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for number, option in enumerate(given):
+            if isinstance(option, click.Option) and _one(option) and option in given[:number]:
+                hint = option.get_error_hint(ctx)
+                raise click.UsageError(f"{hint} is given twice, and takes one value", ctx)
 
     def _defaults(self, ctx: click.Context, session: Session) -> dict[str, Any]:
         name = _path(ctx)
@@ -58,6 +69,11 @@ class Command(click.Command):
     def strict_keys(self, session: Session, name: str) -> set[str]:
         """Return the settings that this command must know: those that stand in its own table."""
         return {key.replace("-", "_") for key in session.settings.tables.get(name, {})}
+
+
+def _one(option: click.Option) -> bool:
+    """Whether a second mention of an option would say something else than the first."""
+    return not option.multiple and (not option.is_flag or bool(option.secondary_opts))
 
 
 def _path(ctx: click.Context) -> str:

@@ -74,6 +74,28 @@ def test_a_wrong_option_is_usage_and_gets_the_nearest_name(snnc):
     assert "--format" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["run", "net.snn", "-i", "x.npz", "--inputs", "x.npz", "-o", "y.npz"], "'-i' / '--inputs'"),
+        (["verify", "build", "--against", "a.snn", "--against", "b.snn"], "'--against'"),
+        (["compile", "net.snn", "-o", "b", "--bits", "4", "--bits=8"], "'--bits'"),
+        (["compile", "net.snn", "-o", "b", "--split", "chip", "--split", "none"], "'--split'"),
+        (["compile", "net.snn", "-o", "b", "--core-params", "--no-core-params"], "'--core-params'"),
+        (["bench", "compile", "--case", "784", "--case", "chain"], "'--case'"),
+    ],
+)
+def test_an_option_of_one_value_is_not_given_twice(args, said, snnc):
+    result = snnc(*args)
+    assert 2 == result.exit_code
+    assert f"{said} is given twice, and takes one value" in result.stderr
+
+
+def test_options_of_several_values_and_plain_flags_are_repeated(snnc):
+    done = snnc("check", "net.snn", "-t", "paicore", "-t", "lynxi", "--json", "--json")
+    assert ["paicore", "lynxi"] == [row["target"] for row in done.json()]
+
+
 def test_a_refused_input_is_status_1_with_place_caret_and_help(folder, snnc):
     (folder / "bad.snn").write_text(
         (folder / "net.snn").read_text().replace("int.linear %x", "int.linear %xx", 1)
