@@ -147,6 +147,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def is_as_written(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the text of a manifest is the one that its seal was made of."""
+    text = sealed({key: value for key, value in manifest.items() if key != "seal"})
+    return (folder / MANIFEST).read_bytes() == text.encode()
+
+
+def check_seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `build-corrupt` where a manifest was edited; those without a seal are older."""
+    if "seal" in manifest and not is_as_written(folder, manifest):
+        raise fail(
+            "build-corrupt",
+            f"{folder / MANIFEST} is not as it was written: its seal is of another text",
+            help="compile again; a build is not to be edited",
+        )
+
+
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Raise `build-corrupt` unless every file is there with the digest that the manifest says.
 

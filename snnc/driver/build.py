@@ -12,11 +12,7 @@ from numpy.typing import ArrayLike
 
 from snnc.builtins import open_registry
 from snnc.diagnostics import Diagnostic, fail
-from snnc.driver.artifact import (
-    check_files,
-    publish,
-    read_manifest,
-)
+from snnc.driver.artifact import check_files, check_seal, publish, read_manifest
 from snnc.driver.emulation import EMULATOR, emulation
 from snnc.driver.engines import pick_engine
 from snnc.driver.host import Host, numbering
@@ -85,6 +81,7 @@ class Build:
         """
         path, registry = Path(folder), open_registry(plugin)
         manifest = read_manifest(path)
+        check_seal(path, manifest)
         check_files(path, manifest)
         name = manifest["target"] + (f":{manifest['variant']}" if manifest["variant"] else "")
         return cls(registry, choose(registry, name, manifest["options"]), manifest, path)

@@ -18,10 +18,10 @@ from snnc.diagnostics import SnncError
 from snnc.driver.artifact import (
     as_read,
     check_files,
+    is_as_written,
     module_digest,
     names_in,
     read_manifest,
-    sealed,
 )
 from snnc.driver.build import Build
 from snnc.driver.pipeline import Chosen, Stage, canonical
@@ -111,8 +111,7 @@ def _foreign(registry: Registry, chosen: Chosen, found: Sequence[Stage]) -> str:
 
 def _damaged(folder: Path, manifest: Mapping[str, Any]) -> str:
     """Return what is wrong with a folder beside the digests of the files that are there."""
-    text = (folder / MANIFEST).read_bytes()
-    if text != sealed({key: value for key, value in manifest.items() if key != "seal"}).encode():
+    if not is_as_written(folder, manifest):
         return f"{MANIFEST} is not as it was written"
     there, known = set(names_in(folder)), {MANIFEST, *manifest["files"]}
     for name in sorted(known - there):

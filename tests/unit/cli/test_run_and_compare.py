@@ -107,10 +107,22 @@ def test_verify_points_at_the_file_of_the_build_not_of_its_copy(build, snnc):
     (build / "config_all.bin").write_bytes((build / "config_all.bin").read_bytes()[:-8])
     digest = hashlib.sha256((build / "config_all.bin").read_bytes()).hexdigest()
     manifest["files"]["config_all.bin"] = digest
+    del manifest["seal"]
     (build / "manifest.json").write_text(json.dumps(manifest))
     assert snnc("verify", "build").stderr.startswith(
         "build/config_all.bin: error[config-truncated]"
     )
+
+
+@pytest.mark.parametrize(
+    "args", [["verify", "build"], ["run", "build", "-i", "x.npz", "-o", "y.npz"], ["inspect", "build"]]
+)
+def test_a_build_whose_manifest_was_edited_is_refused(args, build, snnc):
+    path = build / "manifest.json"
+    path.write_text(path.read_text().replace('"name": "tiny"', '"name": "huge"'))
+    result = snnc(*args)
+    assert 1 == result.exit_code
+    assert "error[build-corrupt]: build/manifest.json is not as it was written" in result.stderr
 
 
 @pytest.mark.parametrize("shape", [(0, 8, 6), (2, 0, 6)])

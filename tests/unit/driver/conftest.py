@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import snnc
+from snnc.diagnostics import SnncError
 from snnc.ir import Builder
 
 TOY = Path(__file__).with_name("toy.py")
@@ -33,3 +35,18 @@ def module():
 @pytest.fixture
 def spikes():
     return (np.random.default_rng(1).random((5, 8, 4)) < 0.5).astype(np.uint8)
+
+
+@pytest.fixture
+def build(module, toy):
+    return snnc.compile(module, "toy", plugin=[toy])
+
+
+def refused(action, *arguments, **options):
+    with pytest.raises(SnncError) as caught:
+        action(*arguments, **options)
+    return caught.value.diagnostics[0]
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}

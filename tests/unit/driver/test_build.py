@@ -1,8 +1,6 @@
-import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,22 +9,7 @@ import snnc
 from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir import Builder
 from snnc.ir.write import write
-from tests.unit.driver.conftest import network
-
-
-def refused(action, *arguments, **options):
-    with pytest.raises(SnncError) as caught:
-        action(*arguments, **options)
-    return caught.value.diagnostics[0]
-
-
-@pytest.fixture
-def build(module, toy):
-    return snnc.compile(module, "toy", plugin=[toy])
-
-
-def contents(folder):
-    return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}
+from tests.unit.driver.conftest import contents, network, refused
 
 
 def test_build_runs_as_the_network_does(build, module, spikes):
@@ -117,21 +100,6 @@ def test_build_does_not_say_where_it_was_compiled(toy, tmp_path):
     assert b"net.snn" in (tmp_path / "out" / "model.snn").read_bytes()
 
 
-def test_manifest_says_what_was_built(build, tmp_path):
-    folder = build.save(tmp_path / "out")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest == build.manifest
-    assert {"speed": 3, "longest": 0, "fault": "", "for": "fun"} == manifest["options"]
-    assert ("toy", "small", "toy-place") == tuple(
-        manifest[k] for k in ("target", "variant", "pipeline")
-    )
-    assert {"x": {"type": "u1[4]~"}} == manifest["inputs"]
-    assert {"README.md", "chip.safetensors", "chip.snn", "fault.txt", "model.snn"} == set(
-        manifest["files"]
-    )
-    assert "nothing at all" in (folder / "README.md").read_text()
-
-
 def test_options_of_the_target_are_typed(module, toy):
     found = refused(snnc.compile, module, "toy", plugin=[toy], sped=1)
     assert ("unknown-option", "did you mean 'speed'?") == (found.code, found.help)
@@ -159,21 +127,6 @@ def test_run_beyond_what_is_exact_is_refused(module, toy, spikes):
     assert build.verify()
 
 
-def test_real_network_is_compared_by_its_spikes(build, spikes):
-    b = Builder("net", "snn")
-    x = b.input("x", "u1[4]~")
-    first = np.array([[2, 1, 0, -1], [0, 3, 1, 0], [1, 1, 1, 1]]) / 2
-    current = b.op("linear", x, b.weight("a.w", first), name="linear")
-    h = b.op("neuron", current, threshold=1.0, name="h")
-    big = np.arange(6).reshape(2, 3) - 2.0
-    real = b.finish(
-        b.op("neuron", b.op("linear", h, b.weight("b.w", big)), threshold=3.0, name="y")
-    )
-    found = build.verify(spikes, real)
-    assert found
-    assert {"x", "h", "y"} == set(found.compared)
-
-
 def test_calibration_that_no_pass_reads_is_refused(module, toy, spikes):
     found = refused(snnc.compile, module, "toy", plugin=[toy], calibrate=spikes)
     assert "unused-option" == found.code
@@ -192,159 +145,6 @@ def test_what_the_judge_refuses_does_not_fit(toy):
     with pytest.raises(SnncError) as caught:
         snnc.compile(network("huge"), "toy", plugin=[toy])
     assert ("toy-full", 4) == (caught.value.code, caught.value.exit_status)
-
-
-def test_fresh_build_verifies_every_value(build, tmp_path):
-    found = build.verify()
-    assert found
-    assert {"y", "h", "h.v", "y.v"} <= set(found.compared)
-    assert found.samples >= 5
-    assert "equal" in str(found)
-
-
-def test_verification_names_the_first_difference(build, toy, tmp_path, spikes):
-    folder = build.save(tmp_path / "out")
-    other = network(weights=np.zeros((3, 4), dtype=int))
-    found = snnc.verify(folder, spikes, against=other, plugin=[toy])
-    assert not found
-    assert found.difference.name == "linear"
-    assert "different on input 'given'" in str(found)
-
-
-def test_verification_does_not_read_the_program(build, toy, tmp_path):
-    """The emulated copy has no model.snn: a chip that differs from it is found out."""
-    folder = build.save(tmp_path / "out")
-    chip = folder / "chip.snn"
-    chip.write_text(chip.read_text().replace("threshold = 3", "threshold = 1"))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    from snnc.driver.artifact import digest, to_json
-
-    manifest["files"]["chip.snn"] = digest(chip)
-    (folder / "manifest.json").write_text(to_json(manifest))
-    assert not snnc.verify(folder, plugin=[toy])
-
-
-def test_network_without_the_outputs_of_the_build_is_refused(build, toy, tmp_path):
-    b = Builder("other", "int")
-    other = b.finish(b.op("neuron", b.input("x", "u1[4]~"), threshold=1, name="z"))
-    folder = build.save(tmp_path / "out")
-    assert "output-missing" == refused(snnc.verify, folder, against=other, plugin=[toy]).code
-
-
-def test_network_without_the_inputs_of_the_build_is_refused(build, toy, tmp_path):
-    folder = build.save(tmp_path / "out")
-    other = network("z")
-    assert "target-inputs" == refused(snnc.verify, folder, against=other, plugin=[toy]).code
-
-
-def test_build_without_its_program_verifies_against_the_network(build, toy, module, tmp_path):
-    folder = build.save(tmp_path / "out")
-    (folder / "model.snn").unlink()
-    assert snnc.verify(folder, against=module, plugin=[toy])
-    assert "build-without-program" == refused(snnc.verify, folder, plugin=[toy]).code
-
-
-@pytest.mark.parametrize("name", ["chip.snn", "README.md"])
-def test_changed_or_missing_file_is_refused(build, toy, tmp_path, name):
-    folder = build.save(tmp_path / "out")
-    (folder / name).write_text("x")
-    assert "build-corrupt" == refused(snnc.verify, folder, plugin=[toy]).code
-    (folder / name).unlink()
-    assert "build-corrupt" == refused(snnc.verify, folder, plugin=[toy]).code
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("{", "build-corrupt"),
-        ("[]", "not-a-build"),
-        ('{"schema": 99, "files": {}, "target": "toy", "tool": {}}', "build-too-new"),
-        ('{"schema": 1, "files": []}', "build-corrupt"),
-        ("[" * 100_000, "build-corrupt"),
-    ],
-)
-def test_manifest_that_is_none_is_refused(build, toy, tmp_path, text, code):
-    folder = build.save(tmp_path / "out")
-    (folder / "manifest.json").write_text(text)
-    assert code == refused(snnc.Build.open, folder, plugin=[toy]).code
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("max_ticks", -1), ("max_ticks", True), ("max_ticks", "8"), ("takes", [None]), ("name", 3)],
-)
-def test_a_manifest_with_a_value_of_another_kind_is_refused(build, toy, tmp_path, key, value):
-    folder = build.save(tmp_path / "out")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, key: value}))
-    error = refused(snnc.Build.open, folder, plugin=[toy])
-    assert "build-corrupt" == error.code
-    assert key in str(error)
-
-
-def test_a_manifest_without_its_longest_run_is_refused(build, toy, tmp_path):
-    folder = build.save(tmp_path / "out")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["max_ticks"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert "build-corrupt" == refused(snnc.Build.open, folder, plugin=[toy]).code
-
-
-def test_folder_without_a_manifest_is_no_build(tmp_path):
-    assert "not-a-build" == refused(snnc.Build.open, tmp_path).code
-
-
-def test_a_program_without_its_manifest_is_no_build_to_load(build, tmp_path):
-    folder = build.save(tmp_path / "out")
-    (folder / "manifest.json").unlink()
-    error = refused(snnc.load, folder)
-    assert "not-a-build" == error.code
-    assert "manifest.json" in str(error)
-
-
-def test_what_is_no_folder_is_no_build(tmp_path):
-    (tmp_path / "file").write_text("")
-    for name in ("file", "missing"):
-        error = refused(snnc.Build.open, tmp_path / name)
-        assert "not-a-build" == error.code
-        assert f"there is no folder {tmp_path / name}" in str(error)
-
-
-def test_build_replaces_a_build(build, toy, module, tmp_path):
-    folder = build.save(tmp_path / "out")
-    snnc.compile(module, "toy:large", plugin=[toy]).save(folder)
-    assert "large" == snnc.Build.open(folder, plugin=[toy]).manifest["variant"]
-    assert ["out"] == [p.name for p in tmp_path.iterdir()]
-
-
-def test_empty_folder_is_filled(build, tmp_path):
-    (tmp_path / "out").mkdir()
-    assert (build.save(tmp_path / "out") / "chip.snn").is_file()
-
-
-def test_folder_with_files_of_the_user_is_left_alone(build, tmp_path):
-    folder = tmp_path / "out"
-    build.save(folder)
-    (folder / "notes.txt").write_text("mine")
-    found = refused(build.save, folder)
-    assert "output-not-ours" == found.code
-    assert "notes.txt" in found.message
-    assert "mine" == (folder / "notes.txt").read_text()
-
-
-def test_folder_with_the_manifest_of_another_program_is_left_alone(build, tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "manifest.json").write_text('{"name": "a web page"}')
-    assert "output-not-ours" == refused(build.save, folder).code
-
-
-def test_link_to_a_folder_is_filled_and_stays_a_link(build, tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "out").symlink_to("real")
-    build.save(tmp_path / "out")
-    assert (tmp_path / "out").is_symlink()
-    assert (tmp_path / "real" / "chip.snn").is_file()
 
 
 def test_check_verifies_the_build(module, toy):
@@ -366,49 +166,6 @@ def test_nothing_half_written_stays_behind_a_target_that_fails(module, toy, tmp_
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     refused(snnc.compile, module, "toy", plugin=[toy], fault="raise")
     assert [] == list(tmp_path.iterdir())
-
-
-def test_report_that_no_manifest_holds_is_refused(module, toy):
-    found = refused(snnc.compile, module, "toy", plugin=[toy], fault="report")
-    assert "report-not-plain" == found.code
-
-
-def test_manifest_holds_numbers_of_numpy():
-    from snnc.driver.artifact import to_json
-
-    assert {"a": 1, "b": [1, 2]} == json.loads(to_json({"a": np.int64(1), "b": np.arange(1, 3)}))
-
-
-def test_file_in_place_of_the_folder_is_left_alone(build, tmp_path):
-    (tmp_path / "out").write_text("mine")
-    assert "output-not-a-folder" == refused(build.save, tmp_path / "out").code
-
-
-def test_full_disk_leaves_the_old_build(build, tmp_path, monkeypatch):
-    folder = build.save(tmp_path / "out")
-    before = contents(folder)
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copytree", full)
-    assert "output-unwritable" == refused(build.save, folder).code
-    assert before == contents(folder)
-    assert ["out"] == [p.name for p in tmp_path.iterdir()]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_that_cannot_be_written_is_refused(build, tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        assert "output-unwritable" == refused(build.save, tmp_path / "out").code
-    finally:
-        tmp_path.chmod(0o700)
-
-
-def test_folder_below_a_file_is_refused(build, tmp_path):
-    (tmp_path / "file").write_text("")
-    assert "output-unwritable" == refused(build.save, tmp_path / "file" / "out").code
 
 
 def test_encoders_run_on_the_host(toy):
@@ -457,17 +214,6 @@ def test_run_goes_on_where_it_stopped_encoders_included(toy):
     second = build.run(image, ticks=5, state=first.state)
     parts = np.concatenate([first.outputs["y"], second.outputs["y"]], axis=1)
     assert np.array_equal(whole, parts)
-
-
-def test_verification_in_small_batches_counts_samples_from_the_first(
-    build, spikes, monkeypatch, module
-):
-    monkeypatch.setattr("snnc.driver.verification.ELEMENTS", 1)
-    found = build.verify(spikes)
-    assert (5, 40) == (found.samples, found.ticks)
-    other = network(weights=np.array([[2, 1, 0, -1], [0, 3, 1, 0], [1, 1, 2, 1]]))
-    spikes[:3, :, 2] = 0
-    assert 3 == build.verify(spikes, other).difference.sample
 
 
 def test_one_array_for_several_inputs_is_refused(toy):
