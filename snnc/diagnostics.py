@@ -49,6 +49,8 @@ class Location:
 
 
 UNKNOWN = Location()
+SHOWN = 160
+"""Most characters of a source line that are shown."""
 
 
 @lru_cache(maxsize=65536)
@@ -183,16 +185,26 @@ def render(diagnostic: Diagnostic) -> str:
     """Return the text a user reads: message, source line with a caret, notes and help."""
     lines = [str(diagnostic)]
     loc = diagnostic.loc.fused[0] if diagnostic.loc.fused else diagnostic.loc
-    source = _source_line(loc)
+    source, column = _excerpt(_source_line(loc), loc.column)
     if source:
         lines.append(f"  {source}")
-        if loc.column:
-            pad = "".join("\t" if c == "\t" else " " for c in source[: loc.column - 1])
+        if column:
+            pad = "".join("\t" if c == "\t" else " " for c in source[: column - 1])
             lines.append(f"  {pad}^")
     lines += [f"  note: {note}" for note in diagnostic.notes]
     if diagnostic.help:
         lines.append(f"  help: {diagnostic.help}")
     return "\n".join(lines)
+
+
+def _excerpt(source: str, column: int) -> tuple[str, int]:
+    """Return what is shown of a line, at most `SHOWN` of its characters, and the column in that."""
+    if len(source) <= SHOWN:
+        return source, column
+    start = max(0, min(column - SHOWN // 2, len(source) - SHOWN))
+    before, after = "..." if start else "", "..." if start + SHOWN < len(source) else ""
+    shown = before + source[start : start + SHOWN] + after
+    return shown, column and column - start + len(before)
 
 
 def _source_line(loc: Location) -> str:

@@ -56,6 +56,23 @@ SPELLED = {"c0": "input_channels", "h0": "h", "w0": "w"}
 """Other names of arguments, which BIDL's guide uses."""
 
 
+MOST_STEPS = 1 << 24
+"""float32, in which a mean over time adds up, holds every whole number to here."""
+
+
+def steps(timestep: Any) -> int:
+    """Return the number of steps that a network is told.
+
+    Raises:
+        SnncError: `bidl-option` for what is no whole number from 1 to `MOST_STEPS`.
+    """
+    whole = isinstance(timestep, int) and not isinstance(timestep, bool)
+    if not whole or not 1 <= timestep <= MOST_STEPS:
+        text = f"timestep = {str(timestep)[:40]} is no whole number from 1 to {MOST_STEPS}"
+        raise fail("bidl-option", text, help="say of how many steps a sample is")
+    return int(timestep)
+
+
 def backbone(type: str, **arguments: Any) -> Any:
     """Return a network in evaluation mode by its name in BIDL.
 
@@ -70,6 +87,8 @@ def backbone(type: str, **arguments: Any) -> Any:
             + "; or give a class: --backbone file.py:Class",
         )
     given = {SPELLED.get(k, k): v for k, v in arguments.items()}
+    if "timestep" in given:
+        steps(given["timestep"])
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of layers without elements.
         try:
@@ -96,4 +115,4 @@ def sample_shape(network: Any, arguments: Mapping[str, Any]) -> tuple[int, ...] 
         raise fail("bidl-option", f"{said}: an input has no such shape", help="give whole numbers")
     if not getattr(network, "batch_axis", 0):
         return (1, *sides)
-    return (int(given["timestep"]), 1, *sides) if "timestep" in given else None
+    return (steps(given["timestep"]), 1, *sides) if "timestep" in given else None

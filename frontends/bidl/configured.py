@@ -1,6 +1,7 @@
 """From a configuration of BIDL to a network and a sample."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from snnc.frontends.bidl.config import Config, read_config
 if TYPE_CHECKING:
     from snnc.frontends.bidl.capture import Form
     from snnc.frontends.bidl.frontend import Options
+
+LARGEST = 1 << 28
+"""Most numbers of an input."""
 
 
 def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, dict[str, Any]]:
@@ -41,12 +45,15 @@ def configured(path: Path, options: "Options", form: "Form") -> tuple[Any, Any, 
     shape: Sequence[int] | None = options.input_shape
     if not shape and config.shapes:
         shape = _stated(config, number, place)
-    shape = shape or sample_shape(network, said)
+    shape = shape or _placed(place, lambda: sample_shape(network, said))
     if not shape:
         missing = [n for n in ("timestep", "input_channels", "h", "w") if n not in said]
         text = f"{path.name} does not say the shape of an input: no {', '.join(missing)}"
         example = "T,1,C,H,W" if getattr(network, "batch_axis", 0) else "1,C,H,W"
         raise fail("bidl-config", text, place, help=f"give --set input_shape={example}")
+    if not all(n > 0 for n in shape) or prod(shape) > LARGEST:
+        text = f"an input of {', '.join(map(str, shape))} does not hold 1 to {LARGEST} numbers"
+        raise fail("bidl-config", text, place, help="correct its sizes")
     cuts = len(config.backbones) - 1 if options.slice_ is None else 0
     told: dict[str, Any] = {
         "unused": config.unused,

@@ -74,7 +74,8 @@ def _own(registry: Registry, chosen: Chosen, level: str, wanted: Wanted) -> tupl
         raise fail(
             "target-level",
             f"target {chosen.name} takes networks of level {reads}, and this one is at {level}",
-            help="give the network as it was before its numbers became integers"
+            help="give it in real numbers: as it was before quantize, or, where a .snnl file has "
+            "integers only, with a line `level snn`"
             if (level, reads) == ("int", "snn")
             else f"lower it from level {reads}, or give a pipeline that begins at {level}",
             exit_status=4,

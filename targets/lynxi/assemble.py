@@ -38,6 +38,8 @@ from snnc.targets.lynxi.records import (
 )
 
 GROUPED = ("concatenate", "stack")
+FROM_GRAPH = at("graph", 0)
+"""Where ops come from that a graph says; the folder it lies in has no place in a module."""
 """Ops whose operands print as one group."""
 
 NORM = "nn.batch_norm"
@@ -275,7 +277,7 @@ class _Reader:
         name = f"lynxi.{binding.op}"
         label = self.artifact.names.get(index, str(index))
         count = attrs.get("outputs", 1)
-        op = self.build.emit(name, operands, attrs, names=[label] * count, loc=at("graph", 0))
+        op = self.build.emit(name, operands, attrs, names=[label] * count, loc=FROM_GRAPH)
         self._check(index, binding, op)
         self.nodes.append(op.results)
 

@@ -18,10 +18,9 @@ from snnc.extend.engine import Result
 from snnc.ir.weights import Array
 from snnc.machine.threads import check as check_halted
 from snnc.targets.lynxi import kernels
-from snnc.targets.lynxi.assemble import to_module
 from snnc.targets.lynxi.check import check_states
-from snnc.targets.lynxi.layout import read_files
 from snnc.targets.lynxi.limits import LIMITS
+from snnc.targets.lynxi.load import read
 from snnc.targets.lynxi.ports import made_output, read_inputs
 from snnc.targets.lynxi.records import (
     BINDING,
@@ -77,9 +76,7 @@ class Emulator:
 
     def __init__(self, folder: Path, notes: tuple[Diagnostic, ...] = ()) -> None:
         self.notes = notes
-        self.artifact = read_files(folder)
-        check_states(self.artifact.graph).check()
-        to_module(self.artifact)  # Refuses types that do not follow from the operands.
+        self.artifact, _ = read(folder)
         self._start(self.artifact)
 
     @classmethod

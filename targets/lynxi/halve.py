@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import evolve, frozen
 
+from snnc.diagnostics import Location, fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module, Op, Value, Weight
 from snnc.ir.opset import Symbol
@@ -30,14 +31,32 @@ class Halve(Pass):
         """Return the network in float16; integers and graphs keep their text.
 
         Raises:
-            SnncError: `weight-range` for a weight beyond 65504.
+            SnncError: `weight-range` for a weight or a number of an op beyond 65504.
         """
-        if module.level == "lynxi":
-            return evolve(module, attrs={**module.attrs, "profile": "f16"})
-        if module.level != "snn":
+        if module.level not in ("snn", "lynxi"):
             return module
+        for op in module.ops("neuron", "scalar"):
+            for name, value in op.attrs.items():
+                _check_range(value, f"{name} = {value} of %{op.result.name}", op.loc)
+        if module.level == "lynxi":
+            for weight in module.weights.values():
+                if weight.type.element == F32:
+                    _check_range(weight.tensor.array(), f"@{weight.name}", weight.loc)
+            return evolve(module, attrs={**module.attrs, "profile": "f16"})
         weights = {name: _half(weight) for name, weight in module.weights.items()}
         return rebuild(evolve(module, weights=weights), _Rounding())
+
+
+def _check_range(value: object, name: str, loc: Location) -> None:
+    """Refuse real numbers that float16 would make infinite."""
+    reals = isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+    if reals and (np.abs(np.asarray(value)) > np.finfo(np.float16).max).any():
+        raise fail(
+            "weight-range",
+            f"{name} is beyond 65504, the largest number of float16",
+            loc,
+            help="use --profile f32, or scale the network down",
+        )
 
 
 def _half(weight: Weight) -> Weight:

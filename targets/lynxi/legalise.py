@@ -48,7 +48,8 @@ class Legalise(Pass):
                 "lynxi-integers",
                 f"@{module.name} is at level {module.level}, and this target takes real numbers",
                 module.loc,
-                help="compile the network as it was before quantize",
+                help="give it in real numbers: as it was before quantize, or, where a .snnl file "
+                "has integers only, with a line `level snn`",
             )
         return _Lowering(module, str(context.hardware.get("input", "float32"))).module()
 

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from attrs import evolve
+
+from snnc.diagnostics import Location, SnncError
 from snnc.ir.graph import Module
-from snnc.targets.lynxi.assemble import to_module
+from snnc.targets.lynxi.assemble import FROM_GRAPH, to_module
 from snnc.targets.lynxi.check import check_states
-from snnc.targets.lynxi.layout import read_files
+from snnc.targets.lynxi.layout import GRAPH, read_files
+from snnc.targets.lynxi.records import Artifact
 
 
 def load(folder: Path) -> Module:
@@ -15,6 +19,19 @@ def load(folder: Path) -> Module:
         SnncError: `artifact-missing`, `artifact-malformed`, `graph-syntax`, `graph-reference`,
             `graph-metadata`, `graph-type`, what `check_states` finds.
     """
+    return read(folder)[1]
+
+
+def read(folder: Path) -> tuple[Artifact, Module]:
+    """Return the records that the files of a build say, and their placed module; see `load`."""
     artifact = read_files(folder)
-    check_states(artifact.graph).check()
-    return to_module(artifact)
+    try:
+        check_states(artifact.graph).check()
+        return artifact, to_module(artifact)
+    except SnncError as error:
+        place = Location(file=str(folder / GRAPH))
+        found = [
+            evolve(d, loc=place) if d.loc == FROM_GRAPH or not d.loc.known else d
+            for d in error.diagnostics
+        ]
+        raise SnncError(found, error.exit_status) from None

@@ -88,6 +88,25 @@ def test_a_place_without_text_renders_as_one_line(loc):
     assert "\n" not in render(fail("bad", "no", loc).diagnostics[0])
 
 
+@pytest.mark.parametrize(
+    ("column", "before", "after"),
+    [(0, "", "..."), (1, "", "..."), (3000, "...", "..."), (6000, "...", "")],
+)
+def test_of_a_long_line_what_surrounds_the_column_is_shown(tmp_path, column, before, after):
+    source = tmp_path / "net.snn"
+    text = "".join(f"{n:05}" for n in range(1200))
+    source.write_text(text)
+    shown = render(fail("bad", "no", Location(str(source), 1, column)).diagnostics[0]).split("\n")
+    cut = shown[1][2:].removeprefix("...").removesuffix("...")
+    assert 160 == len(cut)
+    assert f"  {before}{cut}{after}" == shown[1]
+    if column:
+        caret = shown[2].index("^") - 2 - len(before)
+        assert column - 1 == text.index(cut) + caret
+    else:
+        assert 2 == len(shown)
+
+
 def test_a_line_past_the_end_renders_as_one_line(tmp_path):
     source = tmp_path / "net.py"
     source.write_text("one\n")

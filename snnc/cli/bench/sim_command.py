@@ -83,7 +83,8 @@ def command(
     if not chosen:
         known = ", ".join(dict.fromkeys(case.net.name for case in cases(full)))
         asked = " or ".join(map(repr, only))
-        raise click.BadParameter(f"no case has {asked} in its name: {known}", param_hint="--only")
+        hint = "'--only' / '--case'"
+        raise click.BadParameter(f"no case has {asked} in its name: {known}", param_hint=hint)
     if only_list:
         names = [case.name for case in chosen]
         if as_json:

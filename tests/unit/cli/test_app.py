@@ -77,7 +77,10 @@ def test_a_wrong_option_is_usage_and_gets_the_nearest_name(snnc):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["run", "net.snn", "-i", "x.npz", "--inputs", "x.npz", "-o", "y.npz"], "'-i' / '--inputs'"),
+        (
+            ["run", "net.snn", "-i", "x.npz", "--inputs", "x.npz", "-o", "y.npz"],
+            "'-i' / '--inputs'",
+        ),
         (["verify", "build", "--against", "a.snn", "--against", "b.snn"], "'--against'"),
         (["compile", "net.snn", "-o", "b", "--bits", "4", "--bits=8"], "'--bits'"),
         (["compile", "net.snn", "-o", "b", "--split", "chip", "--split", "none"], "'--split'"),

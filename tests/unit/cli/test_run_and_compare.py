@@ -115,7 +115,8 @@ def test_verify_points_at_the_file_of_the_build_not_of_its_copy(build, snnc):
 
 
 @pytest.mark.parametrize(
-    "args", [["verify", "build"], ["run", "build", "-i", "x.npz", "-o", "y.npz"], ["inspect", "build"]]
+    "args",
+    [["verify", "build"], ["run", "build", "-i", "x.npz", "-o", "y.npz"], ["inspect", "build"]],
 )
 def test_a_build_whose_manifest_was_edited_is_refused(args, build, snnc):
     path = build / "manifest.json"

@@ -206,6 +206,13 @@ def test_packages_of_a_user_keep_their_names(tmp_path):
         ("nclass", "nclas", "bidl-option"),
         ("neuron_config=None", "neuron_config=[3] * 6, neuron='lifplus'", "bidl-neuron"),
         ("input_channels=1, ", "", "bidl-config"),
+        ("timestep=4", "timestep=0", "bidl-option"),
+        ("timestep=4", "timestep=True", "bidl-option"),
+        ("timestep=4", "timestep=2.5", "bidl-option"),
+        ("timestep=4", "timestep=16777217", "bidl-option"),
+        ("Itout', timestep=4", "It', timestep=-3", "bidl-option"),
+        ("Itout', timestep=4", f"It', timestep={10**60}", "bidl-option"),
+        ("Itout', timestep=4", "It', timestep=16777216", "bidl-config"),
     ],
 )
 def test_faults_of_a_configuration_point_at_its_line(old, new, code, tmp_path):

@@ -1,6 +1,7 @@
 """What builds are, what is refused, and how they run."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -16,10 +17,14 @@ from snnc.targets.lynxi.records import LOAD, SAVE, STATE_KEY, Binding, Node
 from tests.unit.targets.lynxi.networks import TARGET, artifact, build, emitted, small, train
 
 
-def code_of(function, *args, **options):
+def refused(function, *args, **options):
     with pytest.raises(SnncError) as found:
         function(*args, **options)
-    return found.value.code
+    return found.value
+
+
+def code_of(function, *args, **options):
+    return refused(function, *args, **options).code
 
 
 @pytest.mark.parametrize(("batch", "version"), [(1, 0), (2, 1), (4, 1), (7, 1), (14, 1), (28, 1)])
@@ -98,6 +103,21 @@ def test_real_inputs_are_not_sent_as_bytes():
     assert "input-element" == code_of(build, module, input="uint8")
     made = build(module, input="float16")
     assert "input-range" == code_of(made.run, {"x": np.full((1, 2, 3), 0.1, np.float32)})
+
+
+@pytest.mark.parametrize("lowered", [False, True])
+@pytest.mark.parametrize("neuron", [{"threshold": 1e5}, {"gain": -7e4}])
+def test_numbers_beyond_float16_are_refused(neuron, lowered):
+    module = build(small(**neuron)).placed if lowered else small(**neuron)
+    assert "weight-range" == code_of(build, module, profile="f16")
+
+
+def test_weights_of_a_graph_beyond_float16_are_refused():
+    b = Builder("large", "snn")
+    i = b.op("linear", b.input("x", "u1[2]~"), b.weight("w", np.full((1, 2), 7e4, np.float32)))
+    module = b.finish(b.op("neuron", i, threshold=1.0))
+    for given in (module, build(module).placed):
+        assert "weight-range" == code_of(build, given, profile="f16")
 
 
 def test_a_state_of_another_program_is_refused(tmp_path):
@@ -189,8 +209,16 @@ def test_a_printed_type_that_does_not_follow_is_refused(tmp_path):
         line, line.replace("(1, 3), float32] */;", "(1, 2), float32] */;")
     )
     path.write_text(text)
-    assert "graph-type" == code_of(TARGET.load, folder)
-    assert "graph-type" == code_of(Emulator, folder)
+    for read in (TARGET.load, Emulator):
+        assert f"{path}: error[graph-type]" in str(refused(read, folder))
+
+
+def test_states_that_are_not_a_pair_are_told_with_their_file(tmp_path):
+    path = emitted(small(), tmp_path) / GRAPH
+    rows = path.read_text()
+    path.write_text(re.sub(r'("mode": )0', r"\g<1>2", rows, count=1))
+    for read in (TARGET.load, Emulator):
+        assert f"{path}: error[state-place]" in str(refused(read, tmp_path))
 
 
 @pytest.mark.parametrize("name", FILES)
