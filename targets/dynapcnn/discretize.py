@@ -76,7 +76,10 @@ def _told(layer: Layer, factor: np.float32, made: Layer) -> dict[str, Any]:
 
 
 def _checked(layer: Layer, factor: np.float32, context: Context) -> Layer:
-    """Return a layer in integers whose threshold is left; vanished weights are warned about."""
+    """Return a layer in integers whose threshold and weights are left.
+
+    Where more than half of the weights vanish, this is a warning; a layer without any says nothing.
+    """
     made = integers(layer, factor)
     if made.threshold < 1:
         raise fail(
@@ -88,13 +91,16 @@ def _checked(layer: Layer, factor: np.float32, context: Context) -> Layer:
         )
     nonzero, kept = np.count_nonzero(layer.weights), np.count_nonzero(made.weights)
     if 2 * kept < nonzero:
-        context.diagnostics.warn(
+        told = (
             "weights-vanish",
             f"%{layer.result.name}: {nonzero - kept:,} of {nonzero:,} weights become 0 with the "
             f"factor {factor:.6g}",
             layer.loc,
-            help="give the neurons a lower bound, or say --scale fine, or --scale data",
         )
+        help = "give the neurons a lower bound, or say --scale fine, or --scale data"
+        if not kept:
+            raise fail(*told, help=help)
+        context.diagnostics.warn(*told, help=help)
     return made
 
 

@@ -167,7 +167,9 @@ def test_sides_that_fail_and_cases_that_are_none_are_told(cases, here, folder, s
     args = ("bench", "sim", "--runs", 1, "--case", "fc", "--torch")
     assert "error[bench-failed]" in snnc(*args, folder / "no").stderr
     assert "--torch names" in snnc(*args, sys.executable).stderr
-    assert snnc("bench", "sim", "--case", "nothing").exit_code == 2
+    none = snnc("bench", "sim", "--case", "nothing")
+    assert 2 == none.exit_code
+    assert "'--only' / '--case': no case has 'nothing' in its name" in none.stderr
 
 
 def test_a_plot_is_refused_before_anything_is_measured(folder, monkeypatch):

@@ -64,8 +64,9 @@ def outlier() -> Module:
     w = weights(0, 4, 2, 3, 3)
     w[0, 0, 0, 0] = 12.0
     s = neuron(b, b.op("conv2d", x, b.weight("w", w), b.weight("b", weights(3, 4))), "s")
-    v = b.weight("v", weights(1, 3, 4, 6, 6) * np.float32(0.1))
-    return b.finish(neuron(b, b.op("conv2d", s, v), "y", floor=None))
+    v = weights(1, 3, 4, 6, 6) * np.float32(0.1)
+    v[0, 0, 0, 0] = 1.0
+    return b.finish(neuron(b, b.op("conv2d", s, b.weight("v", v)), "y", floor=None))
 
 
 def distance(scale: str, data: np.ndarray) -> int:

@@ -31,6 +31,7 @@ REFUSALS = {
     "too-many-destinations",
     "kernel-not-square",
     "threshold-vanishes",
+    "weights-vanish",
     "kernel-size",
     "no-core-fits",
     "too-few-cores",

@@ -36,7 +36,7 @@ from tests.unit.targets.dynapcnn.test_native_steps import same
 @given(networks())
 def test_machine_code_gives_what_python_gives(module: Module) -> None:
     try:
-        build = compiled(module)
+        build = compiled(module, scale="fine")
     except SnncError as error:
         if error.code not in REFUSALS:
             raise

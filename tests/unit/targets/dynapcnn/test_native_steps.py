@@ -32,7 +32,7 @@ def same(first: Result, second: Result) -> None:
 @given(networks())
 def test_machine_code_gives_what_numpy_gives(module: Module) -> None:
     try:
-        build = compiled(module)
+        build = compiled(module, scale="fine")
     except SnncError as error:
         if error.code not in REFUSALS:
             raise

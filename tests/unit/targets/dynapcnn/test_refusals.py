@@ -106,11 +106,22 @@ def test_a_threshold_that_vanishes() -> None:
     assert "threshold-vanishes" == refusal(small(threshold=0.0001, floor=-0.0001)).code
 
 
-def test_weights_that_vanish_are_warned_about_and_can_be_kept() -> None:
+def faint(strength: float) -> Module:
+    """Weights that are small beside the unlimited lower bound of their neurons."""
     b = Builder("faint", "snn")
     x = b.input("x", "u1[1, 6, 6]~")
-    made = b.op("conv2d", x, b.weight("w", weights(0, 1, 1, 3, 3) * np.float32(0.1)))
-    module = b.finish(neuron(b, made, "y", floor=None))
+    made = b.op("conv2d", x, b.weight("w", weights(0, 1, 1, 3, 3) * np.float32(strength)))
+    return b.finish(neuron(b, made, "y", floor=None))
+
+
+def test_a_layer_whose_weights_all_vanish_is_refused() -> None:
+    module = faint(0.1)
+    assert "weights-vanish" == refusal(module).code
+    assert 127 == np.abs(compiled(module, scale="fine").config["cnn_layers"][0]["weights"]).max()
+
+
+def test_weights_that_vanish_are_warned_about_and_can_be_kept() -> None:
+    module = faint(2)
     found = Diagnostics()
     compiled(module, diagnostics=found)
     assert ["weights-vanish"] == [d.code for d in found]
