@@ -1,6 +1,6 @@
 """What commands have in common: defaults from settings, names of the registry, options."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -110,6 +110,19 @@ def check_settings(session: Session) -> None:
 
 def _listed(param: click.Parameter, value: Any) -> Any:
     return [value] if getattr(param, "multiple", False) and not isinstance(value, list) else value
+
+
+def each_variant(session: Session, named: Iterable[str]) -> tuple[str, ...]:
+    """Return targets with `NAME:all` as each of the variants; what follows in braces stays."""
+    found: list[str] = []
+    for text in named:
+        target, brace, options = text.partition("{")
+        name, _, variant = target.strip().partition(":")
+        known = name in session.registry.names("targets")
+        variants = session.registry.get_target(name).variants() if known else ()
+        every = variants if variant == EVERY else ()
+        found += [f"{name}:{v}{brace}{options}" for v in every] or [text]
+    return tuple(found)
 
 
 class Named(click.ParamType):  # type: ignore[type-arg]
@@ -341,6 +354,14 @@ def to_file(ctx: click.Context, parameter: click.Parameter, given: str | None) -
     if given == "-":
         raise click.BadParameter("stdout cannot take it; name a file")
     return given
+
+
+keep_rows = click.option(
+    "--resume",
+    metavar="FILE.json",
+    callback=to_file,
+    help="Keep the rows in a file, and leave out those that stand there.",
+)
 
 
 def values_out(what: str) -> Callable[[F], F]:

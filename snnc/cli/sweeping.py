@@ -29,6 +29,9 @@ TARGET, SET = "target", "set"
 DIRECT = (TARGET, "bits", "per", "shrink", "pipeline", "calibrate")
 """Keys of a grid that are arguments of `compile`."""
 
+ITSELF = "the network"
+"""The name of the point without options: what is compiled, before any target has taken it."""
+
 MEASURING = ("ticks",)
 """Keys that are no options of compiling."""
 
@@ -144,7 +147,15 @@ class Rows:
         self.progress: Progress = lambda what, done, total: None
 
     def __call__(self, point: Point) -> dict[str, Any]:
-        """Return `options`, and figures or the `error` that the point is refused with."""
+        """Return `options`, and figures or the `error` that the point is refused with.
+
+        The point without options is the network, before anything is made of it.
+
+        Raises:
+            SnncError: what reading that network and the data raises.
+        """
+        if not point:
+            return {"options": {}, "digests": {}, **self._itself()}
         try:
             module = self.network(point)
             begun = time.perf_counter()
@@ -226,12 +237,8 @@ class Rows:
             "pipeline": manifest["pipeline"],
         }
 
-    def itself(self) -> dict[str, Any]:
-        """Return figures of the network, before anything is made of it.
-
-        Raises:
-            SnncError: what reading the network and the data raises.
-        """
+    def _itself(self) -> dict[str, Any]:
+        """Return figures of the network, before anything is made of it."""
         from snnc.cli.evaluation import of_network
 
         sweep, module = self._sweep, self.network({})
@@ -301,8 +308,12 @@ def name_of(point: Point) -> str:
 
     >>> name_of({"bits": 4, "per": "layer"})
     'bits=4 per=layer'
+    >>> name_of({})
+    'the network'
     """
-    return " ".join(f"{name}={_text(value)}" for name, value in point.items())
+    return (
+        ITSELF if not point else " ".join(f"{name}={_text(value)}" for name, value in point.items())
+    )
 
 
 def flat(row: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from snnc.cli.bench.options import runs as runs_option
-from snnc.cli.parameters import Command, as_json, to_file
+from snnc.cli.parameters import Command, as_json, keep_rows
 from snnc.cli.printing import show_json, show_table
 from snnc.cli.resume import Standing
 from snnc.cli.session import Session, to_terminal
@@ -47,12 +47,7 @@ snnc bench sim --full --torch .venv-torch/bin/python --runs 1 --resume sim.json 
 )
 @click.option("--torch", metavar="PYTHON", help="Python of an environment with torch frameworks.")
 @click.option("--paibox", metavar="PYTHON", help="Python of an environment with paibox 1.3.")
-@click.option(
-    "--resume",
-    metavar="FILE.json",
-    callback=to_file,
-    help="Keep the rows in a file, and leave out those that stand there.",
-)
+@keep_rows
 @click.option("--plot", metavar="FILE", help="Also draw it, .svg or .png; needs matplotlib.")
 @as_json
 @click.pass_obj

@@ -9,10 +9,10 @@ from attrs import field, frozen
 
 from snnc.cli.failures import UNFIT, show_all
 from snnc.cli.parameters import (
-    EVERY,
     Named,
     as_json,
     calibration,
+    each_variant,
     network,
     quantizing,
 )
@@ -104,7 +104,7 @@ def command(
     data = calibration(module, calibrate, calibrate_scale, calibrate_limit)
     wanted |= {"shrink": not no_shrink, "calibrate": data}
     given_passes = {name: value for name, value in wanted.items() if value is not None}
-    target = _each(session, target)
+    target = each_variant(session, target)
     with shown(as_json) as progress:
         verdicts = _verdicts(
             Asking(session, module, progress), target, given_passes, partial(chosen_options, ctx)
@@ -132,16 +132,6 @@ def _unlike(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
         if told not in seen:
             seen.add(told)
             yield verdict
-
-
-def _each(session: Session, named: Sequence[str]) -> tuple[str, ...]:
-    """Return targets with `NAME:all` as each of the variants."""
-    found: list[str] = []
-    for text in named:
-        name, _, variant = text.partition(":")
-        variants = session.registry.get_target(name).variants()
-        found += [f"{name}:{v}" for v in variants] if variant == EVERY and variants else [text]
-    return tuple(found)
 
 
 @frozen

@@ -1,9 +1,9 @@
 """`snnc compare`: one network on several targets, side by side."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,8 +13,10 @@ from snnc.cli.parameters import (
     Named,
     as_json,
     calibrating,
+    each_variant,
     hold,
     holding,
+    keep_rows,
     labelled_data,
     network,
 )
@@ -22,14 +24,9 @@ from snnc.cli.printing import show_json, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
 
-if TYPE_CHECKING:
-    from snnc.cli.sweeping import Sweep
-
 EXAMPLE = """snnc compare net.snnl --data test.npz --scale 255
-snnc compare net.snnl -t paicore -t 'paicore{bits=4}' -t lynxi --data test.npz --scale 255 --json"""
-
-ITSELF = "the network"
-"""The row of what is compiled, before any target has taken it."""
+snnc compare net.snnl -t paicore -t 'paicore{bits=4}' -t lynxi --data test.npz --scale 255 --json
+snnc compare net.snnl -t dynapcnn:all --data test.npz --scale 255 --resume rows.json"""
 
 COLUMNS = ("accuracy", "95 % interval", "spikes per sample", "latency", "cores", "memory kB")
 
@@ -42,8 +39,9 @@ _NAMED = re.compile(r"(?P<name>[^{]*)(?P<options>\{.*\})?", re.DOTALL)
     "-t",
     "--target",
     multiple=True,
-    metavar="NAME[:VARIANT][{...}]",
-    help="A target, with options in braces: 'paicore{bits=4}'; may be repeated.  [default: all]",
+    metavar="NAME[:VARIANT|:all][{...}]",
+    help="A target, with options in braces: 'paicore{bits=4}', or all its variants: dynapcnn:all; "
+    "may be repeated.  [default: all targets]",
 )
 @calibrating
 @labelled_data
@@ -54,6 +52,7 @@ _NAMED = re.compile(r"(?P<name>[^{]*)(?P<options>\{.*\})?", re.DOTALL)
     default="auto",
     help="auto runs the files of a build on the fastest engine, emulator on the target's own.",
 )
+@keep_rows
 @as_json
 @click.pass_context
 def command(
@@ -64,6 +63,7 @@ def command(
     target: tuple[str, ...],
     calibrate: str | None,
     jobs: int,
+    resume: str | None,
     as_json: bool,
     **rest: Any,
 ) -> int:
@@ -76,16 +76,22 @@ def command(
     are evaluated, as by eval. Exit status 4: it does not fit one of the targets named, or, where
     none is named, it fits none.
     """
-    from snnc.cli.sweeping import Sweep
+    from snnc.cli.gathering import Gathered
+    from snnc.cli.sweeping import ITSELF, Sweep
 
     session = ctx.find_object(Session)
     assert session is not None
     holding(rest["hold"], rest["ticks"])
-    points = [_point(session, text) for text in target or session.registry.names("targets")]
-    names = list(target) or [str(point["target"]) for point in points]
+    names = each_variant(session, target or session.registry.names("targets"))
+    points = [_point(session, text) for text in names]
     fixed = {} if calibrate is None else {"calibrate": calibrate}
     sweep = Sweep(network, dict(given), session.plugins, "", fixed, **rest)
-    found = _rows(session, sweep, points, jobs, as_json)
+    with shown(as_json) as progress:
+        gathered = Gathered(session, sweep, "compare", resume, progress)
+        # What is wrong with the network or the data is told before any target is asked.
+        found = [*gathered.rows([{}], 1), *gathered.rows(points, jobs)]
+    for row in found:
+        _refuse_call(row["error"])
     rows = [_row(n, f) for n, f in zip([ITSELF, *names], found, strict=True)]
     if as_json:
         show_json(rows)
@@ -97,6 +103,8 @@ def command(
 
 def _point(session: Session, text: str) -> dict[str, Any]:
     """Return target and options of `NAME[:VARIANT]{option=value ...}`, all of them known.
+
+    It is plain data, as a file of rows gives it back.
 
     Raises:
         SnncError: what the target's options refuse.
@@ -126,27 +134,8 @@ def _point(session: Session, text: str) -> dict[str, Any]:
         raise click.UsageError(f"-t {text}: {error.diagnostics[0].message}") from None
     theirs = {o.name.replace("-", "_") for o in declared(session.registry.get_target(name).Options)}
     choose(session.registry, target, {k: v for k, v in options.items() if k in theirs})
-    return {TARGET: target, **options}
-
-
-def _rows(
-    session: Session, sweep: "Sweep", points: Sequence[Mapping[str, Any]], jobs: int, quiet: bool
-) -> list[dict[str, Any]]:
-    """Return the figures of the network, and those or the refusal of each point.
-
-    What is wrong with the network or the data ends the command here, before any target is asked.
-    """
-    from snnc.cli.sweeping import Rows, made_rows
-
-    rows = Rows(sweep, session)
-    with shown(quiet) as progress:
-        rows.progress = progress
-        found = [rows.itself()]
-        with closing(made_rows(rows, sweep, points, jobs, progress)) as made:
-            found += made
-    for row in found:
-        _refuse_call(row.get("error"))
-    return found
+    plain: dict[str, Any] = json.loads(json.dumps({TARGET: target, **options}))
+    return plain
 
 
 def _refuse_call(error: Mapping[str, Any] | None) -> None:

@@ -3,8 +3,6 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,18 +16,17 @@ from snnc.cli.parameters import (
     as_json,
     hold,
     holding,
+    keep_rows,
     labelled_data,
     network,
     quantizing,
-    to_file,
 )
-from snnc.cli.printing import counted, show_json, show_table
+from snnc.cli.printing import show_json, show_table
 from snnc.cli.progress import shown
 from snnc.cli.session import Session
 
 if TYPE_CHECKING:
-    from snnc.cli.resume import Standing
-    from snnc.cli.sweeping import Rows, Sweep
+    from snnc.cli.sweeping import Sweep
 
 EXAMPLE = """snnc sweep net.snnl --data test.npz --grid bits=8,4,2 --grid per=layer,channel
 snnc sweep net.snnl --data test.npz --grid target=paicore,dynapcnn --limit 500 --csv
@@ -67,12 +64,7 @@ SHOWN = ("chips", "cores", "neurons")
     default="auto",
     help="auto runs the files of a build on the fastest engine, emulator on the target's own.",
 )
-@click.option(
-    "--resume",
-    metavar="FILE.json",
-    callback=to_file,
-    help="Keep the rows in a file, and leave out those that stand there.",
-)
+@keep_rows
 @as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_obj
@@ -96,6 +88,7 @@ def command(
     brackets, braces or quotes. A point that is refused is a row with the reason. The files of each
     build are evaluated, as by eval. Exit status 1: every point was refused.
     """
+    from snnc.cli.gathering import Gathered
     from snnc.cli.sweeping import check_names, points, read_axis
 
     if as_json and as_csv:
@@ -109,7 +102,8 @@ def command(
     if "ticks" not in names:
         holding(rest["hold"], rest["ticks"])
     sweep = _sweep(session, network, dict(given), target, rest)
-    rows = _rows(session, sweep, wanted, jobs, resume, as_json or as_csv)
+    with shown(as_json or as_csv) as progress:
+        rows = Gathered(session, sweep, "sweep", resume, progress).rows(wanted, jobs)
     if as_json:
         show_json(rows)
     elif as_csv:
@@ -142,78 +136,6 @@ def _sweep(
     if rest.pop("no_shrink"):
         fixed["shrink"] = False
     return Sweep(network, given, session.plugins, target, fixed, **rest)
-
-
-def _rows(
-    session: Session,
-    sweep: "Sweep",
-    wanted: Sequence[Mapping[str, Any]],
-    jobs: int,
-    resume: str | None,
-    quiet: bool,
-) -> list[dict[str, Any]]:
-    """Return the row of each point, in order; those of an earlier run are taken from its file."""
-    from snnc.cli.sweeping import Rows, made_rows
-
-    rows = Rows(sweep, session)
-    standing = _standing(resume, sweep, rows)
-    kept = _kept(standing, rows, wanted)
-    left = [point for point in wanted if not any(r["options"] == point for r in kept)]
-    with (
-        standing.told(lambda: counted(len(kept), "row")),
-        shown(quiet) as progress,
-        closing(made_rows(rows, sweep, left, jobs, progress)) as made,
-    ):
-        for row in made:
-            kept.append(row)
-            standing.save(kept)
-    return [next(r for r in kept if r["options"] == point) for point in wanted]
-
-
-def _kept(
-    standing: "Standing", rows: "Rows", wanted: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the rows of an earlier run, without those whose files are others now.
-
-    Raises:
-        SnncError: `resume-foreign`, `resume-unreadable`.
-    """
-    found: list[dict[str, Any]] = standing.read() or []
-    keys = {"options", "digests", "error"}
-    if not isinstance(found, list) or not all(
-        isinstance(r, dict) and keys <= set(r) for r in found
-    ):
-        raise standing.refuse("its rows are damaged")
-    asked = [row for row in found if row["options"] in wanted]
-    stale = [row for row in asked if row["digests"] != rows.digests(row["options"])]
-    return [row for row in found if row not in stale]
-
-
-def _standing(resume: str | None, sweep: "Sweep", rows: "Rows") -> "Standing":
-    """Return the file of the rows; digests are taken only where there is one."""
-    from snnc.cli.resume import Standing
-    from snnc.driver.artifact import digest, module_digest
-
-    if resume is None:
-        return Standing(None, "sweep", {})
-    calibrate = sweep.fixed.get("calibrate")
-    question = {
-        "network": module_digest(rows.network({})),
-        "options of the front end": sweep.given,
-        "data": digest(Path(sweep.data)) if Path(sweep.data).is_file() else None,
-        "calibration": digest(Path(calibrate)) if calibrate else None,
-        "target": sweep.target,
-        "options": {k: v for k, v in sweep.fixed.items() if k != "calibrate"},
-        "calibrate-scale": sweep.calibrate_scale,
-        "calibrate-limit": sweep.calibrate_limit,
-        "limit": sweep.limit,
-        "scale": sweep.scale,
-        "ticks": sweep.ticks,
-        "hold": sweep.hold,
-        "read": sweep.read,
-        "engine": sweep.engine,
-    }
-    return Standing(Path(resume), "sweep", question)
 
 
 def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:

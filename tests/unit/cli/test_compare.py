@@ -1,5 +1,7 @@
 """`snnc compare`: a row per target, refusals as rows, errors of the call and of the data."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,33 @@ def test_rows_do_not_depend_on_the_number_of_processes(snnc):
         return [{k: v for k, v in r.items() if not k.endswith("seconds")} for r in found]
 
     assert rows() == rows("--jobs", 2, "--batch", 5)
+
+
+def test_all_variants_are_a_row_each(snnc):
+    told = snnc(*COMPARE, "-t", "dynapcnn:all{scale=fine}", "-t", "lynxi", "--limit", 1, "--json")
+    _, *devices, last = told.json()
+    variants = snnc("targets", "dynapcnn", "--json").json()["variants"]
+    assert [f"dynapcnn:{v}{{scale=fine}}" for v in variants] == [r["target"] for r in devices]
+    assert "lynxi" == last["target"]
+    assert failures.USAGE == snnc(*COMPARE, "-t", "lynxi:all").exit_code
+
+
+def test_rows_that_stand_in_a_file_are_not_made_again(snnc, folder):
+    kept = ("--resume", "rows.json", "--json")
+    first = snnc(*COMPARE, "-t", "lynxi", *kept).json()
+    file = json.loads((folder / "rows.json").read_text())
+    file["result"][1]["correct"] = 99
+    (folder / "rows.json").write_text(json.dumps(file))
+    more = snnc(*COMPARE, "-t", "dynapcnn{monitor=[all] scale=fine}", "-t", "lynxi", *kept).json()
+    assert first[0] == more[0]
+    assert {**first[1], "correct": 99} == more[2]
+    assert (
+        more
+        == snnc(*COMPARE, "-t", "dynapcnn{monitor=[all] scale=fine}", "-t", "lynxi", *kept).json()
+    )
+    assert "error[resume-foreign]" in snnc(*COMPARE, "-t", "lynxi", "--limit", 3, *kept).stderr
+    sweep = snnc("sweep", "real.snnl", "--data", "data.npz", "--grid", "bits=8", *kept)
+    assert "error[resume-unreadable]" in sweep.stderr
 
 
 @pytest.mark.parametrize(
