@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from snnc.cli.parameters import Command, as_json
-from snnc.cli.printing import show_json, show_pairs, show_table
+from snnc.cli.printing import counted, show_json, show_pairs, show_table
 
 CORE = ("numpy", "attrs", "lark", "networkx", "click", "rich", "safetensors")
 OPTIONAL = {
@@ -73,11 +73,15 @@ def machine_code() -> dict[str, Any]:
     folder = store.cache_folder()
     there = [p for p in (folder, *folder.parents) if p.exists()] if folder else [Path(os.devnull)]
     keeps = there[0].is_dir() and os.access(there[0], os.W_OK)
+    entries, size = store.held(folder) if folder else (0, 0)
     return {
         "path": path,
         "available": list(available()),
         "cache": str(folder) if folder else None,
         "cache_writable": keeps,
+        "cache_entries": entries,
+        "cache_bytes": size,
+        "cache_limit": store.LIMIT,
     }
 
 
@@ -85,7 +89,9 @@ def _shown(code: dict[str, Any]) -> str:
     if not code:
         return "none: llvmlite is missing, or does not load"
     path = code["path"] or "SNNC_CPU names none of them"
-    kept = f"kept in {code['cache']}" if code["cache_writable"] else "kept nowhere"
+    size, limit = code["cache_bytes"] / (1 << 20), code["cache_limit"] >> 20
+    filled = f"{size:.1f} of {limit} MB in {counted(code['cache_entries'], 'object')}"
+    kept = f"kept in {code['cache']} ({filled})" if code["cache_writable"] else "kept nowhere"
     return f"{path} (of {', '.join(code['available'])}), {kept}"
 
 

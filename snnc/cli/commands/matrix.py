@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnc.cli.parameters import Command, as_json
+from snnc.cli.parameters import Command, as_json, ticks
 from snnc.cli.printing import show_json, show_pairs, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import fail
@@ -36,6 +36,7 @@ snnc matrix build --times 5 --cut hidden --step 0.5,0.5 --copies 0.1,0.1,0.2,0.0
     help="Value behind which a model slice ends; those of lynxi_devices if not given.",
 )
 @click.option("-i", "--inputs", metavar="X.npz", help="Inputs; seeded random ones if not given.")
+@ticks
 @click.option(
     "--step", metavar="T,...", help="Duration of a step, per model slice; 1 over their number."
 )
@@ -54,6 +55,7 @@ def command(
     times: int | None,
     cut: tuple[str, ...],
     inputs: str | None,
+    ticks: int | None,
     step: str | None,
     copies: str,
     output: str | None,
@@ -81,13 +83,13 @@ def command(
     if devices and not cut:
         cut = _stated(folder, devices, told.get("cuts", ()))
     times = times or len(devices) or 1
-    ticks, equal = _run(build, times, cut, inputs)
+    count, equal = _run(build, times, cut, inputs, ticks)
     steps = _numbers("step", step, len(cut) + 1) or [1 / (len(cut) + 1)] * (len(cut) + 1)
     given = _numbers("copies", copies, 4) or [0.0] * 4
-    line = timeline(ticks, times, Costs(tuple(steps), *given))
+    line = timeline(count, times, Costs(tuple(steps), *given))
     found: dict[str, Any] = {
         "devices": f"{times} x {len(cut) + 1}",
-        "ticks": ticks,
+        "ticks": count,
         "equal": equal,
         "latency": line.latency,
         "period": line.period,
@@ -133,7 +135,7 @@ def _device(devices: tuple[tuple[int, ...], ...], time: int, model: int) -> str:
 
 
 def _run(
-    build: "Build", times: int, names: tuple[str, ...], inputs: str | None
+    build: "Build", times: int, names: tuple[str, ...], inputs: str | None, ticks: int | None
 ) -> tuple[int, bool]:
     """Return how many ticks ran, and whether the matrix gave what the build gives."""
     import numpy as np
@@ -148,21 +150,22 @@ def _run(
     slices = [Emulator.of(to_artifact(module)) for module in cut(build.placed, names)]
     given: dict[str, Array]
     if inputs is None:
-        given = dict(list(stimuli(build.placed, max(10, times)))[-1][1])
+        given = dict(list(stimuli(build.placed, ticks or max(10, times)))[-1][1])
     else:
         from snnc.runtime.values import read_values, types_of
 
-        given = build.trains(read_values(Path(inputs), types_of(build.module.graph.inputs)))
-    samples, ticks = next(iter(given.values())).shape[:2]
-    if not samples or not ticks:
+        values = read_values(Path(inputs), types_of(build.module.graph.inputs))
+        given = build.trains(values, ticks)
+    samples, count = next(iter(given.values())).shape[:2]
+    if not samples or not count:
         raise fail(
             "nothing-to-compare",
-            f"the inputs hold {samples} samples of {ticks} ticks: nothing can be sliced",
+            f"the inputs hold {samples} samples of {count} ticks: nothing can be sliced",
             help="give inputs of at least one sample and one tick",
         )
     expected = whole.run(given).outputs
-    actual = run_matrix(slices, times, given, ticks)
-    return ticks, all(np.array_equal(expected[n], actual[n], equal_nan=True) for n in expected)
+    actual = run_matrix(slices, times, given, count)
+    return count, all(np.array_equal(expected[n], actual[n], equal_nan=True) for n in expected)
 
 
 def _numbers(name: str, text: str | None, count: int) -> list[float] | None:

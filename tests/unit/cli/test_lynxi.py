@@ -92,7 +92,16 @@ def test_a_matrix_takes_the_inputs_of_a_network_whose_encoder_runs_on_the_host(f
     snnc("compile", "still.snnl", "-t", "lynxi", "-o", "still")
     np.savez(folder / "image.npz", image=np.full((2, 3), 0.5, np.float32))
     found = snnc("matrix", "still", "--times", "2", "-i", "image.npz", "--json")
-    assert True is found.json()["equal"]
+    assert (True, 8) == (found.json()["equal"], found.json()["ticks"])
+    args = ("matrix", "still", "--times", "2", "-i", "image.npz", "--json", "--ticks", "5")
+    assert (True, 5) == tuple(snnc(*args).json()[k] for k in ("equal", "ticks"))
+
+
+def test_a_matrix_runs_as_long_as_it_is_told(graph, snnc):
+    args = ("matrix", graph, "--times", "2", "--json")
+    assert [10, 12] == [snnc(*args, *more).json()["ticks"] for more in ((), ("--ticks", 12))]
+    refused = snnc(*args, "--ticks", 12, "-i", "x.npz")
+    assert (1, True) == (refused.exit_code, "12" in refused.stderr)
 
 
 def test_a_matrix_that_cannot_be_is_refused(graph, snnc):

@@ -259,3 +259,13 @@ def test_an_interrupt_ends_a_long_native_run(folder, threads):
     out, err = process.communicate(timeout=60)
     assert (failures.INTERRUPTED, "", "") == (process.returncode, out, err.strip())
     assert not (folder / "y.npz").exists()
+
+
+def test_doctor_says_how_full_the_cache_is(snnc, cache):
+    cache.mkdir()
+    (cache / f"{1:064x}.o").write_bytes(bytes(3 << 20))
+    found = snnc("doctor", "--json").json()["machine_code"]
+    assert (1, 3 << 20, 256 << 20) == tuple(
+        found[f"cache_{key}"] for key in ("entries", "bytes", "limit")
+    )
+    assert "(3.0 of 256 MB in 1 object)" in snnc("doctor").stdout.replace("\n", " ")

@@ -66,6 +66,65 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     assert [] == list((tmp_path / "cache").iterdir())
 
 
+def aged(folder, name, hours):
+    """A file of 100 bytes that was used some hours ago."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(bytes(100))
+    used = store.time.time() - 3600 * hours
+    store.os.utime(folder / name, (used, used))
+
+
+def entry(number):
+    return f"{number:064x}"
+
+
+def test_what_was_not_read_for_the_longest_time_goes(folder, monkeypatch):
+    monkeypatch.setattr(store, "LIMIT", 1000)
+    for number in range(1, 12):
+        aged(folder, f"{entry(number)}.o", number)
+    store.write(folder, entry(255), bytes(100 - store.SIZE))
+    left = {f"{entry(number)}.o" for number in (255, 1, 2, 3, 4, 5, 6)}
+    assert left == {path.name for path in folder.iterdir()}
+    assert (7, 700) == store.held(folder)
+
+
+def test_reading_an_entry_keeps_it(folder, monkeypatch):
+    monkeypatch.setattr(store, "LIMIT", 1000)
+    store.write(folder, entry(0), b"code")
+    store.os.utime(folder / f"{entry(0)}.o", (0, 0))
+    assert b"code" == store.read(folder, entry(0))
+    for number in range(1, 12):
+        aged(folder, f"{entry(number)}.o", number)
+    store.tidy(folder)
+    assert b"code" == store.read(folder, entry(0))
+    assert 0 < store.held(folder)[1] <= 750
+
+
+def test_a_folder_within_its_limit_keeps_all_and_loses_leftovers_alone(folder):
+    aged(folder, f"{entry(1)}.o", 1000)
+    for name in ("notes.txt", "other.o", "snnc-young.part", "snnc-old.part"):
+        aged(folder, name, 1 if name == "snnc-young.part" else 30)
+    store.tidy(folder)
+    kept = {f"{entry(1)}.o", "notes.txt", "other.o", "snnc-young.part"}
+    assert kept == {path.name for path in folder.iterdir()}
+    assert (1, 100) == store.held(folder)
+
+
+def test_another_process_may_tidy_at_the_same_time(folder, monkeypatch):
+    monkeypatch.setattr(store, "LIMIT", 0)
+    aged(folder, f"{entry(1)}.o", 1)
+    unlink = store.os.unlink
+
+    def gone(path):
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(store.os, "unlink", gone)
+    store.tidy(folder)
+    store.tidy(folder / "none")
+    assert (0, 0) == store.held(folder)
+
+
 def test_the_folder_is_that_of_the_platform(monkeypatch, tmp_path):
     monkeypatch.delenv("SNNC_CACHE", raising=False)
     monkeypatch.setattr(store.sys, "platform", "linux")
