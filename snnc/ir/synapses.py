@@ -62,6 +62,7 @@ class Synapses:
         self.adjoints = {**ADJOINTS, **POOLS} if pools else ADJOINTS
         self.made_by = makers(module.graph)
         self._edges: dict[Op, tuple[Edge, ...]] = {}
+        self._kind = np.float64 if module.level == "snn" else np.int64
 
     @cached_property
     def _rank(self) -> dict[Value, int]:
@@ -136,8 +137,18 @@ class Synapses:
         Raises:
             SnncError: `bias-behind-delay` where a constant is read late, so is not constant.
         """
-        made, bias = self._walk(op, select)
+        made, constants = self._walk(op, select)
+        bias = _constant(op, constants, np.zeros(len(select), dtype=self._kind))
         return Rows({e: made[e].dense(e.source.type.size) for e in self.edges(op)}, bias)
+
+    def constants(self, op: Op) -> dict[int, Array]:
+        """Return what reaches each neuron whatever its sources do, by the tick from which on."""
+        found: dict[int, Array] = {}
+        for select in self._chunks(op):
+            for delay, part in self._walk(op, select)[1].items():
+                none = np.zeros(op.values[0].type.size, dtype=part.dtype)
+                found.setdefault(delay, none)[select] = part
+        return found
 
     def entries(self, op: Op, select: NDArray[np.int64]) -> Mapping[Edge, Entries]:
         """Return the synapses into the neurons `select` per edge; those that meet are listed apart.
@@ -145,14 +156,17 @@ class Synapses:
         Raises:
             SnncError: `bias-behind-delay` where a constant is read late, so is not constant.
         """
-        made, _ = self._walk(op, select)
+        made, constants = self._walk(op, select)
+        _constant(op, constants, np.zeros(len(select), dtype=self._kind))
         return {edge: made[edge] for edge in self.edges(op)}
 
-    def _walk(self, op: Op, select: NDArray[np.int64]) -> tuple[dict[Edge, Entries], Array]:
-        """Return the entries of each source, and the constant input of each neuron."""
+    def _walk(
+        self, op: Op, select: NDArray[np.int64]
+    ) -> tuple[dict[Edge, Entries], dict[int, Array]]:
+        """Return the entries of each source, and by delay the constant input of each neuron."""
         self.edges(op)
-        kind = np.float64 if self.module.level == "snn" else np.int64
-        bias, ones = np.zeros(len(select), dtype=kind), np.ones(len(select), dtype=kind)
+        constants: dict[int, Array] = {}
+        ones = np.ones(len(select), dtype=self._kind)
         pending = {
             Edge(op.values[0], 0): Entries(len(select), np.arange(len(select)), select, ones)
         }
@@ -164,45 +178,43 @@ class Synapses:
             if through is None:
                 made[edge] = made[edge].joined(entries) if edge in made else entries
                 continue
-            self._add_bias(through, edge.delay, entries, bias)
+            self._add_bias(through, edge.delay, entries, constants)
             for value, reached in self.adjoints[through.kind](self.module, through, entries):
                 following = Edge(value, edge.delay + _delay(through))
                 pending[following] = (
                     pending[following].joined(reached) if following in pending else reached
                 )
-        return made, bias
+        return made, constants
 
-    def _add_bias(self, through: Op, delay: int, entries: Entries, bias: Array) -> None:
+    def _add_bias(
+        self, through: Op, delay: int, entries: Entries, constants: dict[int, Array]
+    ) -> None:
         if (
             through.kind == "masked_linear"
             or len(through.operands) < 3
             or through.kind in MOVEMENTS
         ):
             return
-        given = self.module.tensor(through.symbols[1]).astype(bias.dtype)
+        given = self.module.tensor(through.symbols[1])
         if not given.any():
             return
-        if delay:
-            raise fail(
-                "bias-behind-delay",
-                f"the bias of %{through.result.name} is read {delay} ticks "
-                "late, so it is not constant",
-                through.loc,
-                help="move the delay before the layer with the bias",
-            )
         row, index, weight = entries.coordinates()
         shape = through.result.type.shape
         flat = through.kind == "linear"
         per_channel = 1 if flat else int(np.prod(shape[1:], dtype=np.int64))
         channel = index % shape[-1] if flat else index // per_channel
-        np.add.at(bias, row, weight * given[channel])
+        bias = constants.setdefault(delay, np.zeros(entries.rows, dtype=self._kind))
+        np.add.at(bias, row, weight * given.astype(self._kind)[channel])
 
     def blocks(self, op: Op) -> Iterator[tuple[NDArray[np.int64], Rows]]:
         """Yield (neurons, rows) over a whole layer, at most `CHUNK` neurons at a time."""
+        for select in self._chunks(op):
+            yield select, self.rows(op, select)
+
+    def _chunks(self, op: Op) -> Iterator[NDArray[np.int64]]:
         size = op.values[0].type.size
         for start in range(0, size, CHUNK):
-            select = np.arange(start, min(start + CHUNK, size))
-            yield select, self.rows(op, select)
+            yield np.arange(start, min(start + CHUNK, size))
 
     def weight_range(self, op: Op) -> tuple[int, int]:
         """Return the least and greatest effective weight into a neuron, zero included."""
@@ -255,6 +267,19 @@ def _only_way(op: Op, edge: Edge, reached: Mapping[Edge, list[Op]]) -> list[Op] 
             return None
         found.append(through)
         edge = Edge(through.result, edge.delay - _delay(through))
+
+
+def _constant(op: Op, constants: Mapping[int, Array], none: Array) -> Array:
+    """Return the constant input of neurons, `none` where there is none; refuse one that is late."""
+    late = sorted(delay for delay in constants if delay)
+    if late:
+        raise fail(
+            "bias-behind-delay",
+            f"a bias reaches %{op.result.name} {late[0]} ticks late, so it is not constant",
+            op.loc,
+            help="move the delay before the layer with the bias",
+        )
+    return constants.get(0, none)
 
 
 def _delay(op: Op) -> int:

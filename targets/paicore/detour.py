@@ -18,7 +18,7 @@ from snnc.ir.synapses import Edge
 from snnc.ir.types import U1
 from snnc.targets.paicore.group import Group
 from snnc.targets.paicore.laid import Division
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.populations import RETURNED, Populations
 from snnc.targets.paicore.relay import over_sources, pass_on
 
 Place = tuple[Value, int, bool]
@@ -111,5 +111,6 @@ class _Relays:
         if place in self.places and place not in self.made:
             number = sum(other[0] is value for other in self.made)
             name = f"{value.name}.detour{number}"
-            self.made[place] = pass_on(build, now, name, returned=value.name if delay < 0 else "")
+            noted = {RETURNED: value.name} if delay < 0 else None
+            self.made[place] = pass_on(build, now, name, place=noted)
         return self.made.get(place)

@@ -121,11 +121,12 @@ def _entry(op: Op) -> Json:
         "of": op["of"] if op.kind in ("layer", "output") else "",
         "shape": list(op["shape"]) if op.kind in ("layer", "output") else [],
         "copy": op["copy"] if op.kind == "layer" else 0,
-        "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else 0,
+        "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else None,
         "unit": list(op["unit"]) if op.kind == "layer" else [],
         "pieces": [list(p) for p in op["pieces"] or ()] if op.kind == "layer" else [],
     }
-    return {key: value for key, value in given.items() if value}
+    # A delay of 0 is not the usual one.
+    return {k: v for k, v in given.items() if v or (k == "delay" and v is not None)}
 
 
 def _packed(value: Any) -> Any:

@@ -22,6 +22,8 @@ from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Synapses
 from snnc.ir.types import I32, U1, U8
+from snnc.targets.paicore.biases import fold_biases
+from snnc.targets.paicore.gates import gate_late_readers
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.parallel import split_parallel
 from snnc.targets.paicore.relay import PASS_VALUE, RELAY, pass_on
@@ -31,8 +33,8 @@ WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIB
 MAXIMA = ("max_pool1d", "max_pool2d")
 
 NOTED = (
-    *("unit", "returned", "group", "extension", "slices", "shares", "boxes", "tile", "split"),
-    "mixed",
+    *("unit", "returned", "quiet", "group", "extension", "slices"),
+    *("shares", "boxes", "tile", "split", "mixed"),
 )
 """Keys of `place` that no program has."""
 
@@ -63,7 +65,7 @@ class Legalise(Pass):
         found.check(exit_status=4)
         if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
             context.report.setdefault("relies_on", []).append(WRAP)
-        return split_parallel(_fold_biases(module))
+        return gate_late_readers(split_parallel(fold_biases(_in_records(module))))
 
 
 def _without_pools(op: Op, build: Rebuild) -> Any:
@@ -343,36 +345,20 @@ def _any(module: Module, op: Op, field: str, test: Any) -> bool:
     return value is not None and bool(np.any(test(value)))
 
 
-def _fold_biases(module: Module) -> Module:
-    """Return the module without biases, each added to the leak of the neurons that it reaches."""
-    synapses = Synapses(module)
+def _in_records(module: Module) -> Module:
+    """Return the module with potentials of the chip's width, and floors as negative thresholds."""
 
-    def folded(op: Op, build: Rebuild) -> Any:
+    def changed(op: Op, build: Rebuild) -> Any:
         if op.kind != "neuron":
-            has_bias = len(op.operands) == 3 and isinstance(op.operands[2], Symbol)
-            if op.kind == "masked_linear" or not has_bias or op.kind in ENCODERS:
-                return None
-            attrs = dict(op.attrs)
-            x = build(op.values[0])
-            return build.emit(op.kind, (x, op.operands[1]), attrs, names=[op.result.name]).results
+            return None
         changes: dict[str, Any] = {"width": LIMITS.potential_bits}
         if _forgets(op):
             changes["initial"] = None
         if op["floor"] is not None:
             changes |= {"floor": None, "negative": _negated(build, op), "negative_mode": "floor"}
-        if _has_bias(synapses, op):
-            bias = np.concatenate([rows.bias for _, rows in synapses.blocks(op)])
-            changes |= _with_bias(build, op, bias)
         return build.copy(op, **changes)
 
-    return rebuild(module, folded)
-
-
-def _has_bias(synapses: Synapses, op: Op) -> bool:
-    ops = {o for found in synapses.between(op).values() for o in found}
-    return any(
-        len(o.operands) == 3 and o.kind not in ("masked_linear", "add", "concat") for o in ops
-    )
+    return rebuild(module, changed)
 
 
 def _negated(build: Rebuild, op: Op) -> Any:
@@ -381,41 +367,3 @@ def _negated(build: Rebuild, op: Op) -> Any:
         return -floor
     lowest = build.module.tensor(floor).astype(np.int32)
     return build.weight(f"{op.result.name}.negative", -lowest, I32)
-
-
-def _with_bias(build: Rebuild, op: Op, bias: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Return leak and leak_order that add the bias before the compare."""
-    leak = param(build.module, op, "leak")
-    assert leak is not None
-    if leak.any() and (op["leak_order"] == "after" or op["leak_reversal"]):
-        raise fail(
-            "unsupported-neuron",
-            f"%{op.result.name} has a bias beside a leak that comes "
-            "after the compare or turns with the sign; a record has one leak",
-            op.loc,
-            help="drop the bias, or make the leak forward and before the compare",
-            exit_status=4,
-        )
-    if bias.any() and op["overflow"] == "wrap-paibox":
-        raise fail(
-            "unsupported-neuron",
-            f"%{op.result.name} has a bias and wraps: two sums wrap otherwise than one",
-            op.loc,
-            help="use overflow = error",
-            exit_status=4,
-        )
-    total = np.broadcast_to(leak, op.result.type.shape).reshape(-1) + bias
-    if np.abs(total).max() > LIMITS.potential_max:
-        raise fail(
-            "unsupported-neuron",
-            f"%{op.result.name}: leak + bias reach "
-            f"{np.abs(total).max()}; the record holds {LIMITS.potential_max}",
-            op.loc,
-            help="quantize to fewer bits",
-            exit_status=4,
-        )
-    order: dict[str, Any] = {"leak_order": "before", "leak_reversal": False}
-    if (total == total[0]).all():
-        return order | {"leak": int(total[0])}
-    shaped = total.reshape(op.result.type.shape)
-    return order | {"leak": build.weight(f"{op.result.name}.leak", shaped, I32)}

@@ -6,6 +6,9 @@ the reader's local step k + chip delay - 1, whatever their start ticks (paicore.
 
     chip delay = n + 1 - first(reader) + first(source),  n being the delay in the program.
 
+Slots count modulo the buffer, so a delay below 1 is one too: of a source that sends nothing before
+its reader may hear it.
+
 An input has first 0; the host sends its tick k for the reader's local step k + n - first(reader)
 and drops what would come before step 0.
 """
@@ -36,6 +39,7 @@ HINTS: Mapping[str, Sequence[int]] = {
     "extension": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
     "split": range(LIMITS.routing_group.bit_length()),
     "mixed": range(2),
+    "quiet": range(1 << 31),
 }
 """Whole numbers that a neuron's `place` may hold.
 
@@ -49,6 +53,9 @@ LISTS = ("boxes", "shares", "slices", "tile", "unit")
 
 RETURNED = "returned"
 """The output that a relay sends, which has the name of another population."""
+
+QUIET = "quiet"
+"""The tick before which a population sends nothing, where it begins to work earlier."""
 
 
 def _check_hint(op: Op, key: str, value: Any) -> None:
@@ -73,8 +80,9 @@ def _check_hint(op: Op, key: str, value: Any) -> None:
 class Segment:
     """The spikes of one source as one region of cores receives them.
 
-    `delay` is the chip's (1: read at the same local step); `first` is the tick of an input that the
-    readers' local step 0 takes (0 for neurons). Equal segments share their axons.
+    `delay` is the chip's (1: read at the same local step; less: at an earlier one); `first` is the
+    tick of an input that the readers' local step 0 takes (0 for neurons). Equal segments share
+    their axons.
     """
 
     source: Value
@@ -170,6 +178,10 @@ class Populations:
         """Return the start that `schedule` chose; 0 before it ran."""
         return int(self.hint(op).get("start", 0))
 
+    def quiet(self, op: Op) -> int:
+        """Return the tick before which a population sends nothing."""
+        return int(self.hint(op).get(QUIET, op["first"]))
+
     def feeding(self, op: Op) -> list[tuple[Edge, Op | None]]:
         """Return the edges into a population, each with the population it comes from, or None."""
         return [(e, self.by_value.get(e.source)) for e in self.synapses.edges(op)]
@@ -178,8 +190,7 @@ class Populations:
         """Return the segment through which a population reads an edge."""
         source = self.by_value.get(edge.source)
         if source is not None:
-            delay = edge.delay + 1 - op["first"] + source["first"]
-            if delay < 1:
+            if edge.delay < op["first"] - self.quiet(source):
                 raise fail(
                     "reader-begins-late",
                     f"%{op.result.name} begins at tick {op['first']} but reads "
@@ -187,8 +198,10 @@ class Populations:
                     f"which begins at tick {source['first']}, {edge.delay} ticks late; "
                     f"the chip needs at least {op['first'] - source['first']}",
                     op.loc,
-                    help="let both begin at the same tick, or put a delay between them",
+                    help="run legalise, which keeps back what is sent before; or let both begin at "
+                    "the same tick",
                 )
+            delay = edge.delay + 1 - op["first"] + source["first"]
             return Segment(edge.source, delay)
         late = edge.delay - op["first"]
         return Segment(edge.source, max(late, 0) + 1, max(-late, 0))

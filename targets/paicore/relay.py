@@ -16,7 +16,10 @@ from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import U1, U8
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, extension
+from snnc.targets.paicore.populations import QUIET, Populations, extension
+
+Waits = dict[Op, dict[Edge, tuple[int, int]]]
+"""How many relays must stand between a reader and a source, and the tick at which they begin."""
 
 RELAY: Mapping[str, Any] = {"threshold": 1, "reset": "hard", "width": LIMITS.potential_bits}
 """A neuron that fires in every tick in which a spike reaches it, and keeps nothing."""
@@ -30,12 +33,14 @@ PASS_VALUE: Mapping[str, Any] = {
 """A neuron that sends in every tick the value that reaches it."""
 
 
-def pass_on(build: Rebuild, value: Value, name: str, first: int = 0, returned: str = "") -> Value:
+def pass_on(
+    build: Rebuild, value: Value, name: str, first: int = 0, place: Mapping[str, Any] | None = None
+) -> Value:
     """Return what neurons send that pass a value of one or eight bits on in the same tick.
 
-    They begin at tick `first`; `returned` is the output that they send, where not of their name.
+    They begin at tick `first`; `place` says what passes note of them.
     """
-    more: dict[str, Any] = {"place": {"returned": returned}} if returned else {}
+    more: dict[str, Any] = {"place": dict(place)} if place else {}
     if value.type.element == U8:
         return build.op("neuron", value, name=name, first=first, **PASS_VALUE, **more)
     weight = build.weight("relay.w", np.ones((), np.uint8), U1)
@@ -80,7 +85,7 @@ class Relays:
     ) -> None:
         self.populations, self.synapses = populations, populations.synapses
         self.starts, self.depth = starts, depth
-        self.made: dict[tuple[Value, int], Value] = {}
+        self.made: dict[tuple[Value, int, int], Value] = {}
 
     def module(self) -> Module | None:
         """Return the module with more relays; None where none would help."""
@@ -102,8 +107,8 @@ class Relays:
         for op in self.populations.ops:
             for found in self.synapses.between(op).values():
                 for delay in (o for o in found if o.kind == "delay"):
-                    ticks = self.depth[op] - 1 if not op["first"] else delay["by"]
-                    most[delay] = min(most.get(delay, ticks), ticks)
+                    if not self._cuts_off(op, delay):
+                        most[delay] = min(most.get(delay, LIMITS.slots), self.depth[op] - 1)
         return {
             op: ticks
             for op, ticks in most.items()
@@ -114,46 +119,83 @@ class Relays:
         if op not in delays:
             return None
         value, left, number = build(op.values[0]), op["by"], 0
+        makers = [self.populations.by_value.get(v) for v in self._sources(op)]
+        begins = min((0 if m is None else m["first"] for m in makers), default=0)
+        quiet = min((0 if m is None else self.populations.quiet(m) for m in makers), default=0)
         while left > delays[op]:
             part = min(self._reach(value) - 1, left)
             late = build.op("delay", value, by=part)
-            value = pass_on(build, late, f"{op.result.name}.relay{number}")
+            quiet += part
+            name = f"{op.result.name}.relay{number}"
+            value = pass_on(build, late, name, begins, noted(begins, quiet))
             left, number = left - part, number + 1
         if left:
             value = build.op("delay", value, by=left, name=op.result.name)
         return [value]
 
-    def _long_waits(self) -> dict[Op, dict[Value, int]]:
-        """Return how many relays must stand between a reader and a source, by both."""
-        found: dict[Op, dict[Value, int]] = {}
+    def _sources(self, op: Op) -> list[Value]:
+        """Return the sources that a linear op reads."""
+        found, todo = [], list(op.values)
+        while todo:
+            value = todo.pop()
+            through = self.synapses.linear_op(value)
+            if through is None:
+                found.append(value)
+            else:
+                todo += through.values
+        return found
+
+    def _cuts_off(self, op: Op, delay: Op) -> bool:
+        """Whether neurons read an input through a delay, and never its first ticks."""
+        if not op["first"]:
+            return False
+        inputs = {e.source for e in self.synapses.edges(op) if self._late_input(op, e)}
+        return not inputs.isdisjoint(self._sources(delay))
+
+    def _long_waits(self) -> Waits:
+        """Return the sources of each reader that wait too long, and which relays they need."""
+        found: Waits = {}
         for op in self.populations.ops:
             for edge, source in self.populations.feeding(op):
                 begin = -1 if source is None else self.starts[source]
                 over = self.starts[op] + edge.delay - begin - self.depth[op]
-                if over > 0 and edge.delay < self.depth[op] and not op["first"]:
+                waits = edge.delay < self.depth[op] or self._late_input(op, edge)
+                if over > 0 and waits:
                     stops = found.setdefault(op, {})
-                    needed = -(-over // self._reach(edge.source))
-                    stops[edge.source] = max(needed, stops.get(edge.source, 0))
+                    count = -(-over // self._reach(edge.source))
+                    first = max(0, op["first"] - edge.delay) if source is None else source["first"]
+                    stops[edge] = (count, first)
         return found
 
-    def _stopped(self, op: Op, build: Rebuild, waits: Mapping[Op, Mapping[Value, int]]) -> Any:
+    def _late_input(self, op: Op, edge: Edge) -> bool:
+        """Whether a reader begins so late that it never sees the first ticks of an input."""
+        return edge.source not in self.populations.by_value and edge.delay < op["first"]
+
+    def _stopped(self, op: Op, build: Rebuild, waits: Waits) -> Any:
         if op not in waits:
             return None
         stops = waits[op]
 
         def choose(edge: Edge) -> Value | None:
-            found = edge.source in stops
-            return self._relayed(edge.source, build, stops[edge.source]) if found else None
+            return self._relayed(edge.source, build, *stops[edge]) if edge in stops else None
 
         x = over_sources(self.synapses, op, build, choose)
         names = [result.name for result in op.results]
         return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
 
-    def _relayed(self, source: Value, build: Rebuild, stops: int) -> Value:
-        value = build(source)
+    def _relayed(self, source: Value, build: Rebuild, stops: int, first: int) -> Value:
+        value, maker = build(source), self.populations.by_value.get(source)
+        quiet = first if maker is None else self.populations.quiet(maker)
         for number in range(stops):
-            if (source, number) not in self.made:
+            if (source, number, first) not in self.made:
                 name = f"{source.name}.relay{number}"
-                self.made[source, number] = pass_on(build, value, name)
-            value = self.made[source, number]
+                self.made[source, number, first] = pass_on(
+                    build, value, name, first, noted(first, quiet)
+                )
+            value = self.made[source, number, first]
         return value
+
+
+def noted(first: int, quiet: int) -> dict[str, int]:
+    """Return what `place` says of neurons that begin at one tick and send from another on."""
+    return {QUIET: quiet} if quiet > first else {}

@@ -125,18 +125,20 @@ def solve(planner: Planner) -> dict[Op, int]:
     fixed = {op: int(hint["start"]) for op, hint in hints.items() if "start" in hint}
     starts = {op: fixed.get(op, 0) for op in populations.ops}
     cause: dict[Op, Bound] = {}
+    changed: Op | None = None
     for _ in range(len(starts) + 1):
-        changed = False
+        changed = None
         for bound in bounds:
             earliest = starts[bound.of] + bound.least
             if earliest > starts[bound.to]:
                 if bound.to in fixed:
                     raise _wrong_start(bound, starts)
-                starts[bound.to], cause[bound.to], changed = earliest, bound, True
-        if not changed:
+                starts[bound.to], cause[bound.to], changed = earliest, bound, bound.to
+        if changed is None:
             _check_inputs(planner, starts)
             return starts
-    raise _unsolvable(cause)
+    assert changed is not None
+    raise _unsolvable(cause, changed)
 
 
 def earliest(planner: Planner) -> dict[Op, int] | None:
@@ -206,9 +208,11 @@ def _wrong_start(bound: Bound, starts: dict[Op, int]) -> SnncError:
     )
 
 
-def _unsolvable(cause: dict[Op, Bound]) -> SnncError:
-    """Return the error for bounds that contradict each other: a cycle of causes."""
-    op = next(iter(cause))
+def _unsolvable(cause: dict[Op, Bound], op: Op) -> SnncError:
+    """Return the error for bounds that contradict each other: a cycle of causes.
+
+    The causes of `op`, which still changed in the last round, lead back into it.
+    """
     for _ in range(len(cause)):
         op = cause[op].of
     loop = [cause[op]]

@@ -111,9 +111,6 @@ def test_random_networks_do_what_paibox_simulates(rebuilt, name):
     assert "" == difference(zoo_case(rebuilt, name), Reference())
 
 
-BEYOND = ("reader-begins-late",)
-"""What a chip cannot do of random networks: clocks that wrap."""
-
 COMPILED = [f"graded{seed}" for seed in range(60)] + [f"spiking{seed}" for seed in range(40)]
 
 
@@ -122,12 +119,7 @@ COMPILED = [f"graded{seed}" for seed in range(60)] + [f"spiking{seed}" for seed 
 @pytest.mark.parametrize("name", COMPILED)
 def test_files_of_random_networks_do_what_paibox_simulates(rebuilt, name, tmp_path):
     case = zoo_case(rebuilt, name)
-    try:
-        build = snnc.compile(case.module, target="paicore")
-    except SnncError as error:
-        if error.code not in BEYOND:
-            raise
-        return
+    build = snnc.compile(case.module, target="paicore")
     build.save(tmp_path / "build")
     placed = {op["of"] for op in build.placed.ops("layer")}
     probes = [n for n in case.expected if n.removesuffix(".v") in placed]

@@ -90,7 +90,14 @@ class _Net:
         if self.chance(8):
             weights[:] = self.draw(st.sampled_from([low, high]))
         self.synapses += weights.size
-        return self.build.op("linear", source, self.build.weight("w", weights.astype(np.int8)))
+        operands = [source, self.build.weight("w", weights.astype(np.int8))]
+        if self.chance(4):
+            most = self.draw(st.sampled_from([1, 20, 300]))
+            bias = self.rng.integers(-most, most, (size,), endpoint=True)
+            operands.append(self.build.weight("b", bias, I32))
+        sums = self.build.op("linear", *operands)
+        late = self.draw(st.integers(1, 9)) if self.chance(12) else 0
+        return self.build.op("delay", sums, by=late) if late else sums
 
     def add_layer(self, number: int) -> None:
         size = self.size()
@@ -137,7 +144,7 @@ class _Net:
                 "negative_mode": pick("floor", "reset"),
             }
         if self.chance(5):
-            attrs |= {"first": pick(0, 1, 2)}
+            attrs |= {"first": pick(0, 1, 2, 2, 9, 270)}
         if self.chance(5):
             attrs |= {"ticks": pick(1, 6, 15)}
         if self.chips > 1 and self.chance(2):
@@ -192,6 +199,8 @@ def features(case: Case, legal: Module, placed: Module) -> set[str]:
         "two populations in a core": len(cores) < len(layers),
         "late start": any(op["first"] for op in cores),
         "stop": any(op["ticks"] for op in cores),
+        "constants through synapses": any(".clock" in op["of"] for op in layers),
+        "gates": any(".gate" in op["of"] for op in layers),
     }
     return found | {name for name, reached in conditions.items() if reached}
 
@@ -222,5 +231,7 @@ WANTED = {
     "two populations in a core",
     "late start",
     "stop",
+    "constants through synapses",
+    "gates",
 }
 """What the slow law must have reached."""

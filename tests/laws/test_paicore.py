@@ -26,7 +26,7 @@ from tests.laws.effort import examples
 from tests.laws.networks import WANTED, Case, features, networks
 
 TARGET = Paicore()
-REFUSALS = {"loop-too-short", "delay-too-long", "input-too-late", "reader-begins-late"}
+REFUSALS = {"loop-too-short", "delay-too-long", "input-too-late"}
 """What a random network may be refused for; anything else is a defect."""
 
 

@@ -54,15 +54,6 @@ def test_a_bias_becomes_leak() -> None:
     assert all(len(op.operands) == 2 for op in module.ops("linear"))
 
 
-def test_a_bias_beside_a_late_leak_is_refused() -> None:
-    build, x = net()
-    current = dense(build, x, 4, [1, -2, 0, 3])
-    module = build.finish(build.op("neuron", current, threshold=5, leak=-1, leak_order="after"))
-    with pytest.raises(SnncError) as error:
-        legal(module)
-    assert error.value.code == "unsupported-neuron"
-
-
 def test_a_bias_without_a_leak_comes_before_the_compare() -> None:
     build, x = net()
     current = dense(build, x, 4, [1, 1, 1, 1])
