@@ -4,6 +4,9 @@ Tiles are numbered by the reflected Gray code, so that neighbors differ in one b
 of them read goes to both with one don't-care bit and to nobody else. Three or four in a row take
 two bits; a fourth tile that did not ask for it receives it too.
 
+Of codes that no tile has, the last ones stay unused: the cores at the end of a region's block are
+free for other regions, or may be such as no frame may go to.
+
 The address of a place is its number modulo a period, the same in every tile: the smallest period
 that keeps all that reaches any one tile apart.
 """
@@ -41,6 +44,18 @@ def gray(number: Ints) -> Ints:
     [0, 1, 3, 2, 6, 7, 5, 4]
     """
     return number ^ number >> 1
+
+
+def codes_of(tiles: int) -> Ints:
+    """Return the codes of tiles that stand in a row.
+
+    >>> [codes_of(n).tolist() for n in (3, 4, 5)]
+    [[1, 0, 2], [0, 1, 3, 2], [3, 2, 0, 1, 5]]
+    """
+    bits = width(tiles)
+    # The last Gray code is 10...0; mirrored so that it is 11...1, unused codes end the block.
+    mirror = 0 if tiles == 1 << bits else (1 << bits - 1) - 1
+    return gray(np.arange(tiles)) ^ mirror
 
 
 def width(count: int) -> int:
@@ -85,7 +100,7 @@ def _axis(low_bytes: bytes, high_bytes: bytes, places: int, tile: int) -> Axis:
     inside = np.logical_and(lows[:, None] <= place, place <= highs[:, None])
     read = np.asarray(inside.any(axis=0))
     first, last = inside.argmax(axis=0), len(starts) - 1 - inside[::-1].argmax(axis=0)
-    codes = gray(np.arange(len(starts)))
+    codes = codes_of(len(starts))
     mask = np.zeros(places, dtype=np.int64)
     for step in range(1, int((last - first)[read].max(initial=0)) + 1):
         at = np.minimum(first + step, len(starts) - 1)

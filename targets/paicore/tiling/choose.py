@@ -21,7 +21,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Segment
-from snnc.targets.paicore.tiling.axis import Axis, axis, gray, width
+from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, width
 from snnc.targets.paicore.tiling.reach import Reach
 from snnc.targets.paicore.tiling.spread import Numbering, links
 
@@ -249,7 +249,7 @@ def _reached(kinds: Sequence[Axis | None], tiles: int) -> int:
     if any(one is None for one in kinds):
         return size
     found = np.zeros(size, dtype=bool)
-    found[gray(np.arange(tiles))] = True
+    found[codes_of(tiles)] = True
     for one in kinds:
         if one is not None:
             found |= one.reached

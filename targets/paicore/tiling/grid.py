@@ -1,7 +1,7 @@
 """A region cut into tiles: the code of every core in it, and where each spike goes.
 
 A core's code is its place in the region. Its low bits count the cores of one tile; above them the
-bits of the tiles' Gray codes follow, those of the last axes interleaved as a quad tree has them,
+bits of the tiles' codes follow, those of the last axes interleaved as a quad tree has them,
 those of the first axis on top. A frame leaves the low bits open, and those that its place's tiles
 differ in. An untiled region is one tile, and its sources lie one behind the other.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.populations import Segment
-from snnc.targets.paicore.tiling.axis import Axis, axis, everywhere, gray, width
+from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, everywhere, width
 from snnc.targets.paicore.tiling.reach import Reach
 
 Axes = Sequence[tuple[Axis, int]]
@@ -99,7 +99,7 @@ class Grid:
             count = self.counts[number]
             along = np.arange(size) // self.tile[number] if count > 1 else np.zeros(size, np.int64)
             tiles = (tiles[:, None] * count + along).reshape(-1)
-            code = self._spread(number, gray(np.arange(count)))
+            code = self._spread(number, codes_of(count))
             codes = (codes[:, None] | code).reshape(-1)
         ends = np.cumsum(np.bincount(tiles, minlength=len(codes))).tolist()
         starts = [0, *ends[:-1]]

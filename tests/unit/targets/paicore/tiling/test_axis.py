@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.tiling.axis import Axis, axis, everywhere, gray
+from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, everywhere, width
 
 
 @st.composite
@@ -33,7 +33,7 @@ def test_every_tile_receives_all_that_its_neurons_read_at_distinct_addresses(
     low, high, places = given_windows
     made = axis(low, high, places, tile)
     for number in range(made.tiles):
-        here = receives(made, int(gray(np.array(number))))
+        here = receives(made, int(codes_of(made.tiles)[number]))
         mine = slice(number * tile, (number + 1) * tile)
         for a, b in zip(low[mine].tolist(), high[mine].tolist(), strict=True):
             assert set(range(a, b + 1)) <= set(here.tolist())
@@ -49,6 +49,16 @@ def test_a_place_that_nobody_reads_goes_nowhere(
     made = axis(low, high, places, tile)
     assert read <= set(np.flatnonzero(made.read).tolist())
     assert not made.mask[~made.read].any()
+
+
+@given(st.integers(1, 200))
+def test_neighbors_differ_in_one_bit_and_the_last_codes_stay_unused(tiles: int) -> None:
+    codes = codes_of(tiles)
+    steps = codes[1:] ^ codes[:-1]
+    assert not (steps & (steps - 1)).any()
+    free = set(range(1 << width(tiles))) - set(codes.tolist())
+    size = 1 << len(free).bit_length() - 1 if free else 0
+    assert set(range((1 << width(tiles)) - size, 1 << width(tiles))) <= free
 
 
 def test_places_of_two_neighbors_go_to_both_and_to_nobody_else() -> None:
