@@ -10,8 +10,8 @@ The result stands in `place`: the region's number, its axon extension, and slice
 last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
 axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile. A
 population that no region holds has `shares` in regions of their own: `[group, axis, first, stop,
-split, tile...]`, places first to stop along an axis; or `boxes`, `[group, split, first, stop, first,
-stop ...]` along every axis, each one tile. Its slices end with the share's number.
+split, tile...]`, places first to stop along an axis; or `boxes`, `[group, split, first, stop,
+first, stop ...]` along every axis, each one tile. Its slices end with the share's number.
 """
 
 import math
@@ -38,6 +38,7 @@ from snnc.targets.paicore.populations import (
     checked_extension,
 )
 from snnc.targets.paicore.tiling.axis import width
+from snnc.targets.paicore.tiling.divide import divide_all
 from snnc.targets.paicore.tiling.grid import Part
 from snnc.targets.paicore.tiling.plan import (
     MULTICAST,
@@ -65,9 +66,6 @@ class Tile:
 
 Parts = Mapping[tuple[Share, int], Sequence[Tile]]
 """The tiles of each share and copy."""
-
-ROUNDS, SLACK = 8, 1.1
-"""How often shares are made anew where copies of neurons leave no room, and by how much smaller."""
 
 MORE_ROOM, MOST_SLACK = 1.25, 8.0
 """By how much more neurons count where a tile has no room for all of them, and at most."""
@@ -156,30 +154,16 @@ class Regions:
         self, populations: Populations, multicast: str, tight: Mapping[Op, float] | None = None
     ) -> None:
         self.populations, self.tight = populations, tight or {}
+        self._forms = {op: populations.form(op) for op in populations.ops}
+        self._bits = {op: populations.bits(op) for op in populations.ops}
         blocks = populations.ops if multicast == "contiguous" else ()
         most = {op: self._deepest([Share(op)]) for op in blocks}
         self.planner = Planner(populations, multicast, most, self.tight)
-        self.divide({op: self.planner.shares(op) for op in populations.ops})
-        self._bits = {op: populations.bits(op) for op in populations.ops}
-        self._forms = {op: populations.form(op) for op in populations.ops}
-
-    def divide(self, shares: dict[Op, tuple[Share, ...]], rounds: int = 0) -> None:
-        """Put each share into a region of its own; copies of a population may need more shares.
-
-        The more shares read a population, the more copies it has.
-        """
-        self.shares, self.readers = shares, Readers(self.populations, shares)
         self._counts: dict[tuple[Share, Destination], float] = {}
-        every = [share for found in shares.values() for share in found]
+        self.shares = divide_all(self.planner, self.tight)
+        self.readers = Readers(populations, self.shares)
+        every = (share for found in self.shares.values() for share in found)
         self.group_of = {share: number for number, share in enumerate(every)}
-        copies, more = self.copies(self.group_of), {}
-        for op, mine in shares.items():
-            counts = [self._count(share, copies) for share in mine]
-            plans = [self.planner.plan([s], [n]) for s, n in zip(mine, counts, strict=True)]
-            if not all(plan.fits for plan in plans):
-                more[op] = self.planner.shares(op, max(counts) * SLACK**rounds)
-        if rounds < ROUNDS and any(found != shares[op] for op, found in more.items()):
-            self.divide({**shares, **more}, rounds + 1)
 
     def members(self, group_of: Groups) -> dict[int, list[Share]]:
         """Return the shares of each region, in text order."""

@@ -288,22 +288,28 @@ class Populations:
             readers: of a population in several regions, how many read one neuron of a segment at
                 most.
         """
-        found = {}
-        for op in self.ops:
-            inner: dict[tuple[tuple[int, ...], int], list[Destination]] = {}
-            for reader, segment in self.readers[op]:
-                groups, delay = groups_of[reader], segment.delay
-                inner[groups, delay] = [Destination(groups, delay)]
-                if len(groups) > 1:
-                    inner[groups, delay] = [
-                        Destination(groups, delay, rank=rank, reader=reader)
-                        for rank in range(readers(reader, segment))
-                    ]
-            found[op] = (
-                *(to for key in sorted(inner) for to in inner[key]),
-                *(Destination(output=n) for n in self.outputs.get(op, ())),
-            )
-        return found
+        return {op: self.destinations_of(op, groups_of, readers) for op in self.ops}
+
+    def destinations_of(
+        self,
+        op: Op,
+        groups_of: Mapping[Op, tuple[int, ...]],
+        readers: Callable[[Op, Segment], int],
+    ) -> tuple[Destination, ...]:
+        """Return the destinations of one population; see `destinations`."""
+        inner: dict[tuple[tuple[int, ...], int], list[Destination]] = {}
+        for reader, segment in self.readers[op]:
+            groups, delay = groups_of[reader], segment.delay
+            inner[groups, delay] = [Destination(groups, delay)]
+            if len(groups) > 1:
+                inner[groups, delay] = [
+                    Destination(groups, delay, rank=rank, reader=reader)
+                    for rank in range(readers(reader, segment))
+                ]
+        return (
+            *(to for key in sorted(inner) for to in inner[key]),
+            *(Destination(output=n) for n in self.outputs.get(op, ())),
+        )
 
 
 def extension(axons: int, wide: bool = False) -> int:

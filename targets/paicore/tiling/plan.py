@@ -7,7 +7,7 @@ divided into shares.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,8 @@ from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
-from snnc.targets.paicore.tiling.shares import Share, divided
+from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import (
-    read_by,
     read_by_all,
     share_shape,
     sources_of,
@@ -35,6 +34,7 @@ from snnc.targets.paicore.tiling.sources import (
 
 if TYPE_CHECKING:
     from snnc.targets.paicore.tiling.blocks import Blocks
+    from snnc.targets.paicore.tiling.divide import Divider
 
 MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: by any masks, blocks of cores that share no neuron's frames, or not at all."""
@@ -43,9 +43,6 @@ MOST = 1 << LIMITS.max_lcn
 
 FEWER_LINKS = 2
 """A layer is cut at the same cores if its frames then pass so many times fewer links."""
-
-MORE_SHARES = 8
-"""Numbers of shares to try beyond the least that fits."""
 
 
 @frozen
@@ -88,7 +85,6 @@ class Planner:
         self.populations, self.multicast = populations, multicast
         self._most, self._tight = most or {}, tight or {}
         self._plans: dict[tuple[object, ...], Plan] = {}
-        self._shares: dict[tuple[Op, float], tuple[Share, ...]] = {}
         self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
 
     def plan(
@@ -186,68 +182,27 @@ class Planner:
             return ()
         return tuple(zip(bits.tolist(), (counts / size).tolist(), strict=True))
 
-    def shares(self, op: Op, copies: float = 1) -> tuple[Share, ...]:
+    def shares(self, op: Op, copies: NDArray[np.float64] | float = 1.0) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it, else as few cores as found.
 
         Where regions are blocks, its boxes are shares, and what two of them read is copied. What
         cannot be divided so that it fits is one share, which the caller refuses.
+
+        Args:
+            op: the layer.
+            copies: of all neurons, or of each in the shape of `reach.shape_of`.
         """
         if self.multicast == "contiguous":
             return self._blocks.shares(op)
-        if (op, copies) not in self._shares:
-            fits = self.plan([Share(op)], [copies]).fits
-            self._shares[op, copies] = (Share(op),) if fits else self._divided(op, copies)
-        return self._shares[op, copies]
+        if isinstance(copies, float) and self.plan([Share(op)], [copies]).fits:
+            return (Share(op),)
+        return self._divider.shares(op, copies)
 
-    def _divided(self, op: Op, copies: float) -> tuple[Share, ...]:
-        best: tuple[Share, ...] = (Share(op),)
-        least = -1
-        for shares in self._divisions(op, copies):
-            plans = self._alike(shares, copies)
-            if plans:
-                cost = sum(plan.cost for plan in plans) + self._copying(op, shares)
-                if least < 0 or cost < least:
-                    best, least = shares, cost
-        return best
+    @cached_property
+    def _divider(self) -> "Divider":
+        from snnc.targets.paicore.tiling.divide import Divider
 
-    def _copying(self, op: Op, shares: Sequence[Share]) -> int:
-        """Return what copies cost of the neurons that several shares read, in terms of `cost`."""
-        populations, dendrites = self.populations, 0
-        for segment in populations.segments([op]):
-            source = populations.by_value.get(segment.source)
-            if source is not None:
-                read = np.sum([read_by(populations, share, segment) for share in shares], axis=0)
-                dendrites += int((read - 1).clip(min=0).sum()) * populations.bits(source)
-        return (OCCUPIED + 1) * dendrites // LIMITS.dendrites
-
-    def _divisions(self, op: Op, copies: float) -> Iterator[tuple[Share, ...]]:
-        """Yield divisions of a layer along one of its axes, of few shares first."""
-        shape = shape_of(self.populations.synapses, op)[1]
-        for axis, count in enumerate(shape):
-            full = self._largest(op, copies, axis, count)
-            if full:
-                fewest = -(-count // full)
-                sizes = [full, *(-(-count // n) for n in range(fewest, fewest + MORE_SHARES))]
-                for size in dict.fromkeys(size for size in sizes if size):
-                    yield divided(op, axis, count, size)
-
-    def _largest(self, op: Op, copies: float, axis: int, count: int) -> int:
-        """Return the most places along an axis that a region holds, 0 if not even one."""
-        low, high = 0, count
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.plan([Share(op, axis, 0, middle)], [copies]).fits:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _alike(self, shares: Sequence[Share], copies: float) -> list[Plan]:
-        """Return the plans of shares at one axon extension, which their sources need; or none."""
-        wide = max(self.plan([share], [copies]).extension for share in shares)
-        plans = [self.plan([share], [copies], wide, wide) for share in shares]
-        alike = all(plan.fits and plan.extension == wide for plan in plans)
-        return plans if alike else []
+        return Divider(self)
 
 
 def grid(

@@ -60,16 +60,6 @@ class Share:
         return {} if self.axis < 0 else {self.axis: (self.first, self.stop)}
 
 
-def divided(op: Op, axis: int, count: int, size: int) -> tuple[Share, ...]:
-    """Return shares of `size` places each along an axis of `count`; the last may have fewer.
-
-    >>> [(s.first, s.stop) for s in divided(None, 0, 10, 4)]
-    [(0, 4), (4, 8), (8, 10)]
-    """
-    ends = [*range(0, count, size), count]
-    return tuple(Share(op, axis, first, stop) for first, stop in pairwise(ends))
-
-
 def in_boxes(op: Op, shape: Sequence[int], sizes: Sequence[int]) -> tuple[Share, ...]:
     """Return boxes of some sizes along the axes; the last ones may be smaller.
 
