@@ -41,7 +41,7 @@ CONNECTED = {
 RESIDUAL = {"res16": (16, 16), "res32c": (32, 8)}
 """Channels and side of a block whose input is added before its last neurons."""
 
-GROWING = {8: 1, 16: 1, 32: 2, 64: 9}
+GROWING = {8: 1, 16: 1, 32: 2, 64: 5}
 """Channels of the first layers of networks that show how cost grows, and chips they may use."""
 
 DEEP = 32, 5

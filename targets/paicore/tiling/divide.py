@@ -39,11 +39,15 @@ Counts = NDArray[np.float64]
 
 @frozen(eq=False)
 class _Way:
-    """A way to divide: its shares, what copies of the sources cost, and what it costs at least."""
+    """A way to divide: its shares, what copies of the sources cost, and what it costs at least.
+
+    `sent` counts the elements of inputs that are sent once more.
+    """
 
     shares: tuple[Share, ...]
     copying: float
     least: float
+    sent: int
 
 
 def divide_all(planner: Planner, tight: Mapping[Op, float]) -> dict[Op, tuple[Share, ...]]:
@@ -112,7 +116,7 @@ class Divider:
         if plan is not None and counts.min() == counts.max():
             return best
         ways = [way for axis in range(counts.ndim) for way in self._ways(whole.op, axis, counts)]
-        for way in sorted(ways, key=lambda way: (way.least, len(way.shares))):
+        for way in sorted(ways, key=lambda way: (way.least, len(way.shares), way.sent)):
             if way.least >= least:
                 break
             cost = way.copying + self._cost(way.shares, counts)
@@ -133,9 +137,9 @@ class Divider:
             if len(cuts) > 2 and cuts not in seen:
                 seen.add(cuts)
                 shares = tuple(Share(op, axis, a, b) for a, b in pairwise(cuts))
-                copying = self._copying(op, shares)
+                copying, sent = self._copying(op, shares)
                 cores = sum(math.ceil(ends[b] - ends[a] - 1e-6) for a, b in pairwise(cuts))
-                yield _Way(shares, copying, copying + (OCCUPIED + 1) * cores)
+                yield _Way(shares, copying, copying + (OCCUPIED + 1) * cores, sent)
 
     def _cores(self, op: Op, axis: int) -> float:
         """Return the cores that a layer takes if all of them are full, as shares of an axis."""
@@ -146,16 +150,18 @@ class Divider:
             size * part / capacity(wide, bits, min(extension, MOST)) for bits, part in widths
         )
 
-    def _copying(self, op: Op, shares: Sequence[Share]) -> float:
-        """Return what copies cost of the neurons that several shares read."""
-        dendrites = 0.0
+    def _copying(self, op: Op, shares: Sequence[Share]) -> tuple[float, int]:
+        """Return what copies cost of the neurons that several shares read, and inputs sent more."""
+        dendrites = sent = 0
         for segment, (sizes, reach) in (sources_of(self.populations, [Share(op)]) or {}).items():
             source = self.populations.by_value.get(segment.source)
-            if source is not None:
+            again = _again(sizes, reach, shares)
+            if source is None:
+                sent += again
+            else:
                 extension = self.planner.plan([Share(source)], [1]).extension
-                again = _again(sizes, reach, shares)
                 dendrites += again * self.populations.bits(source) * min(extension, MOST)
-        return (OCCUPIED + 1) * dendrites / LIMITS.dendrites
+        return (OCCUPIED + 1) * dendrites / LIMITS.dendrites, sent
 
     def _cost(self, shares: Sequence[Share], counts: Counts) -> float:
         """Return what shares cost at one axon extension, which their sources need."""
