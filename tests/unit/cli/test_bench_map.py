@@ -101,7 +101,8 @@ def test_a_build_that_is_not_the_network_meets_no_goal():
     row = {"error": None, "required": 1, "occupied": 1, "bound": 1, "verified": False}
     assert ("equal to the reference", False) in mapping._goals(case, row)
     growing = mapping.cases()[-1]
-    assert [("5 chips", True)] == mapping._goals(growing, {**row, "chips": 5, "verified": True})[1:]
+    row |= {"chips": 5, "verified": True, "peak_bytes": 10**9}
+    assert [("5 chips", True), ("400 MB", False)] == mapping._goals(growing, row)[1:]
 
 
 def test_the_table_without_a_peer(small, snnc):
