@@ -120,7 +120,7 @@ def timing(args: Mapping[str, Any], loc: Location = UNKNOWN) -> Registers:
     }
 
 
-_TIMES = ("delay", "tick_wait_start", "tick_wait_end", "unrolling_factor", "target_chip")
+TIMES = ("delay", "tick_wait_start", "tick_wait_end", "unrolling_factor", "target_chip")
 
 
 def neuron(
@@ -139,7 +139,7 @@ def neuron(
             help=nearest(kind, list(PRESETS)),
         )
     size = shape_of(shape, "shape", loc)
-    rest = {k: v for k, v in args.items() if k not in (*_TIMES, *HINTS, "bit_trunc")}
+    rest = {k: v for k, v in args.items() if k not in (*TIMES, *HINTS, "bit_trunc")}
     preset = PRESETS[kind]
     known = preset.__code__.co_varnames[1 : preset.__code__.co_argcount]
     for key in rest:
@@ -148,7 +148,7 @@ def neuron(
                 "unknown-keyword",
                 f"{kind} takes no {key!r}",
                 loc,
-                help=nearest(key, [*known, *_TIMES, *HINTS]),
+                help=nearest(key, [*known, *TIMES, *HINTS]),
             )
     truncate = integer(args.get("bit_trunc", 8), "bit_trunc", 0, 29, loc)
     chip = integer(args.get("target_chip", -1), "target_chip", -1, 2**10, loc)

@@ -17,12 +17,21 @@ from snnc.frontends.paibox import links
 from snnc.frontends.paibox.clock import phases
 from snnc.frontends.paibox.modules import Flow, FunctionalModule, Lowered, Operand, lower
 from snnc.frontends.paibox.network import Input, Link, Network, Population, Synapse
-from snnc.frontends.paibox.numbers import per_axis, weights_of
+from snnc.frontends.paibox.numbers import leaks, per_axis, weights_of
 from snnc.frontends.paibox.objects import RESETS
-from snnc.frontends.paibox.presets import PRESETS, neuron
+from snnc.frontends.paibox.presets import HINTS, PRESETS, TIMES, neuron, timing
 from snnc.frontends.paibox.translate import translate as translate_network
 from snnc.ir import Module
 from snnc.ir.weights import load_npz
+
+REGISTERS = (
+    *("reset_mode", "reset_v", "leak_comparison", "neg_thres_mode", "neg_threshold"),
+    *("pos_threshold", "leak_direction", "leak_v", "bit_trunc"),
+    *("input_width", "spike_width", "snn_en"),
+)
+"""What an `OfflineNeuron` of a description may say, besides its times."""
+
+STOCHASTIC = ("thres_mask_bits", "leak_integration_mode")
 
 Array = NDArray[Any]
 Json = dict[str, Any]
@@ -181,6 +190,9 @@ class _Reader:
 def _registers(name: str, shape: tuple[int, ...], args: Mapping[str, Any]) -> Population:
     if args.get("thres_mask_bits") or args.get("leak_integration_mode"):
         raise unsupported(name, "stochastic thresholds and leaks have no exact meaning")
+    known = {key for key in args if key in (*REGISTERS, *TIMES, *HINTS, *STOCHASTIC)}
+    if set(args) - known:
+        raise unsupported(name, f"no register is known for {sorted(set(args) - known)}")
     reset, negative = args.get("neg_thres_mode", "MODE_RESET"), args.get("neg_threshold", 2**29 - 1)
     return Population(
         name,
@@ -188,9 +200,15 @@ def _registers(name: str, shape: tuple[int, ...], args: Mapping[str, Any]) -> Po
         threshold=args.get("pos_threshold", 1),
         reset=RESETS[args.get("reset_mode", "MODE_NORMAL")],
         reset_to=args.get("reset_v", 0),
-        leak=args.get("leak_v", 0),
+        leak=leaks(args.get("leak_v", 0), shape, "leak_v"),
         leak_order="after" if args.get("leak_comparison") == "LEAK_AFTER_COMP" else "before",
         leak_reversal=args.get("leak_direction") == "MODE_REVERSAL",
         negative=abs(negative),
         negative_mode="reset" if reset == "MODE_RESET" else "floor",
+        keeps=bool(args.get("snn_en", True)),
+        wide_in=args.get("input_width", 1) == 8,
+        wide_out=args.get("spike_width", 1) == 8,
+        truncate=args.get("bit_trunc", 8),
+        chip=args.get("target_chip", -1),
+        **timing(args),
     )
