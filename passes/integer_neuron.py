@@ -49,7 +49,8 @@ def refuse_neuron(module: Module, op: Op, potential_used: bool, found: Diagnosti
             op,
             f"decay = {_some(decay)} multiplies the potential, which makes fractions of integers "
             "at every tick",
-            "put subtractive-leak before quantize, which fits a constant leak on calibration data, "
+            "put subtractive-leak before quantize, which fits a constant leak on calibration data "
+            "(-p 'clean,fold-norm,subtractive-leak,quantize,clean,@TARGET' --calibrate X.npz), "
             "train with decay = 1 and a `leak`, or use a target that runs the real network (lynxi)",
         )
     if op["filter"] != "none" and (op["filter"] == "whole" or filter_decay.any()):

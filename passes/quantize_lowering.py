@@ -19,7 +19,7 @@ from snnc.passes.buses import SUMS, bias_of, scale_weights
 from snnc.passes.integer_neuron import kept_attrs
 from snnc.passes.parameters import as_param
 from snnc.passes.rounding import Reals, count_clipped, round_weights, snapped
-from snnc.passes.scales import Scales
+from snnc.passes.scales import Scaled, Scales
 
 ELEMENTS = {1: U1, 2: I2, 3: I4, 4: I4, 8: I8}
 ENCODERS = ("poisson", "latency", "periodic", "direct")
@@ -101,7 +101,8 @@ class Lowering:
             return build(value)
         name = f"{op.result.name}.{value.name}.w"
         symbol = build.weight(name, integers, ELEMENTS[scaled.bits])
-        self.tensors[symbol.name] = _report(unit, integers, scale, clipped)
+        how = _rounding(scaled)
+        self.tensors[symbol.name] = _report(unit, integers, scale, clipped, how)
         return build.op("scale", build(value), symbol, name=f"{value.name}_weighted")
 
     def _weighted(self, op: Op, build: Rebuild) -> Sequence[Value]:
@@ -109,19 +110,19 @@ class Lowering:
         step = scaled.of(op.result)
         real, scale = self.scales.weights(op)
         integers, clipped = round_weights(real / scale, scaled.bits, scaled.exact)
-        how = "exact" if scaled.exact else "nearest"
+        how = _rounding(scaled)
         if op in self.choices.codes:
             integers, how = self.choices.codes[op], "second-order"
             clipped = count_clipped(real / scale, scaled.bits, lowest=True)
         symbol = build.weight(op.symbols[0].name, integers, ELEMENTS[scaled.bits])
-        self.tensors[symbol.name] = _report(real, integers, scale, clipped) | {"rounding": how}
+        self.tensors[symbol.name] = _report(real, integers, scale, clipped, how)
         operands: list[Operand] = [build(op.values[0]), symbol]
         bias = bias_of(self.module, op)
         if bias is not None:
             real, scale = bias, _apart(step, bias)
             integers = np.rint(snapped(real / scale)).astype(np.int64)
             operands.append(build.weight(op.symbols[1].name, integers, I32))
-            self.tensors[operands[-1].name] = _report(real, integers, scale, 0)
+            self.tensors[operands[-1].name] = _report(real, integers, scale, 0, _rounding(scaled))
         kind = "linear" if op.kind == "masked_linear" else op.kind
         return build.emit(kind, operands, op.attrs, loc=op.loc, names=[op.result.name]).results
 
@@ -172,7 +173,13 @@ def _range(shift: Array | None) -> list[int]:
     return [0, 0] if shift is None else [int(shift.min()), int(shift.max())]
 
 
-def _report(real: Reals, integers: Array, scale: Reals, clipped: int) -> dict[str, object]:
+def _rounding(scaled: Scaled) -> str:
+    return "exact" if scaled.exact else "nearest"
+
+
+def _report(
+    real: Reals, integers: Array, scale: Reals, clipped: int, how: str
+) -> dict[str, object]:
     """Return what rounding did to a tensor: its range, its steps, clips and the errors."""
     error = np.abs(real - integers * scale)
     # A sum rounded once is the same on every machine.
@@ -181,6 +188,7 @@ def _report(real: Reals, integers: Array, scale: Reals, clipped: int) -> dict[st
         "range": [float(real.min(initial=0)), float(real.max(initial=0))],
         "scale": _span(scale),
         "clipped": clipped,
+        "rounding": how,
         "max_error": float(error.max(initial=0)),
         "rms_error": math.sqrt(squares / max(1, error.size)),
     }

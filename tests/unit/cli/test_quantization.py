@@ -46,6 +46,22 @@ def test_without_calibration_data_the_way_to_see_layers_is_told(real, snnc):
     assert "--calibrate" in told
 
 
+def test_biases_are_tensors_of_the_report_like_weights(real, folder, snnc):
+    b = Builder("biased", "snn")
+    w = b.weight("w", np.array([[0.5, -0.25], [0.75, 0.1]], np.float32))
+    sums = b.op("linear", b.input("x", "u1[2]~"), w, b.weight("b", np.array([0.2, 0], np.float32)))
+    save(b.finish(b.op("neuron", sums, name="s")), folder / "biased.snn")
+    told = snnc("compile", "biased.snn", "-o", "build", "--report")
+    assert (0, ["b", "nearest"], ["w", "nearest"]) == (
+        told.exit_code,
+        *(
+            line.split()[:2]
+            for line in sorted(told.stdout.splitlines())
+            if line[:2] in ("b ", "w ")
+        ),
+    )
+
+
 def test_leaks_that_became_constant_are_shown(real, folder, snnc):
     text = (
         (folder / "real.snn")
