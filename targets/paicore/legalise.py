@@ -176,7 +176,7 @@ def _check_values(module: Module, found: Diagnostics) -> None:
     for op in module.ops("neuron"):
         _check_sources(synapses, op, found)
     for value in module.graph.outputs:
-        if value.type.element not in (U1, U8):
+        if value.type.element not in (U1, U8) and not _counted(synapses, value):
             found.error(
                 "output-not-spikes",
                 f"output %{value.name} is {value.type}; a chip sends spikes, or bytes",
@@ -211,11 +211,18 @@ def _check_receiver(module: Module, found: Diagnostics) -> None:
             )
 
 
+def _counted(synapses: Synapses, value: Value) -> bool:
+    """Return whether a value is a neuron's count of spikes, which is refused where it is made."""
+    op = synapses.made_by.get(value)
+    return op is not None and op.kind == "neuron" and value is op.result and op["spike"] == "count"
+
+
 def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:
     """Collect what reaches a neuron in a way that no core takes."""
     between = [o for reached in synapses.between(op).values() for o in reached if o is not op]
     pools = [o for o in between if o.kind in POOLS]
-    bytes_ = [e.source for e in synapses.edges(op) if e.source.type.element != U1]
+    sources = [e.source for e in synapses.edges(op) if not _counted(synapses, e.source)]
+    bytes_ = [source for source in sources if source.type.element != U1]
     plain = (*POOLS, *(kind for kind in MOVEMENTS if kind not in ("add", "sub")))
     for other in between if pools else ():
         if other.kind not in plain:
@@ -247,7 +254,8 @@ def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
         )
 
     if op["spike"] == "count":
-        refuse("spike", "a core sends single spikes or values", "use spike = single, or value")
+        way = "use spike = single (of a .nir file --set spike=single), or value"
+        refuse("spike", "a core sends single spikes or values", way)
     if op["overflow"] not in ("error", "wrap-paibox"):
         refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
     if op["overflow"] == "wrap-paibox":

@@ -181,6 +181,16 @@ def test_values_that_leave_a_pool_get_a_neuron_that_passes_them() -> None:
     assert ("value", "clear") == (neuron["spike"], neuron["memory"])
 
 
+def test_counts_of_spikes_are_refused_where_they_are_made_and_nowhere_else() -> None:
+    build, x = net()
+    first = build.op("neuron", dense(build, x, 4), name="a", threshold=3, spike="count")
+    last = build.op("neuron", dense(build, first, 4), name="b", threshold=3, spike="count")
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(last))
+    told = [d.message.split(" = ")[0] for d in error.value.diagnostics]
+    assert ["%a: spike", "%b: spike"] == told
+
+
 def test_outputs_that_are_not_spikes_are_refused() -> None:
     build, x = net()
     neuron = build.emit("neuron", [dense(build, x, 4)], {"threshold": 3, "potential": True})
