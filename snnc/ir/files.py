@@ -24,6 +24,11 @@ def read_npz(path: Path) -> "dict[str, NDArray[Any]]":
     import numpy as np
 
     try:
+        with open(path, "rb") as stream:
+            start = stream.read(6)
+        if start[:2] != b"PK" and start != b"\x93NUMPY":
+            # numpy takes all else for pickled objects, and says how to load them.
+            raise ValueError("it is no .npz file" if start else "it is empty")
         opened = np.load(path, allow_pickle=False)
         if isinstance(opened, np.ndarray):
             raise ValueError("it holds a single array without a name (.npy)")

@@ -66,6 +66,12 @@ def command(
         names=(left, right),
     )
     compared = [n for n in names if n in sides[0].arrays and n in sides[1].arrays]
+    if not any(sides[0].arrays[name].size for name in compared):
+        raise fail(
+            "nothing-to-compare",
+            f"{', '.join(compared)} of {left} and {right} are empty: no sample, or no tick",
+            help="give inputs of at least one sample and one tick",
+        )
     if as_json:
         show_json(
             {

@@ -157,6 +157,13 @@ def test_diff_of_two_files_of_values_needs_no_inputs(snnc):
     assert snnc("diff", "y.npz", "y.npz").stdout == "equal: 1 value at every tick: y\n"
 
 
+def test_diff_of_nothing_is_not_equal(folder, snnc):
+    with np.load(folder / "x.npz") as archive:
+        np.savez(folder / "none.npz", x=archive["x"][:, :0])
+    told = snnc("diff", "net.snn", "net.snn", "-i", "none.npz")
+    assert (1, True) == (told.exit_code, "error[nothing-to-compare]" in told.stderr)
+
+
 def test_diff_says_what_it_lacks(snnc):
     assert "error[inputs-wanted]" in snnc("diff", "net.snn", "net.snn").stderr
     assert "error[stdin-once]" in snnc("diff", "-", "net.snn", "-i", "x.npz").stderr
