@@ -11,8 +11,18 @@ from snnc.diagnostics import fail
 from snnc.frontends.pytorch.capture import copied
 
 
+HELD = ("state_dict", "model_state_dict", "model", "net", "network")
+"""Keys under which training scripts save the weights, beside an optimizer's state and counters."""
+
+PREFIXES = ("backbone.", "module.", "_orig_mod.")
+"""Parts and wrappers as which a network was saved: of a classifier, in parallel, compiled."""
+
+
 def load_weights(network: Any, path: Path) -> Any:
     """Return a copy of the network with the weights of a file; every name must fit.
+
+    Potentials that a run has left in the file or the network are states, not weights: where a
+    buffer is empty on either side, the network's own stays.
 
     Raises:
         SnncError: `weights-missing`, `weights-unsafe`, `weights-mismatch`.
@@ -20,18 +30,20 @@ def load_weights(network: Any, path: Path) -> Any:
     state = _state(path)
     own = copied(network)
     expected = own.state_dict()
-    if not any(name in state for name in expected):
-        # Checkpoints of classifiers hold the network as their part `backbone`.
-        prefix = "backbone."
-        state = {
-            n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
-        } or state
+    for prefix in PREFIXES:
+        if not any(name in state for name in expected):
+            part = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+            state = part or state
+    trained = {name for name, _ in own.named_parameters()}
+    for name in expected.keys() & state.keys() - trained:
+        if not (expected[name].numel() and state[name].numel()):
+            state[name] = expected[name]
     missing = [n for n in expected if n not in state]
     extra = [n for n in state if n not in expected]
     wrong = [
         f"{n} is {list(state[n].shape)}, not {list(expected[n].shape)}"
         for n in expected
-        if n in state and expected[n].numel() and state[n].shape != expected[n].shape
+        if n in state and state[n].shape != expected[n].shape
     ]
     notes = [f"missing: {n}" for n in missing] + [f"unknown: {n}" for n in extra] + wrong
     if notes:
@@ -94,8 +106,9 @@ def _by_name(path: Path, loaded: Any) -> dict[str, Any]:
     """Return the tensors of a state dict by name, also of one within a checkpoint."""
     import torch
 
-    if isinstance(loaded, dict) and "state_dict" in loaded:
-        loaded = loaded["state_dict"]
+    if isinstance(loaded, dict):
+        held = [key for key in HELD if isinstance(loaded.get(key), dict)]
+        loaded = loaded[held[0]] if len(held) == 1 else loaded
     said = f"a {type(loaded).__name__}"
     if isinstance(loaded, dict):
         others = [

@@ -75,6 +75,28 @@ def test_tensors_that_torch_does_not_take_are_refused(tmp_path):
     assert "weights-mismatch" == caught.value.code
 
 
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_weights_are_found_in_what_training_scripts_save(tmp_path, key, prefix):
+    network = nn.Linear(4, 2)
+    state = {prefix + name: tensor for name, tensor in network.state_dict().items()}
+    held = {key: state, "optimizer": {"state": {}, "param_groups": []}, "epoch": 3}
+    torch.save(held, tmp_path / "w.pth")
+    loaded = load_weights(nn.Linear(4, 2), tmp_path / "w.pth")
+    assert torch.equal(network.weight, loaded.weight)
+
+
+@pytest.mark.parametrize(("held", "own"), [((64, 4), (0,)), ((0,), (2, 4))])
+def test_potentials_that_a_run_left_are_no_weights(tmp_path, held, own):
+    def made(size):
+        network = nn.Linear(4, 2)
+        network.register_buffer("v_mem", torch.ones(size))
+        return network
+
+    torch.save(made(held).state_dict(), tmp_path / "w.pth")
+    assert torch.equal(torch.ones(own), load_weights(made(own), tmp_path / "w.pth").v_mem)
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])
 def test_a_damaged_sample_is_refused(tmp_path, name):
     path = tmp_path / name
