@@ -10,7 +10,6 @@ from typing import Any
 from snnc.diagnostics import fail
 from snnc.frontends.pytorch.capture import copied
 
-
 HELD = ("state_dict", "model_state_dict", "model", "net", "network")
 """Keys under which training scripts save the weights, beside an optimizer's state and counters."""
 
