@@ -78,7 +78,7 @@ def _weights(module: Module, op: Op) -> Weights:
     assert initial is not None
     weights = [
         module.symbol_type(made.symbols[0]).element
-        for found in Synapses(module).between(op).values()
+        for found in Synapses.of(module).between(op).values()
         for made in found
         if made.kind in WEIGHTED
     ]

@@ -177,11 +177,12 @@ class _Shrinking:
             return self._neuron(op, build, self.by_neuron[op])
         return None
 
-    def _weighted(self, op: Op, build: Rebuild, factors: Ints) -> Sequence[Value]:
+    def _weighted(self, op: Op, build: Rebuild, factors: Ints) -> Sequence[Value] | None:
         symbol = op.symbols[0]
-        operands: list[Operand] = [build(op.values[0])]
-        operands.append(self._narrowed(op, symbol, build, factors))
-        operands += op.symbols[1:]
+        narrowed = self._narrowed(op, symbol, build, factors)
+        if narrowed == symbol and (factors == 1).all():
+            return None
+        operands: list[Operand] = [build(op.values[0]), narrowed, *op.symbols[1:]]
         bias = bias_of(self.module, op)
         if bias is not None and (factors > 1).any():
             key = (op.symbols[1], factors.tobytes())

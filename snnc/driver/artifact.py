@@ -17,6 +17,7 @@ from typing import Any
 
 from snnc.diagnostics import SnncError, fail
 from snnc.driver.sources import MANIFEST, MODEL
+from snnc.extend.json_text import Style
 from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
 from snnc.ir.weights import packed_tensors
@@ -43,8 +44,8 @@ README = "README.md"
 def to_json(value: Any) -> str:
     """Return canonical JSON: sorted keys, fixed separators, ends with a line feed."""
     try:
-        return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, default=_plain) + "\n"
-    except (TypeError, ValueError) as error:
+        return _STYLE.text(value) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
         raise fail(
             "report-not-plain",
             f"the manifest cannot hold what a pass or a target reports: {error}",
@@ -59,6 +60,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a {type(value).__name__}")
+
+
+_STYLE = Style(indent=1, sort_keys=True, plain=_plain)
 
 
 def digest(path: Path) -> str:

@@ -5,9 +5,9 @@ reading, and recurrence is legal where it passes through a `delay`. Values are c
 identity; their names are for people (and unique within a module).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -31,6 +31,7 @@ class Value:
 
 
 Operand = Value | Symbol
+T = TypeVar("T")
 
 
 def _frozen_attrs(attrs: Mapping[str, Attr]) -> Mapping[str, Attr]:
@@ -123,6 +124,14 @@ class Module:
     weights: Mapping[str, Weight]
     graph: Graph
     loc: Location
+    _answers: dict[object, Any] = field(init=False, factory=dict, repr=False)
+
+    def once(self, key: object, make: "Callable[[Module], T]") -> T:
+        """Return what `make` makes of the module, made when first asked for by this key."""
+        if key not in self._answers:
+            self._answers[key] = make(self)
+        found: T = self._answers[key]
+        return found
 
     def tensor(self, symbol: Symbol) -> Array:
         """Return the (read-only) array of a symbol, its cut applied."""

@@ -74,22 +74,29 @@ def rebuild(
 
     `function` returns the new values for the op's results, or None to keep the op. It builds with
     the given `Rebuild`, whose `loc` is the op's; a value replaced by another existing value simply
-    disappears. `inputs` may change the graph's inputs (their types).
+    disappears. `inputs` may change the graph's inputs (their types). Where all ops are kept, it is
+    the same module.
     """
     build = Rebuild(module, level)
     for value in module.graph.inputs:
         changed = inputs(value) if inputs else value
         build.replace(value, build.input(changed.name, changed.type, changed.loc))
+    same = level in ("", module.level) and inputs is None
     for op in module.graph.ops:
         build.turn_to(op)
         first = len(build.ops)
         results = function(op, build)
         if results is None:
             results = build.copy(op)
+        else:
+            same = False
         for made in build.ops[first:]:
             build.origin[made] = op
         for old, new in zip(op.results, results, strict=True):
             build.replace(old, new)
+    used = {s.name for op in module.graph.ops for s in op.symbols}
+    if same and len(build.ops) == len(module.graph.ops) and len(used) == len(module.weights):
+        return module
     build.loc = module.loc
     outputs = tuple(build(o) for o in module.graph.outputs)
     return build.finish(*outputs, graph=module.graph.name)
@@ -98,8 +105,14 @@ def rebuild(
 def with_ops(
     module: Module, ops: "Sequence[Op]", outputs: "Sequence[Value] | None" = None
 ) -> Module:
-    """Return the module with other ops (and outputs), weights pruned to those used."""
+    """Return the module with other ops (and outputs), weights pruned to those used.
+
+    It is the same module where nothing changes.
+    """
     kept = {s.name for op in ops for s in op.symbols}
+    same = tuple(ops) == module.graph.ops and outputs in (None, module.graph.outputs)
+    if same and len(kept) == len(module.weights):
+        return module
     graph = evolve(
         module.graph,
         ops=tuple(ops),

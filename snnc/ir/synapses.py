@@ -63,6 +63,12 @@ class Synapses:
         self.made_by = makers(module.graph)
         self._edges: dict[Op, tuple[Edge, ...]] = {}
         self._kind = np.float64 if module.level == "snn" else np.int64
+        self._between: dict[Op, dict[Edge, list[Op]]] = {}
+
+    @classmethod
+    def of(cls, module: Module, pools: bool = False) -> "Synapses":
+        """Return the synapses of a module, which whoever asks shares."""
+        return module.once((cls, pools), lambda asked: cls(asked, pools))
 
     @cached_property
     def _rank(self) -> dict[Value, int]:
@@ -81,7 +87,7 @@ class Synapses:
         op = self.made_by.get(value)
         return op if op is not None and op.kind in self.adjoints else None
 
-    def between(self, op: Op) -> dict[Edge, list[Op]]:
+    def between(self, op: Op) -> Mapping[Edge, list[Op]]:
         """Return what is reached backwards from a neuron's input: (value, delay) -> ops reading it.
 
         Linear values and sources alike; a value reached over two paths lists two ops.
@@ -89,6 +95,11 @@ class Synapses:
         Raises:
             SnncError: `linear-loop` for a loop without a neuron in it.
         """
+        if op not in self._between:
+            self._between[op] = self._reached(op)
+        return self._between[op]
+
+    def _reached(self, op: Op) -> dict[Edge, list[Op]]:
         reached: dict[Edge, list[Op]] = {Edge(op.values[0], 0): [op]}
         todo = list(reached)
         above: dict[Op, set[Op]] = {}

@@ -42,7 +42,7 @@ def fold_biases(module: Module) -> Module:
     """
     if not any(_has_bias(op) for op in module.graph.ops):
         return module
-    synapses = Synapses(module, pools=True)
+    synapses = Synapses.of(module, pools=True)
     leaks: dict[Op, Array] = {}
     apart: dict[str, Amounts] = {}
     for op in module.ops("neuron"):
@@ -131,7 +131,7 @@ def with_constants(module: Module, amounts: Mapping[str, Amounts], ticks: int = 
     Raises:
         SnncError: `unsupported-neuron` where that takes too many weights.
     """
-    synapses = Synapses(module, pools=True)
+    synapses = Synapses.of(module, pools=True)
     needed = {
         op: {tick: _weights(synapses, op, a) for tick, a in amounts[op.result.name].items()}
         for op in module.ops("neuron")

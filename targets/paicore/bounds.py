@@ -50,7 +50,7 @@ def bounds(module: Module, widest: int = LIMITS.weight_bits[-1]) -> dict[str, Bo
 
     No weight counts as wider than `widest` bits, so that one can ask what fewer bits would do.
     """
-    populations = Populations(module)
+    populations = Populations.of(module)
     return {op.result.name: _bound(populations, op, widest) for op in populations.ops}
 
 

@@ -27,12 +27,12 @@ Place = tuple[Value, int, bool]
 
 def sources_of_detours(module: Module) -> list[Value]:
     """Return the sources that a relay might serve, in text order."""
-    return list(dict.fromkeys(value for value, _, _ in _places(Populations(module))))
+    return list(dict.fromkeys(value for value, _, _ in _places(Populations.of(module))))
 
 
 def with_detours(module: Module, sources: Container[Value]) -> Module:
     """Return a module with a relay to each place of some sources but the first."""
-    populations = Populations(module)
+    populations = Populations.of(module)
     made = _Relays([place for place in _places(populations) if place[0] in sources])
     outputs = module.graph.outputs
 

@@ -64,7 +64,7 @@ def _write_side(
         contents[side.CORE_PARAMS] = side.core_params(placed)
     if options.neuron_places:
         contents[side.PLACES] = side.neuron_places(placed)
-    texts = {name: side.text(content) for name, content in contents.items()}
+    texts = {name: side.STYLE.text(content) for name, content in contents.items()}
     texts[LAYOUT] = json.dumps(describe(placed.module), separators=(",", ":"))
     return {name: write_composed(folder / name, text.encode()) for name, text in texts.items()}
 

@@ -396,12 +396,13 @@ def pack_weights(
             f"with {extension} x {axons} axons",
             help="place fewer neurons on the core",
         )
-    cut = weights.reshape(neurons, extension, axons).view(np.uint8)
+    flat = weights.reshape(-1).view(np.uint8)
     ram = np.zeros(capacity // 8, dtype=np.uint8)
-    used = ram[: weights.size * bits // 8].reshape(neurons, extension, bits, axons // 8)
+    used = ram[: weights.size * bits // 8].reshape(neurons * extension, bits, axons // 8)
     for k in range(bits):
         # Packing counts any number but 0 as a set bit, so the plane keeps its bit where it is.
-        used[:, :, k] = np.packbits(cut & _BITS[k], axis=-1, bitorder="little")
+        plane = np.packbits(flat & _BITS[k], bitorder="little")
+        used[:, k] = plane.reshape(neurons * extension, axons // 8)
     words = ram.view("<u8").astype(np.uint64, copy=False)
     return words.reshape(LIMITS.weight_rows, LIMITS.weight_row_words)
 

@@ -29,7 +29,7 @@ def gate_late_readers(module: Module) -> Module:
     """Return the module with gates before readers that begin late; itself where none does."""
     if not any(op["first"] for op in module.ops("neuron")):
         return module
-    gates = _Gates(Synapses(module, pools=True))
+    gates = _Gates(Synapses.of(module, pools=True))
     late = [op for op in module.ops("neuron") if any(gates.opens(op, e) for e in gates.edges(op))]
     if not late:
         return module

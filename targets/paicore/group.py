@@ -95,7 +95,7 @@ class Group(Pass):
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with region, extension, bits and slices on every neuron op."""
-        populations = Populations(module)
+        populations = Populations.of(module)
         hints = self._hints(populations)
 
         def placed(op: Op, build: Rebuild) -> Any:
@@ -365,7 +365,7 @@ class Regions:
             for copy, to in enumerate(copies[share.op]):
                 some = self.readers.some(share.op, to)
                 mixed = len(self.planner.widths(share.op)) > 1
-                order, each = ordered(self.populations, share, cut, tile, some, mixed)
+                order, each = ordered(self.populations, share, cut, some, mixed)
                 known = self.populations.widths(share.op) if mixed else None
                 bits = None if known is None or order is None else known[order]
                 found[share, copy] = [self._tile(share.op, part, bits) for part in each]

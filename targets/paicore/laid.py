@@ -15,7 +15,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.grid import Grid
+from snnc.targets.paicore.tiling.grid import Block, Grid
 from snnc.targets.paicore.tiling.plan import grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.shares import Share
@@ -43,7 +43,7 @@ class Division:
     """
 
     def __init__(self, module: Module) -> None:
-        self.populations = Populations(module)
+        self.populations = Populations.of(module)
         if not self.populations.ops:
             raise fail(
                 "nothing-to-place",
@@ -80,7 +80,7 @@ class Division:
             )
         return hint
 
-    def _grid(self, group: int) -> Grid:
+    def _grid(self, group: int) -> Block | Grid:
         laid = self.members[group]
         split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
         return grid(self.populations, [each.share for each in laid], laid[0].tile, split)
@@ -94,7 +94,7 @@ class Division:
                 for each in laid:
                     made = self.grids[each.group]
                     mixed = bool(self.hints[op].get("mixed", 0))
-                    order, _ = ordered(self.populations, each.share, made, each.tile, some, mixed)
+                    order, _ = ordered(self.populations, each.share, made, some, mixed)
                     if order is not None:
                         found[each.share, copy] = order
         return found

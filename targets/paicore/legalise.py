@@ -84,7 +84,7 @@ def _pooled_values(op: Op, build: Rebuild) -> Any:
     """
     if op.kind != "neuron" or op["spike"] == "value" or op.values[0].type.element != U8:
         return None
-    between = Synapses(build.module, pools=True).between(op).values()
+    between = Synapses.of(build.module, pools=True).between(op).values()
     if not any(o.kind in POOLS for found in between for o in found):
         return None
     name = f"{op.result.name}.pooled"
@@ -98,7 +98,7 @@ def _relay_outputs(module: Module) -> Module:
 
     A relay takes over the output's name, by which hosts and emulators know it.
     """
-    made_by = Synapses(module).made_by
+    made_by = Synapses.of(module).made_by
     needing = {v for v in module.graph.outputs if _needs_relay(v, made_by)}
     if not needing:
         return module
@@ -145,7 +145,7 @@ def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
 def _check_values(module: Module, found: Diagnostics) -> None:
     """Collect inputs, ops and outputs that no core can hold."""
     read_by_encoder = {v for op in module.ops(*ENCODERS) for v in op.values}
-    synapses = Synapses(module, pools=True)
+    synapses = Synapses.of(module, pools=True)
     sources = {e.source for op in module.ops("neuron") for e in synapses.edges(op)}
     for value in module.graph.inputs:
         if value in sources and value.type.element not in (U1, U8):

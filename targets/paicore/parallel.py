@@ -19,7 +19,7 @@ from snnc.targets.paicore.relay import over_sources, pass_on
 
 def split_parallel(module: Module) -> Module:
     """Return the module with relays on ways that are too many; itself where there are none."""
-    synapses = Synapses(module, pools=True)
+    synapses = Synapses.of(module, pools=True)
     wide = {op for op in module.ops("neuron") if _too_wide(synapses, op)}
     if not wide:
         return module

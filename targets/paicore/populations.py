@@ -124,7 +124,7 @@ class Populations:
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.synapses = Synapses(module, pools=True)
+        self.synapses = Synapses.of(module, pools=True)
         self.ops: tuple[Op, ...] = tuple(module.ops("neuron"))
         self.by_value: dict[Value, Op] = {op.result: op for op in self.ops}
         self._bits: dict[Op, int] = {}
@@ -133,6 +133,11 @@ class Populations:
         self._forms: dict[Op, Form] = {}
         self._reaches: dict[Op, Mapping[Edge, Reach]] = {}
         self._any_pool = any(True for _ in module.ops(*POOLS))
+
+    @classmethod
+    def of(cls, module: Module) -> "Populations":
+        """Return the populations of a module, which whoever asks shares."""
+        return module.once(cls, cls)
 
     def size(self, op: Op) -> int:
         """Return the number of neurons."""

@@ -93,7 +93,7 @@ def _started(module: Module, multicast: str) -> Module:
 
 def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:
     """Return a module with starts for it; with relays where spikes would wait too long."""
-    planner = Planner(Populations(module), multicast)
+    planner = Planner(Populations.of(module), multicast)
     try:
         return module, solve(planner)
     except SnncError as error:
@@ -105,7 +105,7 @@ def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:
         made = Relays(populations, causal, depth).module() if causal is not None else None
         if made is None:
             raise why
-        planner = Planner(Populations(made), multicast)
+        planner = Planner(Populations.of(made), multicast)
         try:
             return made, solve(planner)
         except SnncError as error:

@@ -8,11 +8,10 @@ are returned again, `name#1`. The same functions serve to write a build and, on 
 that its files agree.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
+from snnc.extend.json_text import Style
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.frames import REGISTER, linear
 from snnc.targets.paicore.placed import Core, Idle, Output, Placed, malformed
@@ -25,49 +24,8 @@ OUTPUTS = "output_dest_info.json"
 GRAPH = "graph_info.json"
 PLACES = "neuron_phy_loc.json"
 
-
-def text(content: Json) -> str:
-    """Return JSON text as the vendor writes it: indented by 2, no line end at the end.
-
-    >>> print(text({"a": [1, 2], "b": {}}))
-    {
-      "a": [
-        1,
-        2
-      ],
-      "b": {}
-    }
-    """
-    return _indented(content, "\n")
-
-
-def _indented(value: Any, line: str) -> str:
-    """Return JSON text like that of json.dumps, which is slow on long lists where it indents.
-
-    `line` begins the lines of the value's own level.
-    """
-    inner = f"{line}  "
-    if not value or not isinstance(value, (dict, list)):
-        return _PLAIN.encode(value)
-    parts = value.values() if isinstance(value, dict) else value
-    if isinstance(value, list) and set(map(type, value)) == {int}:
-        return f"[{inner}{str(value)[1:-1].replace(', ', f',{inner}')}{line}]"
-    if {dict, list}.isdisjoint(map(type, parts)):
-        flat = _flat(inner).encode(value)
-        return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
-    if isinstance(value, list):
-        return f"[{inner}{f',{inner}'.join(_indented(part, inner) for part in value)}{line}]"
-    entries = [f"{_PLAIN.encode(key)}: {_indented(part, inner)}" for key, part in value.items()]
-    return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
-
-
-_PLAIN = json.JSONEncoder()
-
-
-@cache
-def _flat(line: str) -> json.JSONEncoder:
-    """Return what writes a list or mapping of plain values, each on a line of its own."""
-    return json.JSONEncoder(separators=(f",{line}", ": "))
+STYLE = Style(indent=2)
+"""How the vendor writes them; there is no line end at the end."""
 
 
 def key(place: Coordinate) -> str:

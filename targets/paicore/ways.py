@@ -13,6 +13,7 @@ from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Destination, Segment
 from snnc.targets.paicore.regions import Region, cores_at
+from snnc.targets.paicore.tiling.grid import Block
 
 
 @frozen(eq=False)
@@ -87,5 +88,7 @@ class Ways:
 
     def columns(self, group: int, segment: Segment) -> int | Ints:
         """Return the weight columns of a segment's elements; of a whole source, the first one."""
-        axon = self.division.grids[group].arrival(segment).axon + self.regions[group].axon
-        return int(axon[0]) if self.division.members[group][0].tile is None else axon
+        made, first = self.division.grids[group], self.regions[group].axon
+        if isinstance(made, Block):
+            return made.first(segment) + first
+        return made.arrival(segment).axon + first

@@ -3,11 +3,12 @@
 A core's code is its place in the region. Its low bits count the cores of one tile; above them the
 bits of the tiles' codes follow, those of the last axes interleaved as a quad tree has them,
 those of the first axis on top. A frame leaves the low bits open, and those that its place's tiles
-differ in. An untiled region is one tile, and its sources lie one behind the other.
+differ in. A region without tiles is a `Block`: all its frames go to all its cores.
 """
 
 from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -40,6 +41,38 @@ class Part:
     code: int
     first: int
     last: int
+
+
+class Block:
+    """A region without tiles: its sources lie one behind the other, and reach all its cores.
+
+    Args:
+        bits: of a core's code.
+        sources: the segments in order.
+    """
+
+    def __init__(self, bits: int, sources: Sequence[Segment]) -> None:
+        self.bits = bits
+        sizes = [segment.source.type.size for segment in sources]
+        self._offsets = dict(zip(sources, accumulate(sizes, initial=0), strict=False))
+        self.axons = sum(sizes)
+        self.reached = np.ones(1 << bits, dtype=bool)
+
+    def first(self, segment: Segment) -> int:
+        """Return the axon of the first element of a source."""
+        return self._offsets[segment]
+
+    def arrival(self, segment: Segment) -> Arrival:
+        """Return where the elements of a source go."""
+        size, offset = segment.source.type.size, self._offsets[segment]
+        open_ = np.full(size, (1 << self.bits) - 1)
+        return Arrival(np.zeros(size, np.int64), open_, np.arange(offset, offset + size))
+
+    def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
+        """Return for each code whether any of some elements of a source goes there."""
+        if isinstance(some, slice) or some.size:
+            return self.reached
+        return np.zeros_like(self.reached)
 
 
 class Grid:
@@ -126,11 +159,6 @@ class Grid:
         return self._arrivals[segment]
 
     def _arrival(self, axes: Axes, offset: int) -> Arrival:
-        if _follows_none(axes):
-            # What follows no axis goes everywhere, one element behind the other.
-            size = area(axes)
-            everywhere = np.full(size, (1 << self.bits) - 1)
-            return Arrival(np.zeros(size, np.int64), everywhere, np.arange(offset, offset + size))
         split = (1 << self.split) - 1
         base, mask = np.zeros(1, dtype=np.int64), np.full(1, split)
         axon, read = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
@@ -176,8 +204,6 @@ class Grid:
     def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
         """Return for each code whether any of some elements of a source goes there."""
         to, codes = self.arrival(segment), np.arange(1 << self.bits)
-        if _follows_none(self._axes[segment]) and to.base[some].size:
-            return np.ones(len(codes), dtype=bool)
         found = np.zeros(len(codes), dtype=bool)
         ways = np.stack([to.base[some], to.mask[some]])
         for base, mask in distinct(ways)[0].T.tolist():
@@ -197,10 +223,6 @@ def axes_of(sizes: Sequence[int], reach: Reach, shape: Sequence[int], tile: Sequ
         taken.add(number)
         found.append((axis(span.low, span.high, size, tile[number]), number))
     return found
-
-
-def _follows_none(axes: Axes) -> bool:
-    return all(number < 0 for _, number in axes)
 
 
 def area(axes: Axes) -> int:

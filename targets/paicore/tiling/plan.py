@@ -23,7 +23,7 @@ from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
-from snnc.targets.paicore.tiling.grid import Grid, Part
+from snnc.targets.paicore.tiling.grid import Block, Grid, Part
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import (
@@ -207,11 +207,10 @@ class Planner:
 
 def grid(
     populations: Populations, shares: Sequence[Share], tile: Sequence[int] | None, split: int
-) -> Grid:
+) -> Block | Grid:
     """Return the geometry of a region; without tiles, of one that takes its sources as they are."""
     if tile is None:
-        segments = populations.segments(share.op for share in shares)
-        return Grid((1,), (1,), split, {s: ((s.source.type.size,), (ALL,)) for s in segments})
+        return Block(split, populations.segments(share.op for share in shares))
     sources = sources_of(populations, shares) or {}
     shapes = [share_shape(populations, share) for share in shares]
     elsewhere = read_by_all(populations, shares[0].op) if shares[0].box else ()
@@ -221,8 +220,7 @@ def grid(
 def ordered(
     populations: Populations,
     share: Share,
-    made: Grid,
-    tile: Sequence[int] | None,
+    made: Block | Grid,
     some: NDArray[np.bool_] | None = None,
     mixed: bool = False,
 ) -> tuple[Ints | None, list[Part]]:
@@ -231,7 +229,7 @@ def ordered(
     Without an order they are those of the layer, one after the other. With `some`, a mask of the
     layer's neurons, the others are left out. `mixed` ones are sorted by width within a tile.
     """
-    order, parts = _ordered(populations, share, made, tile)
+    order, parts = _ordered(populations, share, made)
     if mixed:
         order = _sorted(populations, share.op, order, parts)
     if some is None:
@@ -252,12 +250,13 @@ def _sorted(populations: Populations, op: Op, order: Ints | None, parts: Sequenc
 
 
 def _ordered(
-    populations: Populations, share: Share, made: Grid, tile: Sequence[int] | None
+    populations: Populations, share: Share, made: Block | Grid
 ) -> tuple[Ints | None, list[Part]]:
+    if share.axis < 0 and not share.box and isinstance(made, Block):
+        return None, [Part(0, 0, populations.size(share.op))]
     whole = shape_of(populations.synapses, share.op)[1]
-    if tile is None:
-        neurons = share.neurons(whole) if share.box or share.axis >= 0 else None
-        size = populations.size(share.op) if neurons is None else len(neurons)
-        return neurons, [Part(0, 0, size)]
+    neurons = share.neurons(whole)
+    if isinstance(made, Block):
+        return neurons, [Part(0, 0, len(neurons))]
     order, parts = made.order(share.shape(whole))
-    return share.neurons(whole)[order], parts
+    return neurons[order], parts
