@@ -180,7 +180,8 @@ class _Shrinking:
     def _weighted(self, op: Op, build: Rebuild, factors: Ints) -> Sequence[Value] | None:
         symbol = op.symbols[0]
         narrowed = self._narrowed(op, symbol, build, factors)
-        if narrowed == symbol and (factors == 1).all():
+        kept = build.weights.get(symbol.name) is self.module.weights[symbol.name]
+        if narrowed == symbol and kept and (factors == 1).all():
             return None
         operands: list[Operand] = [build(op.values[0]), narrowed, *op.symbols[1:]]
         bias = bias_of(self.module, op)

@@ -69,6 +69,7 @@ class Registry:
             origins += _installed()
         origins += [_from_file(Path(file)) for file in dict.fromkeys(files)]
         self._tables: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._passes: dict[str, dict[str, Entry]] = {}
         for origin in origins:
             for kind in KINDS:
                 for name, path in getattr(origin.plugin, kind).items():
@@ -166,6 +167,11 @@ class Registry:
         )
 
     def _pass_table(self, target: str) -> dict[str, Entry]:
+        if target not in self._passes:
+            self._passes[target] = self._made_pass_table(target)
+        return self._passes[target]
+
+    def _made_pass_table(self, target: str) -> dict[str, Entry]:
         table = dict(self._tables["passes"])
         if target:
             origin = self.entry("targets", target).origin

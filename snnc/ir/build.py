@@ -351,7 +351,7 @@ def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[s
     """
     clean: dict[str, Any] = {}
     for name, value in attrs.items():
-        declared = spec.attr(name)
+        declared = spec.by_name.get(name)
         if declared is None:
             raise fail(
                 "unknown-attribute",
@@ -361,7 +361,8 @@ def check_attrs(spec: OpSpec, attrs: Mapping[str, Any], loc: Location) -> dict[s
             )
         if value is None:
             continue
-        converted = _convert(declared.kind, value)
+        kept = type(value) is _CANONICAL.get(declared.kind)
+        converted = value if kept else _convert(declared.kind, value)
         if converted is None or (declared.choices and converted not in declared.choices):
             wanted = " or ".join(declared.choices) if declared.choices else KINDS[declared.kind]
             raise fail(
@@ -380,7 +381,7 @@ _CANONICAL = {"int": int, "param": int, "bool": bool, "word": Word, "str": str, 
 
 def _convert(kind: str, value: Any) -> Any:
     """Return the canonical form of an attribute, or None where it does not fit its kind."""
-    if type(value) is _CANONICAL.get(kind):
+    if kind == "ints" and type(value) is tuple and {*map(type, value)} <= {int}:
         return value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()

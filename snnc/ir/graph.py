@@ -74,11 +74,16 @@ class Op:
         """The declaration of this op."""
         return lookup(self.name)
 
-    def __getitem__(self, attr: str) -> Any:
-        """Return an attribute, or its declared default; KeyError for a name not declared."""
+    @property
+    def filled(self) -> Mapping[str, Attr]:
+        """All attributes, with their defaults."""
         if not self._filled:
             self._filled.update(lookup(self.name).filled(self.attrs))
-        return self._filled[attr]
+        return self._filled
+
+    def __getitem__(self, attr: str) -> Any:
+        """Return an attribute, or its declared default; KeyError for a name not declared."""
+        return (self._filled or self.filled)[attr]
 
     @property
     def result(self) -> Value:

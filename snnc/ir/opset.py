@@ -111,10 +111,10 @@ class OpSpec:
     infer: Callable[[Call], tuple[Type, ...]]
     stateful: bool = False
     late: bool = False
-    _by_name: Mapping[str, AttrSpec] = field(init=False, repr=False, eq=False)
+    by_name: Mapping[str, AttrSpec] = field(init=False, repr=False, eq=False)
     _defaults: Mapping[str, Any] = field(init=False, repr=False, eq=False)
 
-    @_by_name.default
+    @by_name.default
     def _index(self) -> Mapping[str, AttrSpec]:
         return {a.name: a for a in self.attrs}
 
@@ -124,7 +124,7 @@ class OpSpec:
 
     def attr(self, name: str) -> AttrSpec | None:
         """Return the declaration of an attribute, or None."""
-        return self._by_name.get(name)
+        return self.by_name.get(name)
 
     def default(self, name: str) -> Any:
         """Return the default of an attribute; KeyError for a name not declared."""
@@ -136,12 +136,13 @@ class OpSpec:
 
     def stripped(self, attrs: Mapping[str, Any]) -> dict[str, Any]:
         """Return only what differs from the defaults, in declared order, unknown names last."""
-        known = {
-            a.name: attrs[a.name]
-            for a in self.attrs
-            if a.name in attrs and attrs[a.name] is not None and not _same(attrs[a.name], a.default)
-        }
-        return known | {k: v for k, v in attrs.items() if k not in self._by_name}
+        known = {}
+        for name, default in self._defaults.items():
+            if name in attrs and attrs[name] is not None:
+                value = attrs[name]
+                if default is REQUIRED or not _same(value, default):
+                    known[name] = value
+        return known | {k: v for k, v in attrs.items() if k not in self._defaults}
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -23,17 +23,16 @@ from weakref import WeakSet
 from snnc.diagnostics import Diagnostics, Location, SnncError, fail, nearest
 from snnc.ir.analysis import run_order
 from snnc.ir.build import check_call, is_checked
-from snnc.ir.graph import Module, Op, Operand, Value, Weight
+from snnc.ir.graph import Module, Op, Operand, Value
 from snnc.ir.rules import check_bounds
 from snnc.ir.types import Type
-from snnc.ir.weights import Tensor, check_tensor
+from snnc.ir.weights import check_tensor
 
 UNPLACED = ("snn", "int")
 """Levels at which the graph is synchronous: every train starts at tick 0."""
 
 ENCODERS = ("poisson", "latency", "periodic", "direct")
 
-_CHECKED: "WeakSet[Tensor]" = WeakSet()
 _VALID: "WeakSet[Module]" = WeakSet()
 """Modules in which nothing is wrong; they never change."""
 
@@ -48,8 +47,9 @@ def verify(module: Module) -> Diagnostics:
     for value in module.graph.inputs:
         _check_type(module, value.type, f"%{value.name}", value.loc, found)
     for weight in module.weights.values():
-        _check_type(module, weight.type, f"@{weight.name}", weight.loc, found)
-        _collect(found, partial(_check_tensor, weight))
+        subject = f"@{weight.name}"
+        _check_type(module, weight.type, subject, weight.loc, found)
+        _collect(found, partial(check_tensor, weight.tensor, weight.loc, subject))
     for op in module.graph.ops:
         _check_op(module, op, found)
     if not {"unknown-op", "unknown-level"} & {d.code for d in found}:
@@ -143,13 +143,6 @@ def _check_type(
             loc,
             help="the neuron's attribute `first` delays its work; targets choose start ticks",
         )
-
-
-def _check_tensor(weight: Weight) -> None:
-    """Check values once in a tensor's life; a lazy one checks itself when it is made."""
-    if not weight.tensor.lazy and weight.tensor not in _CHECKED:
-        check_tensor(weight.tensor, weight.loc, f"@{weight.name}")
-        _CHECKED.add(weight.tensor)
 
 
 def _check_op(module: Module, op: Op, found: Diagnostics) -> None:

@@ -25,7 +25,8 @@ INLINE_LIMIT = 64
 class Tensor:
     """A read-only array with its element type; `make` builds it on demand when it is lazy.
 
-    With `keep` a lazy array stays once it is made.
+    With `keep` a lazy array stays once it is made. `checked` tells that type and values are known
+    to agree.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Tensor:
         self._make = make
         self._keep = keep
         self._digest = ""
+        self.checked = False
 
     def array(self) -> Array:
         """Return the values, shape `type.shape`, dtype `type.element.storage`, not writeable."""
@@ -97,14 +99,22 @@ def tensor(data: Array, element: Element, loc: Location = UNKNOWN, name: str = "
     """
     array = np.asarray(data)
     check_values(array, element, loc, name)
-    return Tensor(Type(element, array.shape), array.astype(element.storage))
+    made = Tensor(Type(element, array.shape), array.astype(element.storage))
+    made.checked = True
+    return made
 
 
 def check_tensor(tensor: Tensor, loc: Location, name: str) -> None:
-    """Raise `weight-shape`, `weight-range` or `weight-not-finite` unless type and values agree."""
+    """Raise `weight-shape`, `weight-range` or `weight-not-finite` unless type and values agree.
+
+    It looks once in a tensor's life; a lazy one checks itself whenever it is made.
+    """
+    if tensor.checked or tensor.lazy:
+        return
     array = tensor.array()
     check_shape(array, tensor.type, loc, name)
     check_values(array, tensor.type.element, loc, name)
+    tensor.checked = True
 
 
 def check_shape(array: Array, type: Type, loc: Location, name: str) -> None:

@@ -123,11 +123,13 @@ class Register:
         return cls(**fields, test_chip=test_chip)
 
 
+_MODES = {mode.value for mode in Mode}
+
+
 def check_register(register: Register) -> SnncError | None:
     """Return what is wrong with a register, or None: `config-register`."""
-    modes = {mode.value for mode in Mode}
     problem = ""
-    if (register.wide_input, register.wide_output, register.keep_potential) not in modes:
+    if (register.wide_input, register.wide_output, register.keep_potential) not in _MODES:
         problem = "8-bit input that keeps its potential is no mode of the chip"
     elif max(register.lcn, register.target_lcn) > LIMITS.max_lcn:
         codes = f"lcn {register.lcn} and target lcn {register.target_lcn}"

@@ -1,7 +1,7 @@
 """Dense weights of cores, made when they are packed: convolutions stay symbolic until then.
 
-Of a program whose weights are small the matrix of each layer is made once, and cores are cuts of
-it; of a larger one each core's weights are made whenever they are asked for.
+Of a program whose weights are small the blocks of each layer are made once, and cores are cuts of
+them; of a larger one each core's weights are made whenever they are asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Op
+from snnc.ir.synapses import Edge
 from snnc.ir.types import smallest_weight
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
@@ -41,7 +42,7 @@ class Dense:
         columns: tells where the elements of a segment stand in a region: the first column where
             they follow one another, or the column of each.
         orders: lists the flat neurons of a share's copy as pieces count them, if not 0, 1, 2 ...
-        kept: whether the matrix of each layer stays.
+        kept: whether what is made stays.
     """
 
     def __init__(
@@ -52,7 +53,11 @@ class Dense:
         kept: bool,
     ) -> None:
         self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
-        self._layers: dict[tuple[int, Op], Array] = {}
+        self._layers: dict[Op, dict[Edge, Array]] = {}
+
+    def keeps(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the weights of a core should stay once made: neurons in an order take long."""
+        return self.kept and any((p.share, p.copy) in self.orders for p in pieces)
 
     def core(self, group: int, pieces: Sequence[Piece], columns: int) -> Array:
         """Return the weights of one core `(neurons, columns)`, column = slot axons + axon.
@@ -69,22 +74,28 @@ class Dense:
         if order is not None:
             some = order[piece.first : piece.last]
             return self._scattered(group, op, some, columns)
-        if not self.kept:
-            return self._rows(group, op, np.arange(piece.first, piece.last), columns)
-        if (group, op) not in self._layers:
-            whole = np.arange(self.populations.size(op))
-            self._layers[group, op] = self._rows(group, op, whole, columns)
-        return self._layers[group, op][piece.first : piece.last]
-
-    def _rows(self, group: int, op: Op, select: Ints, columns: int) -> Array:
-        made = np.zeros((len(select), columns), dtype=np.int8)
-        for edge, block in self.populations.synapses.rows(op, select).weights.items():
-            if self.populations.form(op).pool:
-                block = (block != 0).astype(np.int8)
+        made = np.zeros((piece.last - piece.first, columns), dtype=np.int8)
+        for edge, block in self._blocks(piece).items():
             first = self.columns(group, self.populations.segment(op, edge))
             assert isinstance(first, int)
-            made[:, first : first + block.shape[1]] += _narrow(block, op)
+            into = made[:, first : first + block.shape[1]]
+            into += block
         return made
+
+    def _blocks(self, piece: Piece) -> dict[Edge, Array]:
+        """Return the weights of a piece by edge, `(neurons, source size)`."""
+        op = piece.op
+        if not self.kept:
+            return self._made(op, np.arange(piece.first, piece.last))
+        if op not in self._layers:
+            self._layers[op] = self._made(op, np.arange(self.populations.size(op)))
+        return {edge: b[piece.first : piece.last] for edge, b in self._layers[op].items()}
+
+    def _made(self, op: Op, select: Ints) -> dict[Edge, Array]:
+        blocks = self.populations.synapses.rows(op, select).weights
+        if self.populations.form(op).pool:
+            return {edge: (block != 0).astype(np.int8) for edge, block in blocks.items()}
+        return {edge: _narrow(block, op) for edge, block in blocks.items()}
 
     def _scattered(self, group: int, op: Op, select: Ints, columns: int) -> Array:
         """Return the rows of neurons whose cores receive a part of each source only."""

@@ -284,7 +284,7 @@ class Placer:
         weights = Tensor(
             Type(ELEMENTS[WEIGHTS[bits]], (count, columns)),
             make=lambda: self.dense.core(group, pieces, columns),
-            keep=self.dense.kept,
+            keep=self.dense.keeps(pieces),
         )
         name = f"{linear(*region.chip)}.{core}"
         attrs = {

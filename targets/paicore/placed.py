@@ -28,7 +28,10 @@ Place = tuple[Coordinate, Coordinate]
 
 @frozen(eq=False)
 class Core:
-    """A used core: `row` is its first row in the tables, `count` their number."""
+    """A used core: `row` is its first row in the tables, `count` their number.
+
+    `numbers` has what its register holds: bits, extension, start, ticks, first ...
+    """
 
     op: Op
     chip: Coordinate
@@ -36,6 +39,7 @@ class Core:
     row: int
     count: int
     test_chip: Coordinate
+    numbers: Mapping[str, int]
 
     @property
     def place(self) -> Place:
@@ -58,8 +62,8 @@ class Core:
         return self.op.values
 
     def __getitem__(self, attr: str) -> int:
-        """Return a number of the register: bits, extension, start, ticks, first ..."""
-        return int(self.op[attr])
+        """Return a number of the register."""
+        return self.numbers[attr]
 
     @cached_property
     def register(self) -> Register:
@@ -82,7 +86,7 @@ class Core:
     @property
     def wide(self) -> bool:
         """Whether it takes values of eight bits."""
-        return bool(self.op["wide"])
+        return bool(self.numbers["wide"])
 
     @property
     def axons(self) -> int:
@@ -265,6 +269,10 @@ def read_placed(module: Module) -> Placed:
         SnncError: `placed-malformed` for another level, for coordinates that are not pairs, for
             pieces outside a core, for tables or ops that are missing or double.
     """
+    return module.once(Placed, _read)
+
+
+def _read(module: Module) -> Placed:
     if module.level != "paicore":
         raise malformed(f"a module at level {module.level} is not placed", module.loc)
     tables = _tables(module)
@@ -315,7 +323,8 @@ def _core(op: Op, rows: int) -> Core:
     row, count = op["neurons"]
     if row < 0 or count < 1 or row + count > rows:
         raise malformed(f"{op.name}: rows {row}..{row + count - 1} are not among {rows}", op.loc)
-    return Core(op, *_at(op), row, count, pair(op, "test_chip"))
+    numbers = {name: int(n) for name, n in op.filled.items() if isinstance(n, int)}
+    return Core(op, *_at(op), row, count, pair(op, "test_chip"), numbers)
 
 
 def _idle(op: Op) -> Idle:

@@ -28,7 +28,8 @@ class Way:
 
     def of(self, some: slice | Ints) -> "Way":
         """Return the way of some of the elements."""
-        return Way(*(table[some] for table in astuple(self, recurse=False)))
+        chip, core, mask = self.chip[some], self.core[some], self.mask[some]
+        return Way(chip, core, mask, self.axon[some], self.slot[some])
 
 
 class Ways:

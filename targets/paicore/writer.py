@@ -25,7 +25,8 @@ from snnc.targets.paicore.placed import Core, Idle, Placed, malformed
 class Part:
     """The configuration of one core but for its weights.
 
-    `head` is its seed and register (6 words), `packages` the headers of records and of weights.
+    `head` is its seed and register (6 words), `packages` the headers of records and of weights;
+    `count` is how many words the core takes.
     """
 
     core: Core | Idle
@@ -33,16 +34,17 @@ class Part:
     head: Words
     packages: Words
     records: Words
+    count: int
 
-    @property
-    def count(self) -> int:
-        """How many words the core takes."""
-        if isinstance(self.core, Idle):
-            return len(self.head)
-        r = self.register
-        far = -(-(r.neurons - r.in_ram) // LIMITS.wide_neurons_per_row)
-        words = (r.weight_rows + far) * LIMITS.weight_row_words + (1 if far else 0)
-        return len(self.head) + 2 + frames.RECORD_WORDS * r.in_ram * r.copies + words
+
+def _count(core: Core | Idle, register: Register, head: int) -> int:
+    """Return how many words a core takes, with a head of so many."""
+    if isinstance(core, Idle):
+        return head
+    r = register
+    far = -(-(r.neurons - r.in_ram) // LIMITS.wide_neurons_per_row)
+    words = (r.weight_rows + far) * LIMITS.weight_row_words + (1 if far else 0)
+    return head + 2 + frames.RECORD_WORDS * r.in_ram * r.copies + words
 
 
 def parts(placed: Placed) -> list[Part]:
@@ -71,6 +73,7 @@ def parts(placed: Placed) -> list[Part]:
             heads[k],
             packages[k],
             none if isinstance(core, Idle) else records[core.row : core.row + core.count],
+            _count(core, registers[k], heads.shape[1]),
         )
         for k, core in enumerate(cores)
     ]
