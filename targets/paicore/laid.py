@@ -15,7 +15,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.grid import Block, Grid
+from snnc.targets.paicore.tiling.grid import Grid, Whole
 from snnc.targets.paicore.tiling.plan import grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.shares import Share
@@ -80,7 +80,7 @@ class Division:
             )
         return hint
 
-    def _grid(self, group: int) -> Block | Grid:
+    def _grid(self, group: int) -> Whole | Grid:
         laid = self.members[group]
         split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
         return grid(self.populations, [each.share for each in laid], laid[0].tile, split)

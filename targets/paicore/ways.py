@@ -13,7 +13,7 @@ from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Destination, Segment
 from snnc.targets.paicore.regions import Region, cores_at
-from snnc.targets.paicore.tiling.grid import Block
+from snnc.targets.paicore.tiling.grid import Whole
 
 
 @frozen(eq=False)
@@ -90,6 +90,6 @@ class Ways:
     def columns(self, group: int, segment: Segment) -> int | Ints:
         """Return the weight columns of a segment's elements; of a whole source, the first one."""
         made, first = self.division.grids[group], self.regions[group].axon
-        if isinstance(made, Block):
+        if isinstance(made, Whole):
             return made.first(segment) + first
         return made.arrival(segment).axon + first

@@ -3,7 +3,7 @@
 A core's code is its place in the region. Its low bits count the cores of one tile; above them the
 bits of the tiles' codes follow, those of the last axes interleaved as a quad tree has them,
 those of the first axis on top. A frame leaves the low bits open, and those that its place's tiles
-differ in. A region without tiles is a `Block`: all its frames go to all its cores.
+differ in. A region without tiles is a `Whole`: all its frames go to all its cores.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -43,7 +43,7 @@ class Part:
     last: int
 
 
-class Block:
+class Whole:
     """A region without tiles: its sources lie one behind the other, and reach all its cores.
 
     Args:

@@ -23,7 +23,7 @@ from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
-from snnc.targets.paicore.tiling.grid import Block, Grid, Part
+from snnc.targets.paicore.tiling.grid import Grid, Part, Whole
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import (
@@ -207,10 +207,10 @@ class Planner:
 
 def grid(
     populations: Populations, shares: Sequence[Share], tile: Sequence[int] | None, split: int
-) -> Block | Grid:
+) -> Whole | Grid:
     """Return the geometry of a region; without tiles, of one that takes its sources as they are."""
     if tile is None:
-        return Block(split, populations.segments(share.op for share in shares))
+        return Whole(split, populations.segments(share.op for share in shares))
     sources = sources_of(populations, shares) or {}
     shapes = [share_shape(populations, share) for share in shares]
     elsewhere = read_by_all(populations, shares[0].op) if shares[0].box else ()
@@ -220,7 +220,7 @@ def grid(
 def ordered(
     populations: Populations,
     share: Share,
-    made: Block | Grid,
+    made: Whole | Grid,
     some: NDArray[np.bool_] | None = None,
     mixed: bool = False,
 ) -> tuple[Ints | None, list[Part]]:
@@ -250,13 +250,13 @@ def _sorted(populations: Populations, op: Op, order: Ints | None, parts: Sequenc
 
 
 def _ordered(
-    populations: Populations, share: Share, made: Block | Grid
+    populations: Populations, share: Share, made: Whole | Grid
 ) -> tuple[Ints | None, list[Part]]:
-    if share.axis < 0 and not share.box and isinstance(made, Block):
+    if share.axis < 0 and not share.box and isinstance(made, Whole):
         return None, [Part(0, 0, populations.size(share.op))]
     whole = shape_of(populations.synapses, share.op)[1]
     neurons = share.neurons(whole)
-    if isinstance(made, Block):
+    if isinstance(made, Whole):
         return neurons, [Part(0, 0, len(neurons))]
     order, parts = made.order(share.shape(whole))
     return neurons[order], parts
