@@ -66,7 +66,9 @@ class Paicore:
 
     def pipeline(self, options: Any) -> str:
         """Return the passes from level `int` down to frames."""
-        cut = "" if options.multicast == "masks" else f"multicast={options.multicast}"
+        changed = {"multicast": "masks", "partition": "auto"}
+        given = {name: getattr(options, name) for name in changed}
+        cut = ",".join(f"{n}={given[n]}" for n in changed if given[n] != changed[n])
         schedule = f"schedule{{{cut}}}" if cut else "schedule"
         group = f"group{{{','.join(filter(None, (f'for={options.group}', cut)))}}}"
         return f"initial-pulse,legalise,shrink-weights,{schedule},{group},place"

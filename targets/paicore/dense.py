@@ -39,8 +39,8 @@ class Dense:
 
     Args:
         populations: of the program.
-        columns: tells where the elements of a segment stand in a region: the first column where
-            they follow one another, or the column of each.
+        columns: tells where the elements of a segment stand in a core of a region: the first
+            column where they follow one another, or the column of each.
         orders: lists the flat neurons of a share's copy as pieces count them, if not 0, 1, 2 ...
         kept: whether what is made stays.
     """
@@ -48,7 +48,7 @@ class Dense:
     def __init__(
         self,
         populations: Populations,
-        columns: Callable[[int, Segment], int | Ints],
+        columns: Callable[[int, Segment, int], int | Ints],
         orders: Mapping[tuple[Share, int], Ints],
         kept: bool,
     ) -> None:
@@ -59,24 +59,24 @@ class Dense:
         """Whether the weights of a core should stay once made: neurons in an order take long."""
         return self.kept and any((p.share, p.copy) in self.orders for p in pieces)
 
-    def core(self, group: int, pieces: Sequence[Piece], columns: int) -> Array:
+    def core(self, group: int, code: int, pieces: Sequence[Piece], columns: int) -> Array:
         """Return the weights of one core `(neurons, columns)`, column = slot axons + axon.
 
         Raises:
             SnncError: `weight-range` where parallel weights add up to more than a synapse holds.
         """
-        parts = [self._piece(group, piece, columns) for piece in pieces]
+        parts = [self._piece(group, code, piece, columns) for piece in pieces]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _piece(self, group: int, piece: Piece, columns: int) -> Array:
+    def _piece(self, group: int, code: int, piece: Piece, columns: int) -> Array:
         op = piece.op
         order = self.orders.get((piece.share, piece.copy))
         if order is not None:
             some = order[piece.first : piece.last]
-            return self._scattered(group, op, some, columns)
+            return self._scattered((group, code), op, some, columns)
         made = np.zeros((piece.last - piece.first, columns), dtype=np.int8)
         for edge, block in self._blocks(piece).items():
-            first = self.columns(group, self.populations.segment(op, edge))
+            first = self.columns(group, self.populations.segment(op, edge), code)
             assert isinstance(first, int)
             into = made[:, first : first + block.shape[1]]
             into += block
@@ -97,11 +97,11 @@ class Dense:
             return {edge: (block != 0).astype(np.int8) for edge, block in blocks.items()}
         return {edge: _narrow(block, op) for edge, block in blocks.items()}
 
-    def _scattered(self, group: int, op: Op, select: Ints, columns: int) -> Array:
+    def _scattered(self, core: tuple[int, int], op: Op, select: Ints, columns: int) -> Array:
         """Return the rows of neurons whose cores receive a part of each source only."""
         made = np.zeros(len(select) * columns, dtype=np.int64)
         for edge, entries in self.populations.synapses.entries(op, select).items():
-            at = self.columns(group, self.populations.segment(op, edge))
+            at = self.columns(core[0], self.populations.segment(op, edge), core[1])
             row, index, weight = entries.coordinates()
             column = index + at if isinstance(at, int) else at[index]
             np.add.at(made, row * columns + column, weight)

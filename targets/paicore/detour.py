@@ -60,9 +60,9 @@ def with_detours(module: Module, sources: Container[Value]) -> Module:
     return rebuilt.with_graph(evolve(rebuilt.graph, outputs=tuple(relayed)))
 
 
-def count_cores(module: Module, multicast: str) -> int:
+def count_cores(module: Module, multicast: str, partition: str = "auto") -> int:
     """Return how many cores `group` gives a module that is scheduled."""
-    grouped = Group(multicast=multicast).run(module, Context())
+    grouped = Group(multicast=multicast, partition=partition).run(module, Context())
     return sum(map(len, Division(grouped).cores.values()))
 
 

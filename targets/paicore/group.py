@@ -6,12 +6,7 @@ weight RAM, where nothing is cut into tiles) than storing the source once per re
 one input where they share cores then. A region of convolutions or pools may be cut into tiles, each
 with the cores that its neurons need.
 
-The result stands in `place`: the region's number, its axon extension, and slices `[core, first,
-last, copy]`, cores counted in the region; with tiles also `tile`, the neurons of a tile along each
-axis, and `split`, the bits that count its cores. Slices then count neurons tile by tile. A
-population that no region holds has `shares` in regions of their own: `[group, axis, first, stop,
-split, tile...]`, places first to stop along an axis; or `boxes`, `[group, split, first, stop,
-first, stop ...]` along every axis, each one tile. Its slices end with the share's number.
+The result stands in `place`: the region's number, its axon extension, and what `hints.py` says.
 """
 
 import math
@@ -29,6 +24,7 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.hints import Laid, entries, slices_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.pack import PACKERS, Core, Slice
 from snnc.targets.paicore.populations import (
@@ -42,6 +38,8 @@ from snnc.targets.paicore.tiling.divide import divide_all
 from snnc.targets.paicore.tiling.grid import Part
 from snnc.targets.paicore.tiling.plan import (
     MULTICAST,
+    PARTITION,
+    Cut,
     Plan,
     Planner,
     grid,
@@ -93,10 +91,25 @@ class Group(Pass):
         choices=MULTICAST,
     )
 
+    partition: str = option(
+        "auto",
+        help="look for tiles of sparse layers by orders of their neurons, by hypergraph "
+        "partitioning too, or not at all",
+        choices=PARTITION,
+    )
+
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with region, extension, bits and slices on every neuron op."""
+        if self.partition == "hypergraph":
+            from snnc.targets.paicore.tiling import hypergraph
+
+            hypergraph.tell_if_missing(context.diagnostics)
         populations = Populations.of(module)
-        hints = self._hints(populations)
+        regions, hints = self._hints(populations)
+        if any("codes" in hint for hint in hints.values()):
+            from snnc.targets.paicore.tiling.sparse import partitions
+
+            context.report["partition"] = partitions(regions.plans())
 
         def placed(op: Op, build: Rebuild) -> Any:
             if op.kind != "neuron":
@@ -105,25 +118,22 @@ class Group(Pass):
 
         return rebuild(module, placed)
 
-    def _hints(self, populations: Populations) -> dict[Op, dict[str, Any]]:
-        """Return the `place` entries.
+    def _hints(self, populations: Populations) -> tuple["Regions", dict[Op, dict[str, Any]]]:
+        """Return the regions and the `place` entries.
 
         Where neurons turn out too many for a tile, by copies or widths, more room is left for them.
         """
         tight: dict[Op, float] = {}
         while True:
-            regions = Regions(populations, self.multicast, tight)
+            regions = Regions(populations, self.multicast, tight, self.partition)
             regions.merge()
             regions.share(self.for_)
             try:
-                return regions.hints(self.for_)
+                return regions, regions.hints(self.for_)
             except TooLarge as error:
                 if any(tight.get(op, 1.0) > MOST_SLACK for op in error.ops):
                     raise _too_large(error.ops, error.cores) from None
                 tight |= {op: tight.get(op, 1.0) * MORE_ROOM for op in error.ops}
-
-
-Slices = tuple[tuple[int, int, int, int], ...]
 
 
 class TooLarge(Exception):
@@ -134,16 +144,6 @@ class TooLarge(Exception):
         self.ops, self.cores = ops, cores
 
 
-@frozen
-class Laid:
-    """Where a share lies: its region, the region's tiles, and its slices of cores."""
-
-    group: int
-    tile: tuple[int, ...] | None
-    split: int
-    slices: Slices
-
-
 class Regions:
     """A division of the shares of populations into regions, and what it costs.
 
@@ -151,14 +151,18 @@ class Regions:
     """
 
     def __init__(
-        self, populations: Populations, multicast: str, tight: Mapping[Op, float] | None = None
+        self,
+        populations: Populations,
+        multicast: str,
+        tight: Mapping[Op, float] | None = None,
+        partition: str = PARTITION[0],
     ) -> None:
         self.populations, self.tight = populations, tight or {}
         self._forms = {op: populations.form(op) for op in populations.ops}
         self._bits = {op: populations.bits(op) for op in populations.ops}
         blocks = populations.ops if multicast == "contiguous" else ()
         most = {op: self._deepest([Share(op)]) for op in blocks}
-        self.planner = Planner(populations, multicast, most, self.tight)
+        self.planner = Planner(populations, multicast, most, self.tight, partition)
         self._counts: dict[tuple[Share, Destination], float] = {}
         self.shares = divide_all(self.planner, self.tight)
         self.readers = Readers(populations, self.shares)
@@ -326,9 +330,14 @@ class Regions:
             most = max(codes, default=0).bit_length()
             if max(most, split) > width(LIMITS.routing_group):
                 raise TooLarge([share.op for share in shares], sum(map(len, tiles)))
-            for share, slices in _slices(shares, codes, tiles).items():
-                laid[share] = Laid(group, tile, split, slices)
+            for share, slices in slices_of(shares, codes, tiles).items():
+                laid[share] = Laid(share, group, tile, split, slices)
         return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
+
+    def plans(self) -> list[tuple[list[Share], Plan]]:
+        """Return the shares of each region with its layout."""
+        copies = self.copies(self.group_of)
+        return [(s, self.plan(s, copies)) for s in self.members(self.group_of).values()]
 
     def _hint(self, op: Op, laid: Sequence[Laid], wide: Mapping[int, int]) -> dict[str, Any]:
         """Return the `place` entries of a population."""
@@ -336,29 +345,13 @@ class Regions:
         common = {"group": one.group, "extension": wide[one.group], "bits": self._bits[op]}
         if len(self.planner.widths(op)) > 1:
             common["mixed"] = 1
-        if len(laid) == 1:
-            tiles = {} if one.tile is None else {"tile": one.tile, "split": one.split}
-            return {**common, **tiles, "slices": one.slices}
-        slices = tuple((*s, number) for number, each in enumerate(laid) for s in each.slices)
-        if self.shares[op][0].box:
-            boxes = tuple(
-                (each.group, each.split, *(place for ends in share.box for place in ends))
-                for share, each in zip(self.shares[op], laid, strict=True)
-            )
-            return {**common, "boxes": boxes, "slices": slices}
-        shares = tuple(
-            (each.group, share.axis, share.first, share.stop, each.split, *(each.tile or ()))
-            for share, each in zip(self.shares[op], laid, strict=True)
-        )
-        return {**common, "shares": shares, "slices": slices}
+        return {**common, **entries(laid)}
 
     def _check_fan_in(self, ops: Sequence[Op]) -> None:
         axons = sum(s.source.type.size for s in self.populations.segments(ops))
         checked_extension(axons, ops, self._forms[ops[0]].wide)
 
-    def _parts(
-        self, shares: Sequence[Share], tile: tuple[int, ...] | None, copies: Copies
-    ) -> Parts:
+    def _parts(self, shares: Sequence[Share], tile: Cut | None, copies: Copies) -> Parts:
         """Return the neurons of each tile, in order, and the code that the tile has, by copy."""
         cut, found = grid(self.populations, shares, tile, 0), {}
         for share in shares:
@@ -438,18 +431,6 @@ class Regions:
 
     def _place_of(self, share: Share, copy: int) -> tuple[int, int]:
         return self.populations.ops.index(share.op), copy
-
-
-def _slices(
-    shares: Sequence[Share], codes: Sequence[int], tiles: Sequence[Sequence[Core]]
-) -> dict[Share, Slices]:
-    """Return the slices of each share: core, first, last, copy."""
-    found: dict[Share, list[tuple[int, int, int, int]]] = {share: [] for share in shares}
-    for code, cores in zip(codes, tiles, strict=True):
-        for at, core in enumerate(cores):
-            for part in core.slices:
-                found[part.share].append((code + at, part.first, part.last, part.copy))
-    return {share: tuple(sorted(s, key=lambda one: one[0])) for share, s in found.items()}
 
 
 def _too_large(ops: Sequence[Op], cores: int) -> Exception:

@@ -6,31 +6,38 @@ Regions have no coordinates yet; a core is a code in its region.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Module, Op
 from snnc.targets.paicore.dense import Piece
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
+from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.grid import Grid, Whole
-from snnc.targets.paicore.tiling.plan import grid, ordered
+from snnc.targets.paicore.tiling.grid import Arrival, Grid, Whole
+from snnc.targets.paicore.tiling.plan import Cut, grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
+from snnc.targets.paicore.tiling.scatter import Codes, Scatter
 from snnc.targets.paicore.tiling.shares import Share
+
+MOST_CODES = LIMITS.routing_group
+"""Codes that the tiles of a region can have."""
 
 
 @frozen(eq=False)
 class Laid:
     """A share: its region, the region's tiles, bits that count a tile's cores, slices of cores.
 
-    Without tiles there is no `tile`, and `split` is -1.
+    Without tiles there is no `tile`, and `split` is -1; of an irregular region it is `Codes`.
     """
 
     share: Share
     group: int
-    tile: tuple[int, ...] | None
+    tile: Cut | None
     split: int
     slices: tuple[tuple[int, ...], ...]
 
@@ -80,10 +87,14 @@ class Division:
             )
         return hint
 
-    def _grid(self, group: int) -> Whole | Grid:
+    def _grid(self, group: int) -> Whole | Grid | Scatter:
         laid = self.members[group]
         split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
-        return grid(self.populations, [each.share for each in laid], laid[0].tile, split)
+        cut = laid[0].tile
+        if isinstance(cut, Codes):
+            room = self.extension(group) * axons_of(self.takes_values(group))
+            cut = Codes(_codes(laid), room)
+        return grid(self.populations, [each.share for each in laid], cut, split)
 
     def _orders(self) -> dict[tuple[Share, int], Ints]:
         """Return the neurons of a share's copy as its pieces count them, if not 0, 1, 2 ..."""
@@ -124,6 +135,19 @@ class Division:
         """Whether the cores of a region have 8-bit input."""
         return self.populations.form(self.members[group][0].share.op).wide
 
+    def arrivals(self, group: int, segment: Segment) -> tuple[Arrival, ...]:
+        """Return where a source goes in a region, for each time that it is sent there."""
+        made = self.grids[group]
+        return made.arrivals(segment) if isinstance(made, Scatter) else (made.arrival(segment),)
+
+    def reached_by(self, group: int, segment: Segment) -> list[NDArray[np.bool_]]:
+        """Return which codes of a region a source reaches, for each time that it is sent there."""
+        made = self.grids[group]
+        if not isinstance(made, Scatter):
+            return [made.reached_by(segment)]
+        ranks = range(len(made.arrivals(segment)))
+        return [made.reached_by(segment, rank=rank) for rank in ranks]
+
     def segment(self, group: int, op: Op, delay: int) -> Segment:
         """Return the segment through which a region reads a population."""
         source = op.result
@@ -144,8 +168,10 @@ def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
     if "boxes" in hint:
         return _boxes(op, hint)
     if "shares" not in hint:
-        tile, split = hint.get("tile"), hint.get("split", -1)
-        return [Laid(Share(op), hint["group"], tile, split, hint["slices"])]
+        cut, split = hint.get("tile"), hint.get("split", -1)
+        if "codes" in hint:
+            cut = Codes({Share(op): _checked_codes(op, hint["codes"])}, 0)
+        return [Laid(Share(op), hint["group"], cut, split, hint["slices"])]
     found = []
     for number, (group, axis, first, stop, split, *tile) in enumerate(hint["shares"]):
         slices = tuple(tuple(s) for *s, of in hint["slices"] if of == number)
@@ -165,6 +191,34 @@ def _boxes(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
         tile = tuple(stop - first for first, stop in box)
         found.append(Laid(Share(op, box=box), group, tile, split, tuple(mine)))
     return found
+
+
+def _checked_codes(op: Op, codes: Sequence[int]) -> Ints:
+    """Return the code of the tile of each neuron of a population."""
+    made = np.array(codes, dtype=np.int64)
+    if made.shape != (op.result.type.size,) or not ((made >= 0) & (made < MOST_CODES)).all():
+        raise _bad_codes(op)
+    return made
+
+
+def _codes(laid: Sequence[Laid]) -> dict[Share, Ints]:
+    """Return the codes of all shares of an irregular region."""
+    found: dict[Share, Ints] = {}
+    for each in laid:
+        if not isinstance(each.tile, Codes):
+            raise _bad_codes(each.share.op)
+        found |= each.tile.of
+    return found
+
+
+def _bad_codes(op: Op) -> Exception:
+    return fail(
+        "bad-place",
+        f"%{op.result.name}: codes are no list of a tile, 0..{MOST_CODES - 1}, for each of its "
+        f"{op.result.type.size} neurons",
+        op.loc,
+        help="leave codes out of place; group finds them",
+    )
 
 
 def _cores_of(laid: Sequence[Laid]) -> dict[int, list[Piece]]:

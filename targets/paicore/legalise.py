@@ -34,7 +34,7 @@ MAXIMA = ("max_pool1d", "max_pool2d")
 
 NOTED = (
     *("unit", "returned", "quiet", "group", "extension", "slices"),
-    *("shares", "boxes", "tile", "split", "mixed"),
+    *("shares", "boxes", "codes", "tile", "split", "mixed"),
 )
 """Keys of `place` that no program has."""
 

@@ -35,6 +35,12 @@ class Options:
         "of what two of them read, or not at all",
         choices=("masks", "contiguous", "none"),
     )
+    partition: str = option(
+        "auto",
+        help="tiles for layers with few synapses: by orders of their neurons, by hypergraphs too "
+        "(mtkahypar, if it is installed), or none",
+        choices=("auto", "hypergraph", "off"),
+    )
     core_params: bool = option(True, help="write core_params.json")
     neuron_places: bool = option(True, help="write neuron_phy_loc.json, to read potentials back")
     clock_enables: bool = option(

@@ -77,7 +77,7 @@ class Placer:
         }
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
-        self.inputs: dict[tuple[int, Segment], Value] = {}
+        self.inputs: dict[tuple[int, Segment], list[Value]] = {}
         self.listed: dict[tuple[Op, int], Symbol | None] = {}
 
     def _pin(self, laid: Sequence[Laid]) -> int | None:
@@ -158,7 +158,10 @@ class Placer:
         for group in order:
             for segment in self.segments[group]:
                 if segment.source in values:
-                    self._make_input(group, segment, values[segment.source], counts)
+                    self.inputs[group, segment] = [
+                        self._make_input(group, segment, rank, values[segment.source], counts)
+                        for rank in range(len(self.division.arrivals(group, segment)))
+                    ]
 
     def _in_text_order(self, found: Mapping[Value, None]) -> list[Value]:
         graph = self.module.graph
@@ -167,11 +170,11 @@ class Placer:
         ]
 
     def _make_input(
-        self, group: int, segment: Segment, value: Value, counts: dict[Value, int]
-    ) -> None:
+        self, group: int, segment: Segment, rank: int, value: Value, counts: dict[Value, int]
+    ) -> Value:
         name = f"{value.name}.{counts[segment.source]}"
         counts[segment.source] += 1
-        way = self.ways.of_segment(group, segment)
+        way = self.ways.of_segment(group, segment, rank)
         symbols = (
             self.build.weight(f"{name}.axon", way.axon.astype(np.uint16)),
             self.build.weight(f"{name}.slot", way.slot.astype(np.uint8)),
@@ -187,7 +190,7 @@ class Placer:
         if to.shape[1] > 1:
             attrs["region"] = self.build.weight(f"{name}.region", which.astype(np.uint16))
         op = self.build.emit("input", (value, *symbols), attrs, loc=value.loc, names=[name])
-        self.inputs[group, segment] = op.result
+        return op.result
 
     def _announce_layers(self) -> None:
         for op in self.populations.ops:
@@ -239,14 +242,14 @@ class Placer:
 
     def _feeding(self, group: int) -> list[tuple[Value, NDArray[np.bool_]]]:
         """Return what reaches a region, inputs and layers in text order, and which codes."""
-        inputs, layers = [], []
+        inputs, layers = list[tuple[Value, NDArray[np.bool_]]](), []
         for segment in self.segments[group]:
-            reached = self.division.grids[group].reached_by(segment)
             source = self.populations.by_value.get(segment.source)
-            if source is None:
-                inputs.append((self.inputs[group, segment], reached))
+            if source is not None:
+                layers += self._arriving(group, source, segment)
                 continue
-            layers += self._arriving(group, source, segment)
+            reached = self.division.reached_by(group, segment)
+            inputs += zip(self.inputs[group, segment], reached, strict=True)
         return inputs + layers
 
     def _arriving(
@@ -283,7 +286,7 @@ class Placer:
         columns = axons_of(form.wide) * wide
         weights = Tensor(
             Type(ELEMENTS[WEIGHTS[bits]], (count, columns)),
-            make=lambda: self.dense.core(group, pieces, columns),
+            make=lambda: self.dense.core(group, code, pieces, columns),
             keep=self.dense.keeps(pieces),
         )
         name = f"{linear(*region.chip)}.{core}"

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from attrs import frozen
 
 from snnc.diagnostics import fail, nearest
 from snnc.ir.adjoints import POOLS
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.synapses import Edge, Synapses
+from snnc.ir.synapses import CHUNK, Edge, Synapses
 from snnc.ir.types import U1, U8, smallest_weight
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
@@ -47,7 +48,7 @@ HINTS: Mapping[str, Sequence[int]] = {
 it needs a population is spread) are for users to give.
 """
 
-LISTS = ("boxes", "shares", "slices", "tile", "unit")
+LISTS = ("boxes", "codes", "shares", "slices", "tile", "unit")
 """What else it holds between the passes."""
 
 
@@ -132,6 +133,7 @@ class Populations:
         self._hints: dict[Op, Mapping[str, Any]] = {}
         self._forms: dict[Op, Form] = {}
         self._reaches: dict[Op, Mapping[Edge, Reach]] = {}
+        self._pairs: dict[Op, Mapping[Segment, tuple[Ints, Ints]]] = {}
         self._any_pool = any(True for _ in module.ops(*POOLS))
 
     @classmethod
@@ -210,6 +212,25 @@ class Populations:
             return Segment(edge.source, delay)
         late = edge.delay - op["first"]
         return Segment(edge.source, max(late, 0) + 1, max(-late, 0))
+
+    def pairs(self, op: Op) -> Mapping[Segment, tuple[Ints, Ints]]:
+        """Return neurons and the elements that they read with a weight, by segment."""
+        if op not in self._pairs:
+            found: dict[Segment, list[tuple[Ints, Ints]]] = {}
+            made: dict[Segment, tuple[Ints, Ints]] = {}
+            size = self.size(op)
+            for start in range(0, size, CHUNK):
+                select = np.arange(start, min(start + CHUNK, size))
+                for edge, entries in self.synapses.entries(op, select).items():
+                    row, element, weight = entries.coordinates()
+                    some = weight != 0
+                    parts = found.setdefault(self.segment(op, edge), [])
+                    parts.append((row[some] + start, element[some]))
+            for segment, parts in found.items():
+                rows, elements = zip(*parts, strict=True)
+                made[segment] = np.concatenate(rows), np.concatenate(elements)
+            self._pairs[op] = made
+        return self._pairs[op]
 
     def segments(self, ops: Iterable[Op]) -> tuple[Segment, ...]:
         """Return what some populations read together, each segment once, sources in text order."""

@@ -23,7 +23,7 @@ from snnc.targets.paicore.detour import count_cores, sources_of_detours, with_de
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, checked_extension, extension
 from snnc.targets.paicore.relay import Relays
-from snnc.targets.paicore.tiling.plan import MULTICAST, Planner
+from snnc.targets.paicore.tiling.plan import MULTICAST, PARTITION, Planner
 
 ROUNDS = 8
 """Times that relays are added; they are readers too."""
@@ -55,24 +55,28 @@ class Schedule(Pass):
     multicast: str = option(
         "masks", help="how far `group` will cut layers into tiles", choices=MULTICAST
     )
+    partition: str = option(
+        "auto", help="how `group` will look for tiles of sparse layers", choices=PARTITION
+    )
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the module with `place.start` on every neuron op.
 
         Where several places read one source, it has relays if that takes fewer cores.
         """
-        best = _started(module, self.multicast)
+        how = (self.multicast, self.partition)
+        best = _started(module, *how)
         candidates = sources_of_detours(module)
         if not candidates:
             return best
         chosen: list[Value] = []
-        fewest = count_cores(best, self.multicast)
+        fewest = count_cores(best, *how)
         for more in [[one] for one in candidates[:TRIALS]] + [candidates[TRIALS:]]:
             if not more:
                 continue
             try:
-                other = _started(with_detours(module, [*chosen, *more]), self.multicast)
-                cores = count_cores(other, self.multicast)
+                other = _started(with_detours(module, [*chosen, *more]), *how)
+                cores = count_cores(other, *how)
             except SnncError:
                 continue
             if cores < fewest:
@@ -80,8 +84,8 @@ class Schedule(Pass):
         return best
 
 
-def _started(module: Module, multicast: str) -> Module:
-    module, starts = _solved(module, multicast)
+def _started(module: Module, multicast: str, partition: str) -> Module:
+    module, starts = _solved(module, multicast, partition)
 
     def with_start(op: Op, build: Rebuild) -> Any:
         if op.kind != "neuron":
@@ -91,9 +95,9 @@ def _started(module: Module, multicast: str) -> Module:
     return rebuild(module, with_start)
 
 
-def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:
+def _solved(module: Module, multicast: str, partition: str) -> tuple[Module, dict[Op, int]]:
     """Return a module with starts for it; with relays where spikes would wait too long."""
-    planner = Planner(Populations.of(module), multicast)
+    planner = Planner(Populations.of(module), multicast, partition=partition)
     try:
         return module, solve(planner)
     except SnncError as error:
@@ -105,7 +109,7 @@ def _solved(module: Module, multicast: str) -> tuple[Module, dict[Op, int]]:
         made = Relays(populations, causal, depth).module() if causal is not None else None
         if made is None:
             raise why
-        planner = Planner(Populations.of(made), multicast)
+        planner = Planner(Populations.of(made), multicast, partition=partition)
         try:
             return made, solve(planner)
         except SnncError as error:

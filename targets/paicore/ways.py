@@ -14,6 +14,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Destination, Segment
 from snnc.targets.paicore.regions import Region, cores_at
 from snnc.targets.paicore.tiling.grid import Whole
+from snnc.targets.paicore.tiling.scatter import Scatter
 
 
 @frozen(eq=False)
@@ -39,7 +40,7 @@ class Ways:
         self, division: Division, regions: Mapping[int, Region], output: tuple[int, int]
     ) -> None:
         self.division, self.regions, self.output = division, regions, output
-        self._ways: dict[tuple[int, Segment], Way] = {}
+        self._ways: dict[tuple[int, Segment, int], Way] = {}
         self._spread: dict[tuple[Op, Destination], Way] = {}
 
     def of_piece(self, piece: Piece) -> Way:
@@ -68,14 +69,17 @@ class Ways:
             self._spread[op, to] = Way(*found)
         return self._spread[op, to]
 
-    def of_segment(self, group: int, segment: Segment) -> Way:
-        """Return where each element of a segment goes in a region (paicore.md, section 5.1)."""
-        if (group, segment) not in self._ways:
-            self._ways[group, segment] = self._way(group, segment, slice(None))
-        return self._ways[group, segment]
+    def of_segment(self, group: int, segment: Segment, rank: int = 0) -> Way:
+        """Return where each element of a segment goes in a region (paicore.md, section 5.1).
 
-    def _way(self, group: int, segment: Segment, some: slice | Ints) -> Way:
-        region, arrival = self.regions[group], self.division.grids[group].arrival(segment)
+        What is sent several times goes to another place for each `rank`.
+        """
+        if (group, segment, rank) not in self._ways:
+            self._ways[group, segment, rank] = self._way(group, segment, slice(None), rank)
+        return self._ways[group, segment, rank]
+
+    def _way(self, group: int, segment: Segment, some: slice | Ints, rank: int = 0) -> Way:
+        region, arrival = self.regions[group], self.division.arrivals(group, segment)[rank]
         wide, values = self.division.extension(group), self.division.takes_values(group)
         slot, axon = np.divmod(arrival.axon[some] + region.axon, axons_of(values))
         return Way(
@@ -87,9 +91,14 @@ class Ways:
             (slot + wide * (segment.delay - 1)) % LIMITS.slots,
         )
 
-    def columns(self, group: int, segment: Segment) -> int | Ints:
-        """Return the weight columns of a segment's elements; of a whole source, the first one."""
+    def columns(self, group: int, segment: Segment, code: int) -> int | Ints:
+        """Return the weight columns of a segment's elements in the core with a code.
+
+        Of a whole source, the first one.
+        """
         made, first = self.division.grids[group], self.regions[group].axon
         if isinstance(made, Whole):
             return made.first(segment) + first
+        if isinstance(made, Scatter):
+            return made.axons_at(segment, code) + first
         return made.arrival(segment).axon + first

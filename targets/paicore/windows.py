@@ -23,6 +23,7 @@ from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.types import smallest_weight
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.tiling.reads import SPARSE
 
 CARRIERS = ("reshape", "permute", "slice", "delay", "add")
 """Ops that give each element at most one place; add joins ways from other sources."""
@@ -101,8 +102,11 @@ def _seen(synapses: Synapses, seer: Op, most: int) -> Windows | None:
 def _matrix(synapses: Synapses, seer: Op) -> Windows:
     weights = synapses.module.tensor(seer.symbols[0])
     made, read = weights.shape
-    rows = prod(seer.result.type.shape[:-1])
-    return Windows(rows, read, made, np.arange(2), read, _bits(weights))
+    rows, most = prod(seer.result.type.shape[:-1]), read
+    counts = np.count_nonzero(weights, axis=1)
+    if counts.sum() <= SPARSE * weights.size:
+        read, most = int(counts.min(initial=read)), int(counts.max(initial=0))
+    return Windows(rows, read, made, np.arange(2), most, _bits(weights))
 
 
 def _convolution(synapses: Synapses, seer: Op, most: int) -> Windows:

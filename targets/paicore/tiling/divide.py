@@ -21,9 +21,11 @@ from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED
+from snnc.targets.paicore.tiling.grid import Whole
 from snnc.targets.paicore.tiling.plan import MOST, Plan, Planner, grid
 from snnc.targets.paicore.tiling.reach import Reach, shape_of
 from snnc.targets.paicore.tiling.readers import Readers
+from snnc.targets.paicore.tiling.scatter import Scatter
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import sources_of
 
@@ -189,7 +191,8 @@ class Divider:
         """Return a layout whose cores are counted tile by tile."""
         tile = plan.tile or mine.shape
         made = grid(self.populations, [share], tile, 0)
-        order, parts = made.order(mine.shape)
+        assert not isinstance(made, Whole)
+        order, parts = made.order(share) if isinstance(made, Scatter) else made.order(mine.shape)
         here = np.add.reduceat(
             mine.reshape(-1)[order], [p.first for p in parts if p.last > p.first]
         )

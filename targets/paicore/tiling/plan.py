@@ -25,6 +25,7 @@ from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part, Whole
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
+from snnc.targets.paicore.tiling.scatter import Codes, Scatter
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import (
     read_by_all,
@@ -35,6 +36,13 @@ from snnc.targets.paicore.tiling.sources import (
 if TYPE_CHECKING:
     from snnc.targets.paicore.tiling.blocks import Blocks
     from snnc.targets.paicore.tiling.divide import Divider
+    from snnc.targets.paicore.tiling.sparse import Sparse
+
+Cut = tuple[int, ...] | Codes
+"""The tiles of a region: neurons along each axis, or any neurons."""
+
+PARTITION = ("auto", "hypergraph", "off")
+"""How tiles of any neurons are looked for: by orders, by hypergraph partitioning too, or not."""
 
 MULTICAST = ("masks", "contiguous", "none")
 """How far tiles go: by any masks, blocks of cores that share no neuron's frames, or not at all."""
@@ -49,13 +57,15 @@ FEWER_LINKS = 2
 class Plan:
     """How a region is laid out: its axon extension, its cores, its tiles where it has any.
 
-    `cores` hold neurons, no two layers in one; `occupied` adds those that only receive.
+    `cores` hold neurons, no two layers in one; `occupied` adds those that only receive. Tiles of
+    any neurons were found by an `order`.
     """
 
     extension: int
     cores: int
     occupied: int
-    tile: tuple[int, ...] | None = None
+    tile: Cut | None = None
+    order: str = ""
 
     @property
     def cost(self) -> int:
@@ -81,8 +91,9 @@ class Planner:
         multicast: str,
         most: Mapping[Op, int] | None = None,
         tight: Mapping[Op, float] | None = None,
+        partition: str = PARTITION[0],
     ) -> None:
-        self.populations, self.multicast = populations, multicast
+        self.populations, self.multicast, self.partition = populations, multicast, partition
         self._most, self._tight = most or {}, tight or {}
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
@@ -103,8 +114,17 @@ class Planner:
             return self._blocks.plan(shares[0])
         key = (*shares, *copies, most, least)
         if key not in self._plans:
-            self._plans[key] = self._plan(shares, copies, most, least)
+            self._plans[key] = self._best(shares, copies, most, least)
         return self._plans[key]
+
+    def _best(
+        self, shares: Sequence[Share], copies: Sequence[float], most: int, least: int
+    ) -> Plan:
+        best = self._plan(shares, copies, most, least)
+        if best.extension == least or self.multicast != "masks" or self.partition == "off":
+            return best
+        widths = [self.widths(share.op) for share in shares]
+        return self._sparse.plan(shares, widths, copies, (least, most), best)
 
     def _plan(
         self, shares: Sequence[Share], copies: Sequence[float], most: int, least: int
@@ -146,6 +166,12 @@ class Planner:
 
         return Blocks(self.populations, self._most, self._tight)
 
+    @cached_property
+    def _sparse(self) -> "Sparse":
+        from snnc.targets.paicore.tiling.sparse import Sparse
+
+        return Sparse(self.populations, self.partition)
+
     def widths(self, op: Op) -> tuple[tuple[int, float], ...]:
         """Return the widths of a layer's weights, with the part of its neurons that has each.
 
@@ -160,8 +186,9 @@ class Planner:
                 sorted_plan = self._plan([Share(op)], [1], MOST, 1)
                 self._widths[op] = alike
                 # Of tiles that cut the channels, each has its own widths.
-                cut = sorted_plan.tile is not None and sorted_plan.tile[0] < self._channels(op)
-                if not cut and sorted_plan.cost < self._plan([Share(op)], [1], MOST, 1).cost:
+                tile = sorted_plan.tile
+                cut = isinstance(tile, tuple) and tile[0] < self._channels(op)
+                if not cut and sorted_plan.cost < self._best([Share(op)], [1], MOST, 1).cost:
                     self._widths[op] = apart
         return self._widths[op]
 
@@ -206,9 +233,11 @@ class Planner:
 
 
 def grid(
-    populations: Populations, shares: Sequence[Share], tile: Sequence[int] | None, split: int
-) -> Whole | Grid:
+    populations: Populations, shares: Sequence[Share], tile: Cut | None, split: int
+) -> Whole | Grid | Scatter:
     """Return the geometry of a region; without tiles, of one that takes its sources as they are."""
+    if isinstance(tile, Codes):
+        return Scatter(populations, tile, split)
     if tile is None:
         return Whole(split, populations.segments(share.op for share in shares))
     sources = sources_of(populations, shares) or {}
@@ -220,7 +249,7 @@ def grid(
 def ordered(
     populations: Populations,
     share: Share,
-    made: Whole | Grid,
+    made: Whole | Grid | Scatter,
     some: NDArray[np.bool_] | None = None,
     mixed: bool = False,
 ) -> tuple[Ints | None, list[Part]]:
@@ -250,8 +279,10 @@ def _sorted(populations: Populations, op: Op, order: Ints | None, parts: Sequenc
 
 
 def _ordered(
-    populations: Populations, share: Share, made: Whole | Grid
+    populations: Populations, share: Share, made: Whole | Grid | Scatter
 ) -> tuple[Ints | None, list[Part]]:
+    if isinstance(made, Scatter):
+        return made.order(share)
     if share.axis < 0 and not share.box and isinstance(made, Whole):
         return None, [Part(0, 0, populations.size(share.op))]
     whole = shape_of(populations.synapses, share.op)[1]
