@@ -5,15 +5,15 @@ written, so that every module is imported. Measured is from the module in memory
 disk; the result is one line of JSON with `seconds`, `bytes` and `peak_bytes` of the process.
 """
 
-import contextlib
 import json
-import resource
 import sys
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from snnc.cli.bench.resident import peak
 
 if TYPE_CHECKING:
     from snnc.ir.graph import Module
@@ -53,15 +53,6 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         seconds = time.perf_counter() - begun
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"seconds": seconds, "bytes": size, "peak_bytes": peak()}
-
-
-def peak() -> int:
-    """Return the largest resident size of this process so far, in bytes."""
-    # What a process inherits of the one that started it counts in `ru_maxrss`, not here.
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as stream:
-        return next(1024 * int(line.split()[1]) for line in stream if line.startswith("VmHWM"))
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
 
 
 if __name__ == "__main__":

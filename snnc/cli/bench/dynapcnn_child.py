@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnc.cli.bench.child import peak
+from snnc.cli.bench.resident import peak
 
 if TYPE_CHECKING:
     from snnc.ir.graph import Module

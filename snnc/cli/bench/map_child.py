@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from snnc.cli.bench.child import make_network as make_connected
-from snnc.cli.bench.child import peak
 from snnc.cli.bench.map_networks import make_network
+from snnc.cli.bench.resident import peak
 
 
 def measure(task: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import importlib
 import io
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -69,8 +68,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     with contextlib.redirect_stdout(io.StringIO()):
         compile_network(pb, make_network(pb, tiny, "warm_"), {})
         found = compile_network(pb, make_network(pb, task), options)
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found["peak_bytes"] = largest if sys.platform == "darwin" else largest * 1024
+    found["peak_bytes"] = importlib.import_module("resident").peak()
     return found
 
 

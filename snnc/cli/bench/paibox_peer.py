@@ -9,7 +9,6 @@ import importlib
 import io
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -51,12 +50,8 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     with contextlib.redirect_stdout(io.StringIO()):
         compile_network(pb, make_network(pb, [16, 8], 0, "warm_"))
         seconds, size = compile_network(pb, make_network(pb, task["sizes"], task["seed"]))
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "seconds": seconds,
-        "bytes": size,
-        "peak_bytes": largest if sys.platform == "darwin" else largest * 1024,
-    }
+    largest = importlib.import_module("resident").peak()
+    return {"seconds": seconds, "bytes": size, "peak_bytes": largest}
 
 
 def compile_network(pb: Any, network: Any) -> tuple[float, int]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from snnc.cli.bench.child import peak
+from snnc.cli.bench.resident import peak
 
 if TYPE_CHECKING:
     from snnc.ir.graph import Module, Value

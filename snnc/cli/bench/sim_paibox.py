@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import io
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -51,15 +50,6 @@ def make_network(pb: Any, task: dict[str, Any], arrays: Any) -> Any:
     return network
 
 
-def peak() -> int:
-    """Return the largest resident size of this process so far, in bytes."""
-    # What a process inherits of the one that started it counts in `ru_maxrss`, not here.
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as stream:
-        return next(1024 * int(line.split()[1]) for line in stream if line.startswith("VmHWM"))
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
-
-
 def measure(task: dict[str, Any]) -> dict[str, Any]:
     """Return what simulating the first sample takes."""
     pb = importlib.import_module("paibox")
@@ -78,7 +68,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
             times.append(clock() - begun)
     return {
         "times": times,
-        "peak_bytes": peak(),
+        "peak_bytes": importlib.import_module("resident").peak(),
         "spikes": counts,
     }
 

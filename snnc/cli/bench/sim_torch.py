@@ -6,10 +6,8 @@ A layer runs over all ticks at once where the framework can do that; a network t
 runs tick by tick. The last line of the output is JSON.
 """
 
-import contextlib
 import importlib
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -154,15 +152,6 @@ class Network:
         return values
 
 
-def peak() -> int:
-    """Return the largest resident size of this process so far, in bytes."""
-    # What a process inherits of the one that started it counts in `ru_maxrss`, not here.
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as stream:
-        return next(1024 * int(line.split()[1]) for line in stream if line.startswith("VmHWM"))
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
-
-
 def measure(task: dict[str, Any], name: str) -> dict[str, Any]:
     """Return what running a network takes."""
     torch.set_num_threads(task["threads"])
@@ -183,7 +172,7 @@ def measure(task: dict[str, Any], name: str) -> dict[str, Any]:
         times.append(clock() - begun)
     return {
         "times": times,
-        "peak_bytes": peak(),
+        "peak_bytes": importlib.import_module("resident").peak(),
         "spikes": out.sum(dim=(0, 1)).reshape(-1).long().tolist(),
     }
 
