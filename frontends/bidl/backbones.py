@@ -17,20 +17,18 @@ Build = Any
 """A class, or a function that returns a network."""
 
 
-def _loops(stem: str, build: Build, suffixes: Mapping[str, Mapping[str, Any]]) -> dict[str, Build]:
-    """Return a network with the loop outside (`..Itout`) and inside (`..It`), by its datasets."""
-    found = {}
-    for suffix, options in suffixes.items():
-        found[f"{stem}{suffix}Itout"] = partial(build, False)
-        found[f"{stem}{suffix}It"] = partial(build, True, **options)
-    return found
+def _loops(build: Build, *stems: str) -> dict[str, Build]:
+    """Return networks with the loop outside (`..Itout`) and inside (`..It`)."""
+    ends = ("Itout", False), ("It", True)
+    return {f"{stem}{end}": partial(build, inner) for stem in stems for end, inner in ends}
 
 
 PLUS: dict[str, Any] = {"neuron": "lifplus"}
 BACKBONES: dict[str, Build] = {
-    **_loops("SeqClif3Fc3", sequences.clif3fc3, {"Dm": {}, "Lc": {}}),
-    **_loops("SeqClif5Fc2", sequences.clif5fc2, {"Dm": {}, "Cd": {}}),
-    **_loops("SeqClif7Fc1", sequences.clif7fc1, {"Dg": {}, "Cd": {"behind": True}}),
+    **_loops(sequences.clif3fc3, "SeqClif3Fc3Dm", "SeqClif3Fc3Lc"),
+    **_loops(sequences.clif5fc2, "SeqClif5Fc2Dm", "SeqClif5Fc2Cd"),
+    **_loops(sequences.clif7fc1, "SeqClif7Fc1Dg", "SeqClif7Fc1Cd"),
+    "SeqClif7Fc1CdIt": partial(sequences.clif7fc1_behind, True),
     **{f"SeqClif3Flif2{d}Itout": partial(sequences.clif3flif2, False) for d in ("Dg", "Rg")},
     **{
         f"SeqClifplus3Fc3{d}Itout": partial(sequences.clif3fc3, False, **PLUS) for d in ("Dm", "Lc")

@@ -6,11 +6,13 @@ convolutions give is aggregated before the head. Parts are called as in BIDL, so
 checkpoints fit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
 import torch
+from attrs import fields, frozen
 from torch import nn
 
 from snnc.diagnostics import fail, nearest
@@ -125,9 +127,6 @@ class Kind:
         return {**joined, "flat": nn.Flatten(1, -1)}
 
 
-COMMON = ("timestep", "input_channels", "h", "w", "nclass")
-"""Arguments that every sequence has."""
-
 KNOWN = ("cmode", "amode", "soma_params", "neuron", "neuron_config")
 TRAINING = ("noise", "spike_func", "use_inner_loop", "it_batch", "zero_init_residual")
 """Arguments that only training reads; the name of a network says where its loop is."""
@@ -174,102 +173,106 @@ def _convolutions(kind: Kind, channels: Sequence[int], first: int, stride: int) 
     return parts
 
 
-def clif3fc3(
-    inner: bool,
-    timestep: int = 20,
-    input_channels: int = 2,
-    h: int = 40,
-    w: int = 40,
-    nclass: int = 10,
-    **o: Any,
-) -> Step:
+@frozen
+class Sizes:
+    """The arguments that every sequence has; where they are not given, those of its data set."""
+
+    timestep: int = 20
+    input_channels: int = 2
+    h: int = 128
+    w: int = 128
+    nclass: int = 10
+
+
+COMMON = tuple(field.name for field in fields(Sizes))
+Make = Callable[[Sizes, "Kind"], Parts]
+
+
+def sequence(*known: str, **sizes: int) -> Callable[[Make], Callable[..., Step]]:
+    """Return what makes a network of a function that gives its parts.
+
+    The network takes `inner`, then sizes and options by name: `sizes` are its own defaults, `known`
+    the options that not every sequence has.
+    """
+
+    def made(parts: Make) -> Callable[..., Step]:
+        @wraps(parts)
+        def network(inner: bool, **options: Any) -> Step:
+            given = {n: options.pop(n) for n in COMMON if n in options}
+            size = Sizes(**{**sizes, **given})
+            return Sequence_(parts(size, Kind(options, inner, known)), size.timestep, inner)
+
+        return network
+
+    return made
+
+
+@sequence(h=40, w=40)
+def clif3fc3(size: Sizes, kind: Kind) -> Parts:
     """Three convolutions with pools, three linear layers (SeqClif3Fc3..)."""
-    kind = Kind(o, inner)
-    parts = _convolutions(kind, (input_channels, 32, 64, 128), 3, 1) | kind.flat()
-    parts["head"] = _head((h // 8) * (w // 8) * 128, 512, 128, nclass)
-    return Sequence_(parts, timestep, inner)
+    parts = _convolutions(kind, (size.input_channels, 32, 64, 128), 3, 1) | kind.flat()
+    parts["head"] = _head((size.h // 8) * (size.w // 8) * 128, 512, 128, size.nclass)
+    return parts
 
 
 FIVE = (32, 64, 128, 256, 512)
 
 
-def clif5fc2(
-    inner: bool,
-    timestep: int = 20,
-    input_channels: int = 2,
-    h: int = 128,
-    w: int = 128,
-    nclass: int = 10,
-    **o: Any,
-) -> Step:
+@sequence()
+def clif5fc2(size: Sizes, kind: Kind) -> Parts:
     """Five convolutions with pools, two linear layers (SeqClif5Fc2..)."""
-    kind = Kind(o, inner)
-    parts = _convolutions(kind, (input_channels, *FIVE), 5, 2) | kind.flat()
-    parts["head"] = _head((h // 64) * (w // 64) * 512, 512, nclass)
-    return Sequence_(parts, timestep, inner)
+    parts = _convolutions(kind, (size.input_channels, *FIVE), 5, 2) | kind.flat()
+    parts["head"] = _head((size.h // 64) * (size.w // 64) * 512, 512, size.nclass)
+    return parts
 
 
-def vgg7(
-    inner: bool,
-    timestep: int = 20,
-    input_channels: int = 2,
-    h: int = 128,
-    w: int = 128,
-    nclass: int = 10,
-    **o: Any,
-) -> Step:
+@sequence()
+def vgg7(size: Sizes, kind: Kind) -> Parts:
     """Five convolutions with pools, two linear layers with neurons (VGG7_SNN..).
 
     With the loop inside, the last two layers see one step, the aggregated one.
     """
-    kind = Kind(o, inner)
-    parts = _convolutions(kind, (input_channels, *FIVE), 5, 2) | kind.flat()
-    parts["flif1"] = kind.fc((h // 64) * (w // 64) * 512, 512, kind.cmode)
-    parts["flif2"] = kind.fc(512, nclass, kind.cmode)
-    return Sequence_(parts, timestep, inner)
+    parts = _convolutions(kind, (size.input_channels, *FIVE), 5, 2) | kind.flat()
+    parts["flif1"] = kind.fc((size.h // 64) * (size.w // 64) * 512, 512, kind.cmode)
+    parts["flif2"] = kind.fc(512, size.nclass, kind.cmode)
+    return parts
 
 
-def clif7fc1(
-    inner: bool,
-    timestep: int = 16,
-    input_channels: int = 2,
-    h: int = 128,
-    w: int = 128,
-    nclass: int = 11,
-    behind: bool = False,
-    **o: Any,
-) -> Step:
-    """Seven convolutions, one linear layer (SeqClif7Fc1..); pools are inside, or `behind` them."""
-    kind = Kind(o, inner)
-    sizes = (input_channels, 64, 64, 128, 128, 256, 256, 512)
+SEVEN = (64, 64, 128, 128, 256, 256, 512)
+
+
+@sequence(timestep=16, nclass=11)
+def clif7fc1(size: Sizes, kind: Kind) -> Parts:
+    """Seven convolutions with a pool inside, one linear layer (SeqClif7Fc1..)."""
     parts: Parts = {}
-    for n, (ci, co) in enumerate(pairwise(sizes), 1):
-        parts[f"clif{n}"] = kind.conv(ci, co, 3) if behind else kind.conv(ci, co, 3, mp=True)
-        if behind:
-            parts[f"mp{n}"] = kind.pool()
-    parts |= kind.flat()
-    parts["fc"] = nn.Linear((h // 128) * (w // 128) * 512, nclass)
-    return Sequence_(parts, timestep, inner)
+    for n, (ci, co) in enumerate(pairwise((size.input_channels, *SEVEN)), 1):
+        parts[f"clif{n}"] = kind.conv(ci, co, 3, mp=True)
+    return _one_linear(size, kind, parts)
 
 
-def clif3flif2(
-    inner: bool,
-    timestep: int = 60,
-    input_channels: int = 2,
-    h: int = 40,
-    w: int = 40,
-    nclass: int = 11,
-    **o: Any,
-) -> Step:
+@sequence(timestep=16, nclass=11)
+def clif7fc1_behind(size: Sizes, kind: Kind) -> Parts:
+    """The same with pools behind the neurons (SeqClif7Fc1CdIt)."""
+    return _one_linear(size, kind, _convolutions(kind, (size.input_channels, *SEVEN), 3, 1))
+
+
+def _one_linear(size: Sizes, kind: Kind, parts: Parts) -> Parts:
+    """Return parts with a linear layer behind seven pools."""
+    parts = parts | kind.flat()
+    parts["fc"] = nn.Linear((size.h // 128) * (size.w // 128) * 512, size.nclass)
+    return parts
+
+
+@sequence("fmode", timestep=60, h=40, w=40, nclass=11)
+def clif3flif2(size: Sizes, kind: Kind) -> Parts:
     """A norm, three convolutions of stride 2, two linear layers with neurons (SeqClif3Flif2..)."""
-    kind = Kind(o, inner, ("fmode",))
-    parts: Parts = {"norm": nn.BatchNorm2d(input_channels)}
-    for n, (ci, co) in enumerate(pairwise((input_channels, 64, 128, 256)), 1):
+    parts: Parts = {"norm": nn.BatchNorm2d(size.input_channels)}
+    for n, (ci, co) in enumerate(pairwise((size.input_channels, 64, 128, 256)), 1):
         parts[f"clif{n}"] = kind.conv(ci, co, 3, 2)
     parts["flat"] = nn.Flatten(1, -1)
-    parts["flif1"] = kind.fc((h // 8) * (w // 8) * 256, 256, kind.fmode)
-    parts["flif2"] = kind.fc(256, nclass, kind.fmode)
-    return Sequence_(parts, timestep, inner)
+    parts["flif1"] = kind.fc((size.h // 8) * (size.w // 8) * 256, 256, kind.fmode)
+    parts["flif2"] = kind.fc(256, size.nclass, kind.fmode)
+    return parts
 
 
 class FastText(Step):
