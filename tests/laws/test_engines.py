@@ -1,8 +1,5 @@
 """Every engine gives what the reference gives, on each module of the corpus that it runs."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,27 +8,9 @@ from snnc.diagnostics import SnncError
 from snnc.driver.engines import pick_engine
 from snnc.driver.exactness import trial_ticks
 from snnc.driver.stimuli import stimuli
-from snnc.ir.read import read
-from snnc.ir.verify import verify
+from tests.laws.corpus import corpus
 
-CORPUS = Path(__file__).parents[1] / "filetests"
 REGISTRY = open_registry()
-
-
-def corpus():
-    """Valid modules that the reference runs: every one in the texts of the file tests."""
-    found = {}
-    for path in sorted(CORPUS.rglob("*.snn")):
-        texts = re.split(r"^(?=module @)", path.read_text(), flags=re.MULTILINE)[1:]
-        for number, text in enumerate(texts):
-            try:
-                module = read(text.partition("\n// ----")[0], path.name)
-                verify(module).check()
-            except SnncError:
-                continue
-            if module.level in REGISTRY.get_engine("reference").levels:
-                found[f"{path.relative_to(CORPUS)}-{number}"] = module
-    return found
 
 
 MODULES = corpus()

@@ -5,9 +5,6 @@ module of the level that it names, with the same inputs. A pass may refuse a mod
 diagnostic that is not about itself.
 """
 
-from functools import cache
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -16,11 +13,10 @@ from snnc.builtins import open_registry
 from snnc.diagnostics import SnncError
 from snnc.driver.pipeline import Watch, choose, plan, run_stages, runner
 from snnc.extend.passes import Context
-from snnc.ir.read import load
+from tests.laws.corpus import corpus
 from tests.laws.effort import examples
 from tests.laws.strategies import NEURON, modules
 
-CORPUS = Path(__file__).parents[1] / "filetests"
 DEFECTS = ("pass-not-exact", "pass-changed-interface", "pass-broke-module", "pass-level")
 REGISTRY = open_registry()
 relaxed = settings(
@@ -50,19 +46,6 @@ def registered():
 
 PASSES = registered()
 PIPELINES = [(target, f"@{target}") for target in REGISTRY.names("targets")]
-
-
-@cache
-def corpus():
-    found = {}
-    for path in sorted(CORPUS.rglob("*.snn")):
-        try:
-            module = load(path)
-        except SnncError:
-            continue
-        if module.level in ("snn", "int") and all(v.type.size <= 4096 for v in module.graph.inputs):
-            found[str(path.relative_to(CORPUS))] = module
-    return found
 
 
 def levels_read(target, name):
@@ -106,8 +89,9 @@ def keeps_promise(target, name, module):
         if error.code in DEFECTS:
             raise
         return False
-    # Real inputs become counts of events where a ReLU network becomes a spiking one.
-    if after.level in engine.levels and name != "ann-to-snn":
+    # Real inputs become counts of events where a ReLU network becomes a spiking one; on the way to
+    # a target's level, what encoders make becomes an input.
+    if after.level in ("snn", "int") and name != "ann-to-snn":
         old = [(v.name, v.type) for v in module.graph.inputs]
         assert old == [(v.name, v.type) for v in after.graph.inputs]
     return True
@@ -127,7 +111,9 @@ def test_pass_keeps_its_promise_on_random_modules(target, name):
 
 @pytest.mark.parametrize(("target", "name"), PASSES + PIPELINES)
 def test_pass_keeps_its_promise_on_the_corpus(target, name):
+    """In the quick step each pass gets every third module, another third than the pass before."""
     read = [m for m in corpus().values() if m.level in levels_read(target, name)]
     assert read
-    for module in read:
+    third = (PASSES + PIPELINES).index((target, name)) % 3
+    for module in read if examples(1) > 1 else read[third::3]:
         keeps_promise(target, name, module)

@@ -89,7 +89,8 @@ def test_a_matrix_takes_the_inputs_of_a_network_whose_encoder_runs_on_the_host(f
         "ticks 8\nnetwork still {\n  input image: f32[3]\n  spikes = poisson(image, seed=1)\n"
         "  first = IF(spikes * 1.5, threshold=1.0)\n  return first\n}\n"
     )
-    snnc("compile", "still.snnl", "-t", "lynxi", "-o", "still")
+    made = snnc("compile", "still.snnl", "-t", "lynxi", "-o", "still", "--check")
+    assert 0 == made.exit_code, made.stderr
     np.savez(folder / "image.npz", image=np.full((2, 3), 0.5, np.float32))
     found = snnc("matrix", "still", "--times", "2", "-i", "image.npz", "--json")
     assert (True, 8) == (found.json()["equal"], found.json()["ticks"])
