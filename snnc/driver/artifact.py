@@ -232,7 +232,8 @@ def publish(source: Path, folder: Path, link: bool = False) -> bool:
         ) from error
     finally:
         for path in (made, old):
-            shutil.rmtree(path, ignore_errors=True)
+            if os.path.lexists(path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _link(source: Path, made: Path) -> bool:

@@ -58,7 +58,11 @@ class Style:
         if not kinds:
             return "{}" if isinstance(value, dict) else "[]"
         if kinds == {int} and isinstance(value, list):
-            return f"[{inner}{str(value)[1:-1].replace(', ', f',{inner}')}{line}]"
+            if value.count(value[0]) == len(value):
+                numbers = f",{inner}".join([str(value[0])] * len(value))
+            else:
+                numbers = str(value)[1:-1].replace(", ", f",{inner}")
+            return f"[{inner}{numbers}{line}]"
         if kinds <= _SCALARS:
             flat = _encoder(inner, self.sort_keys).encode(value)
             return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
