@@ -10,9 +10,9 @@ The result stands in `place`: the region's number, its axon extension, and what 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.hints import Laid, entries, slices_of
+from snnc.targets.paicore.joining import Copies, Joiner, Partition
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.pack import PACKERS, Core, Slice
 from snnc.targets.paicore.populations import (
@@ -45,13 +46,10 @@ from snnc.targets.paicore.tiling.plan import (
     grid,
     ordered,
 )
-from snnc.targets.paicore.tiling.reach import shape_of
+from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.shares import Share
-from snnc.targets.paicore.tiling.sources import share_shape
-
-Copies = Mapping[Op, Sequence[Destination]]
-"""The physical copies of each population, by where they send."""
+from snnc.targets.paicore.tiling.sources import share_shape, sources_of
 
 
 @frozen
@@ -67,9 +65,6 @@ Parts = Mapping[tuple[Share, int], Sequence[Tile]]
 
 MORE_ROOM, MOST_SLACK = 1.25, 8.0
 """By how much more neurons count where a tile has no room for all of them, and at most."""
-
-Groups = dict[Share, int]
-"""The region of each share, in text order."""
 
 
 @frozen
@@ -166,20 +161,8 @@ class Regions:
         self._counts: dict[tuple[Share, Destination], float] = {}
         self.shares = divide_all(self.planner, self.tight)
         self.readers = Readers(populations, self.shares)
-        every = (share for found in self.shares.values() for share in found)
-        self.group_of = {share: number for number, share in enumerate(every)}
-
-    def members(self, group_of: Groups) -> dict[int, list[Share]]:
-        """Return the shares of each region, in text order."""
-        found: dict[int, list[Share]] = {}
-        for share, group in group_of.items():
-            found.setdefault(group, []).append(share)
-        return found
-
-    def copies(self, group_of: Groups) -> Copies:
-        """Return the physical copies of each population."""
-        groups = {op: tuple(group_of[s] for s in shares) for op, shares in self.shares.items()}
-        return self.populations.destinations(groups, self.readers.most)
+        self._joiner = Joiner(populations, self.shares, self.readers, self)
+        self.made = self._joiner.apart()
 
     def _count(self, share: Share, copies: Copies) -> float:
         """Return how many copies a share has; those of some neurons count in part."""
@@ -206,16 +189,8 @@ class Regions:
         return self.planner.plan(shares, counts, most, least)
 
     def merge(self) -> None:
-        """Join readers of one source, two regions at a time, while that saves something."""
-        cost = self.cost(self.group_of)
-        for readers in self.populations.readers.values():
-            for number, (first, one) in enumerate(readers):
-                for second, other in readers[number + 1 :]:
-                    joined = None if one.delay != other.delay else self._joined(first, second)
-                    if joined is not None:
-                        found = self.cost(joined)
-                        if found < cost:
-                            self.group_of, cost = joined, found
+        """Join readers of one source while that saves something."""
+        self.made = self._joiner.merge(self.made)
 
     def share(self, goal: str) -> None:
         """Join readers of one input, neighbors in text order, where that occupies fewer cores.
@@ -228,48 +203,52 @@ class Regions:
                 if source is None:
                     readers.setdefault(edge.source, {})[op] = None
         for ops in readers.values():
-            for first, second in pairwise(ops):
-                joined = self._joined(first, second)
+            alone = [op for op in ops if len(self.shares[op]) == 1]
+            for first, second in pairwise(alone):
+                pair = sorted(self.made.group(op) for op in (first, second))
+                if pair[0] == pair[1]:
+                    continue
+                joined = self._joiner.joined(self.made, pair[0], pair[1:])
                 if joined is not None:
-                    pair = tuple(self.group_of[self.shares[op][0]] for op in (first, second))
-                    before = self._occupied(self.group_of, pair, goal)
-                    if self._occupied(joined, (min(pair),), goal) < before:
-                        self.group_of = joined
+                    before = self._occupied(self.made, pair, goal)
+                    if self._occupied(joined, pair[:1], goal) < before:
+                        self.made = joined
 
-    def _joined(self, first: Op, second: Op) -> Groups | None:
-        """Return the regions with those of two populations joined, None where that cannot be."""
-        if len(self.shares[first]) > 1 or len(self.shares[second]) > 1:
-            return None
-        a, b = sorted(self.group_of[self.shares[op][0]] for op in (first, second))
-        joined = {share: a if g == b else g for share, g in self.group_of.items()}
-        return joined if a != b and self.fits(joined, a) else None
-
-    def _occupied(self, group_of: Groups, groups: Sequence[int], goal: str) -> int:
+    def _occupied(self, made: Partition, groups: Sequence[int], goal: str) -> int:
         """Return the cores that some regions reserve: powers of two where they have no tiles."""
-        members, copies = self.members(group_of), self.copies(group_of)
-        plans = {group: self.plan(shares, copies) for group, shares in members.items()}
-        wide = {group: plan.extension for group, plan in plans.items()}
         total = 0
         for group in groups:
-            if plans[group].tile is None:
-                parts = self._parts(members[group], None, copies)
-                tiles = self._pack(parts, copies, wide, group, goal)
+            plan = self.plan(made.members[group], made.copies)
+            if plan.tile is None:
+                parts = self._parts(made.members[group], None, made.copies)
+                tiles = self._pack(parts, made, plan.extension, goal)
                 total += sum(1 << width(len(cores)) for cores in tiles)
             else:
-                total += plans[group].occupied
+                total += plan.occupied
         return total
 
-    def fits(self, group_of: Groups, group: int) -> bool:
+    def fits(self, shares: Sequence[Share], copies: Copies) -> bool:
         """Whether a region keeps within extension, buffer depth, half a chip and one chip pin.
 
         What a region receives is addressed one way, so all its cores take spikes, or all values.
         """
-        shares = self.members(group_of)[group]
         if len({self._forms[share.op].wide for share in shares}) > 1:
             return False
-        plan = self.plan(shares, self.copies(group_of))
+        plan = self.plan(shares, copies)
         pins = {self.populations.hint(share.op).get("chip") for share in shares} - {None}
         return plan.fits and plan.extension <= self._deepest(shares) and len(pins) <= 1
+
+    def signature(self, share: Share) -> Hashable:
+        """Return all that decides whether a share may lie with others, and what that costs."""
+        op, populations = share.op, self.populations
+        sources = sources_of(populations, [share]) or {}
+        windows = any(span is not ALL for _, reach in sources.values() for span in reach)
+        if windows or len(self.shares[op]) > 1 or op in self.tight:
+            return share
+        reads = tuple(populations.segment(op, edge) for edge, _ in populations.feeding(op))
+        start, chip = populations.start(op), populations.hint(op).get("chip")
+        shape, widths = share_shape(populations, share), self.planner.widths(op)
+        return (shape, widths, self._forms[op], start, chip, reads)
 
     def _deepest(self, shares: Sequence[Share]) -> int:
         """Return the largest axon extension whose buffers hold what waits there."""
@@ -281,17 +260,13 @@ class Regions:
         most = max(LIMITS.slots // waits, 1)
         return min(1 << most.bit_length() - 1, 1 << LIMITS.max_lcn)
 
-    def cost(self, group_of: Groups) -> int:
-        """Return the cores of all regions, or, of a network without tiles, the bits of weight RAM.
+    def price(self, shares: Sequence[Share], copies: Copies) -> int:
+        """Return the cores of a region, or, of a network without tiles, the bits of weight RAM.
 
         All physical copies count.
         """
-        copies = self.copies(group_of)
-        total = 0
-        for shares in self.members(group_of).values():
-            plan = self.plan(shares, copies)
-            total += plan.cost if self._tiled else plan.extension * self._memory(shares, copies)
-        return total
+        plan = self.plan(shares, copies)
+        return plan.cost if self._tiled else plan.extension * self._memory(shares, copies)
 
     def _memory(self, shares: Sequence[Share], copies: Copies) -> int:
         """Return the bits of weight RAM that shares take if their axons are not extended."""
@@ -312,19 +287,17 @@ class Regions:
             SnncError: `fan-in-exceeded`.
             TooLarge: where a region has no room for the cores of some populations.
         """
-        members = self.members(self.group_of)
-        number = {old: new for new, old in enumerate(members)}
-        self.group_of = {share: number[g] for share, g in self.group_of.items()}
-        copies = self.copies(self.group_of)
-        plans = {number[g]: self.plan(shares, copies) for g, shares in members.items()}
+        made = self._numbered()
+        copies = made.copies
+        plans = {group: self.plan(shares, copies) for group, shares in made.members.items()}
         wide = {group: plan.extension for group, plan in plans.items()}
         laid: dict[Share, Laid] = {}
-        for group, shares in enumerate(members.values()):
+        for group, shares in made.members.items():
             tile = plans[group].tile
             if tile is None:
                 self._check_fan_in([share.op for share in shares])
             parts = self._parts(shares, tile, copies)
-            tiles = self._pack(parts, copies, wide, group, goal)
+            tiles = self._pack(parts, made, wide[group], goal)
             split = max((width(len(cores)) for cores in tiles), default=0)
             codes = [part.code << split for part in next(iter(parts.values()), ())]
             most = max(codes, default=0).bit_length()
@@ -334,10 +307,17 @@ class Regions:
                 laid[share] = Laid(share, group, tile, split, slices)
         return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
 
-    def plans(self) -> list[tuple[list[Share], Plan]]:
+    def plans(self) -> list[tuple[Sequence[Share], Plan]]:
         """Return the shares of each region with its layout."""
-        copies = self.copies(self.group_of)
-        return [(s, self.plan(s, copies)) for s in self.members(self.group_of).values()]
+        made = self._numbered()
+        return [(shares, self.plan(shares, made.copies)) for shares in made.members.values()]
+
+    def _numbered(self) -> Partition:
+        """Return the partition with regions numbered in text order."""
+        order = {g: n for n, g in enumerate(dict.fromkeys(chain(*self.made.groups.values())))}
+        groups = {op: tuple(order[g] for g in gs) for op, gs in self.made.groups.items()}
+        members = {n: self.made.members[g] for g, n in order.items()}
+        return Partition(groups, members, self._joiner.copies(groups), {})
 
     def _hint(self, op: Op, laid: Sequence[Laid], wide: Mapping[int, int]) -> dict[str, Any]:
         """Return the `place` entries of a population."""
@@ -377,9 +357,8 @@ class Regions:
     def _pack(
         self,
         parts: Parts,
-        copies: Copies,
-        wide: Mapping[int, int],
-        group: int,
+        made: Partition,
+        extension: int,
         goal: str,
     ) -> list[list[Core]]:
         """Return the cores of each tile; neurons that share one agree in what a core has once.
@@ -390,10 +369,11 @@ class Regions:
             return []
         classes: dict[tuple[Any, ...], list[tuple[Share, int]]] = {}
         for share, copy in parts:
-            op, form, to = share.op, self._forms[share.op], copies[share.op][copy]
+            op, form, to = share.op, self._forms[share.op], made.copies[share.op][copy]
             mode = (form.values, form.keep, form.pool)
             outward = to.output >= 0
-            stride = blocks(self.populations.size(op)) if outward else wide[to.groups[0]]
+            size = self.populations.size(op)
+            stride = blocks(size) if outward else self._wide(made, to.groups[0])
             key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
             classes.setdefault(key, []).append((share, copy))
         ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
@@ -401,7 +381,7 @@ class Regions:
         wide_input = self._forms[first[0].op].wide
 
         def room(bits: int) -> int:
-            return capacity(wide_input, bits, wide[group])
+            return capacity(wide_input, bits, extension)
 
         def packed(tile: int) -> list[Core]:
             cores: list[Core] = []
@@ -425,6 +405,12 @@ class Regions:
         for one in slices:
             found.setdefault((one.share, one.bits), []).append(one)
         return list(found.values())
+
+    def _wide(self, made: Partition, group: int) -> int:
+        """Return the axon extension of a region."""
+        if group not in made.extensions:
+            made.extensions[group] = self.plan(made.members[group], made.copies).extension
+        return made.extensions[group]
 
     def _spread(self, op: Op) -> int:
         return int(self.populations.hint(op).get("unroll", 1))
