@@ -137,24 +137,22 @@ class Joiner:
         that saves as much for each of them.
         """
         at, size, streak, saving = 0, 1, 0, 0
-        while at < len(others):
-            mine = made.group(first)
-            found = dict.fromkeys(made.group(op) for op in others[at : at + size])
-            groups = [group for group in found if group != mine]
-            trial = self._trial(made, mine, groups) if groups else made
-            saved = made.cost - trial.cost if trial is not None and groups else 0
-            if saved > 0 and saved >= saving * len(groups) * (size > 1):
-                assert trial is not None
-                made, streak = trial, streak + 1
-                saving = saved // len(groups)
+        mine, groups = made.group(first), made.groups
+        left = [group for group in {groups[op][0]: None for op in others} if group != mine]
+        while at < len(left):
+            batch = left[at : at + size]
+            trial = self._trial(made, made.group(first), batch)
+            saved = 0 if trial is None else made.cost - trial.cost
+            if trial is not None and saved > 0 and (size == 1 or saved >= saving * len(batch)):
+                made, streak, saving = trial, streak + 1, saved // len(batch)
                 self._useless.clear()
-            elif groups:
+            else:
                 streak = 0
                 if size > 1:
                     size = 1
                     continue
             at += size
-            size = min(2 * size, len(others)) if streak > STEADY else 1
+            size = 2 * size if streak > STEADY else 1
         return made
 
     def _trial(self, made: Partition, one: int, others: Sequence[int]) -> Partition | None:

@@ -1,0 +1,88 @@
+"""Joining regions: what is priced, how often it is asked, and that prices stay right."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pytest
+
+from snnc.ir import Builder, Module, Value
+from snnc.targets.paicore.group import Regions
+from snnc.targets.paicore.joining import Copies, Joiner, Partition
+from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.tiling.readers import Readers
+from snnc.targets.paicore.tiling.shares import Share
+
+READERS = 60
+
+
+def layer(build: Builder, name: str, value: Value, size: int, seed: int = 0) -> Value:
+    weights = np.random.default_rng(seed).integers(-8, 8, (size, value.type.size))
+    current = build.op("linear", value, build.weight("w", weights.astype(np.int8)))
+    return build.op("neuron", current, name=name, threshold=9)
+
+
+def fan(count: int = READERS, size: int = 4) -> Module:
+    """Return a network in which so many layers of one size read one source."""
+    build = Builder("net", "int")
+    source = layer(build, "source", build.input("x", "u1[16]~"), 32)
+    made = [layer(build, f"r{n}", source, size, n) for n in range(count)]
+    return build.finish(layer(build, "last", build.op("concat", *made, axis=0), 10))
+
+
+class Counted:
+    """Rules that allow regions of so many shares, all at one price."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.asked = most, 0
+
+    def fits(self, shares: Sequence[Share], copies: Copies) -> bool:
+        self.asked += 1
+        return len(shares) <= self.most
+
+    def price(self, shares: Sequence[Share], copies: Copies) -> int:
+        return 1
+
+    def signature(self, share: Share) -> Hashable:
+        return share.op.result.type.shape
+
+
+def merged(rules: Counted) -> Partition:
+    populations = Populations(fan())
+    shares = {op: (Share(op),) for op in populations.ops}
+    joiner = Joiner(populations, shares, Readers(populations, shares), rules)
+    return joiner.merge(joiner.apart())
+
+
+def test_many_readers_of_a_source_are_joined_several_at_once() -> None:
+    rules = Counted(READERS)
+    # The source, its readers, and what reads them.
+    assert 3 == len(merged(rules).members)
+    assert rules.asked < READERS // 2
+
+
+def test_readers_that_are_alike_are_refused_once() -> None:
+    rules = Counted(1)
+    assert 2 + READERS == len(merged(rules).members)
+    assert 1 == rules.asked
+
+
+@pytest.mark.parametrize("most", [2, 7, 16])
+def test_regions_are_filled_as_one_by_one(most: int) -> None:
+    sizes = [len(shares) for shares in merged(Counted(most)).members.values()]
+    assert [
+        1,
+        *[most] * (READERS // most),
+        *([READERS % most] if READERS % most else []),
+        1,
+    ] == sizes
+
+
+@pytest.mark.parametrize("size", [4, 40])
+def test_prices_after_joining_are_those_of_a_fresh_count(size: int) -> None:
+    regions = Regions(Populations(fan(12, size)), "masks")
+    regions.merge()
+    made = regions.made
+    copies = regions.populations.destinations(dict(made.groups), regions.readers.most)
+    assert copies == made.copies
+    assert made.prices == {g: regions.price(shares, copies) for g, shares in made.members.items()}
+    assert made.cost < Regions(regions.populations, "masks").made.cost
