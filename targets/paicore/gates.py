@@ -27,7 +27,7 @@ FULL = U8.high
 
 def gate_late_readers(module: Module) -> Module:
     """Return the module with gates before readers that begin late; itself where none does."""
-    if not any(op["first"] for op in module.ops("neuron")):
+    if not any(_awake(op) for op in module.ops("neuron")):
         return module
     gates = _Gates(Synapses.of(module, pools=True))
     late = [op for op in module.ops("neuron") if any(gates.opens(op, e) for e in gates.edges(op))]
@@ -57,11 +57,12 @@ class _Gates:
 
     def opens(self, op: Op, edge: Edge) -> int:
         """Return the tick at which a gate opens between a source and a reader; 0: none stands."""
+        tick = _awake(op) - edge.delay
         source = self.synapses.made_by.get(edge.source)
-        if source is None or source.kind != "neuron":
-            return 0
-        tick = int(op["first"]) - edge.delay
-        return tick if tick > source["first"] else 0
+        if source is not None and source.kind == "neuron":
+            return tick if tick > _awake(source) else 0
+        # The host sends nothing to neurons before they begin, but to those that rest it does.
+        return tick if tick > 0 and not op["first"] else 0
 
     def gate(self, op: Op, edge: Edge, build: Rebuild) -> Value | None:
         """Return what a reader reads in place of a source; None where that is the source."""
@@ -83,7 +84,7 @@ class _Gates:
         if len(shape) != 1:
             opened = build.op("reshape", opened, shape=shape)
         attrs: dict[str, Any] = {
-            "first": self.synapses.made_by[source]["first"],
+            "first": self._first(source),
             "place": {QUIET: tick},
         }
         if wide:
@@ -93,6 +94,10 @@ class _Gates:
         x = build.op("add", value, opened)
         return build.op("neuron", x, name=f"{source.name}.gate", **attrs)
 
+    def _first(self, source: Value) -> int:
+        made = self.synapses.made_by.get(source)
+        return 0 if made is None or made.kind != "neuron" else int(made["first"])
+
     def _clock(self, tick: int, wide: bool, build: Rebuild) -> Value:
         """Return a clock that begins at a tick, of spikes or of the largest value."""
         if (tick, wide) not in self._clocks:
@@ -101,3 +106,8 @@ class _Gates:
                 attrs |= {"leak": FULL, "spike": "value", "memory": "clear"}
             self._clocks[tick, wide] = clock(build, "gate.clock", 1, U8 if wide else U1, **attrs)
         return self._clocks[tick, wide]
+
+
+def _awake(op: Op) -> int:
+    """Return the tick before which a population does nothing."""
+    return int((op["place"] or {}).get(QUIET, op["first"]))

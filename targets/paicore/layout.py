@@ -61,6 +61,7 @@ class Entry:
     copy: int = 0
     delay: int = 1
     unit: tuple[int, ...] = ()
+    zero: tuple[int, ...] = ()
     pieces: tuple[tuple[int, ...], ...] = ()
 
 
@@ -123,6 +124,7 @@ def _entry(op: Op) -> Json:
         "copy": op["copy"] if op.kind == "layer" else 0,
         "delay": op["delay"] if op.kind == "layer" and op["delay"] != 1 else None,
         "unit": list(op["unit"]) if op.kind == "layer" else [],
+        "zero": list(op["zero"]) if op.kind == "layer" else [],
         "pieces": [list(p) for p in op["pieces"] or ()] if op.kind == "layer" else [],
     }
     # A delay of 0 is not the usual one.
@@ -238,6 +240,7 @@ def _read_entry(given: Any) -> Entry:
         copy=_is(int, given.get("copy", 0)),
         delay=_is(int, given.get("delay", 1)),
         unit=_numbers(given.get("unit", [])),
+        zero=_numbers(given.get("zero", [])),
         pieces=tuple(_numbers(piece) for piece in given.get("pieces", [])),
     )
     counts = _KINDS.get(entry.kind, ())

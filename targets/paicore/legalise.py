@@ -17,12 +17,14 @@ from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.adjoints import MOVEMENTS, POOLS
 from snnc.ir.analysis import live_ops
 from snnc.ir.graph import Module, Op, Value
-from snnc.ir.neuron import param
 from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Synapses
 from snnc.ir.types import I32, U1, U8
+from snnc.targets.paicore.beginnings import beginnings, begun
 from snnc.targets.paicore.biases import fold_biases
+from snnc.targets.paicore.equivalents import with_equivalents
+from snnc.targets.paicore.fields import check_neuron, check_place, forgets
 from snnc.targets.paicore.gates import gate_late_readers
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.parallel import split_parallel
@@ -31,12 +33,6 @@ from snnc.targets.paicore.relay import PASS_VALUE, RELAY, pass_on
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 
 MAXIMA = ("max_pool1d", "max_pool2d")
-
-NOTED = (
-    *("unit", "returned", "quiet", "group", "extension", "slices"),
-    *("shares", "boxes", "codes", "tile", "split", "mixed"),
-)
-"""Keys of `place` that no program has."""
 
 ENCODERS = ("poisson", "latency", "periodic")
 
@@ -52,20 +48,25 @@ class Legalise(Pass):
     def run(self, module: Module, context: Context) -> Module:
         """Return the rewritten module; raises for what has no exact form."""
         module = with_ops(module, live_ops(module.graph))
+        found = Diagnostics()
+        for op in module.ops("neuron"):
+            check_place(op, "shrink-weights" in context.report, found)
+        module, why = with_equivalents(module)
         if any(module.ops(*MAXIMA)):
             module = rebuild(module, _without_pools)
         module = _relay_outputs(module)
         if any(module.ops(*MAXIMA)):
             module = rebuild(module, _pooled_values)
-        found = Diagnostics()
         _check_values(module, found)
         for op in module.ops("neuron"):
-            _check_neuron(module, op, found)
-            _check_place(op, "shrink-weights" in context.report, found)
+            check_neuron(module, op, why.get(op.result.name, {}), found)
         found.check(exit_status=4)
         if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
             context.report.setdefault("relies_on", []).append(WRAP)
-        return gate_late_readers(split_parallel(fold_biases(_in_records(module))))
+        module = fold_biases(_in_records(module))
+        asleep, amounts = beginnings(module)
+        module = gate_late_readers(split_parallel(asleep))
+        return begun(module, amounts) if amounts else module
 
 
 def _without_pools(op: Op, build: Rebuild) -> Any:
@@ -244,115 +245,6 @@ def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:
         )
 
 
-def _check_neuron(module: Module, op: Op, found: Diagnostics) -> None:
-    """Collect the fields of a neuron that a record cannot hold."""
-    most, name = LIMITS.potential_max, f"%{op.result.name}"
-
-    def refuse(field: str, why: str, help: str) -> None:
-        found.error(
-            "unsupported-neuron", f"{name}: {field} = {_shown(op, field)}: {why}", op.loc, help=help
-        )
-
-    if op["spike"] == "count":
-        way = "use spike = single (of a .nir file --set spike=single), or value"
-        refuse("spike", "a core sends single spikes or values", way)
-    if op["overflow"] not in ("error", "wrap-paibox"):
-        refuse("overflow", "what the chip does beyond 30 bits is not documented", "use error")
-    if op["overflow"] == "wrap-paibox":
-        _check_wrap(module, op, refuse)
-    if _any(module, op, "initial", lambda v: v != 0) and not _forgets(op):
-        late = f"it begins to work at tick {op['first']}, and until then its core shows 0"
-        refuse(
-            "initial",
-            late if op["first"] else "every potential starts at 0",
-            "begin at tick 0" if op["first"] else "put initial-pulse before legalise",
-        )
-    if op["reset"] == "soft" and op["reset_by"] is not None and _differ(module, op):
-        refuse(
-            "reset_by",
-            f"a soft reset takes the threshold {_shown(op, 'threshold')} away",
-            "leave reset_by out; where it comes from compare = gt, train with ge or reset = hard",
-        )
-    for field, low, high in (
-        ("threshold", 0, most),
-        ("negative", 0, most),
-        ("reset_to", -most, most),
-        ("leak", -most - 1, most),
-    ):
-        if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
-            below = low == 0 and _any(module, op, field, lambda v: v < 0)
-            way = "no record fires below 0: raise it, and add a leak" if below else "use fewer bits"
-            refuse(field, f"the record holds {low}..{high}", way)
-    if op["ticks"] > LIMITS.max_tick:
-        refuse("ticks", f"the register holds up to {LIMITS.max_tick}", "work for ever (0)")
-    if op["first"] > LIMITS.max_tick // 2:
-        refuse(
-            "first",
-            f"a start is 1 + first + the layer's depth, and its register holds {LIMITS.max_tick}",
-            f"begin at tick {LIMITS.max_tick // 2} or earlier",
-        )
-    if op["floor"] is not None:
-        _check_floor(module, op, refuse)
-
-
-def _check_place(op: Op, shrunk: bool, found: Diagnostics) -> None:
-    """Collect what later passes note: given before, it would say something about other potentials.
-
-    `shrunk`: the pass has run that divides weights, and notes what a potential's step is worth.
-    """
-    for key in op["place"] or {}:
-        if key in NOTED and not (key == "unit" and shrunk):
-            found.error(
-                "bad-place",
-                f"%{op.result.name}: place has {key}, which a pass notes for those after it",
-                op.loc,
-                help="give start, chip, bits and unroll alone",
-            )
-
-
-def _check_wrap(module: Module, op: Op, refuse: Any) -> None:
-    """Potentials come back at 30 bits."""
-    if op["width"] != LIMITS.potential_bits:
-        bits = LIMITS.potential_bits
-        refuse("width", f"potentials of the chip come back at {bits} bits", f"use width = {bits}")
-
-
-def _check_floor(module: Module, op: Op, refuse: Any) -> None:
-    """A floor is a negative threshold that saturates, where nothing else could pass it."""
-    floor, reset_to = param(module, op, "floor"), param(module, op, "reset_to")
-    assert floor is not None
-    assert reset_to is not None
-    if op["negative"] is not None:
-        refuse("floor", "it stands beside a negative threshold", "keep one of the two")
-    elif (floor > 0).any() or (floor < -LIMITS.potential_max).any():
-        refuse("floor", f"the record holds {-LIMITS.potential_max}..0", "use a floor of 0 or below")
-    elif op["leak_order"] == "after" and op["leak"] != 0:
-        refuse("floor", "the chip compares before the late leak", "use leak_order = before")
-    elif op["reset"] == "hard" and (np.minimum(floor, reset_to) != floor).any():
-        refuse("floor", "the reset goes below it", "reset to the floor or above")
-
-
-def _forgets(op: Op) -> bool:
-    """Whether nothing depends on what a potential begins with."""
-    return op["memory"] == "clear" and not op["first"]
-
-
-def _differ(module: Module, op: Op) -> bool:
-    """Whether the amount of a soft reset is another than the threshold, for any neuron."""
-    amount, threshold = param(module, op, "reset_by"), param(module, op, "threshold")
-    return amount is None or threshold is None or bool((amount != threshold).any())
-
-
-def _shown(op: Op, field: str) -> str:
-    value = op[field]
-    return "none" if value is None else str(value)
-
-
-def _any(module: Module, op: Op, field: str, test: Any) -> bool:
-    value = param(module, op, field)
-    return value is not None and bool(np.any(test(value)))
-
-
 def _in_records(module: Module) -> Module:
     """Return the module with potentials of the chip's width, and floors as negative thresholds."""
 
@@ -360,7 +252,7 @@ def _in_records(module: Module) -> Module:
         if op.kind != "neuron":
             return None
         changes: dict[str, Any] = {"width": LIMITS.potential_bits}
-        if _forgets(op):
+        if forgets(op):
             changes["initial"] = None
         if op["floor"] is not None:
             changes |= {"floor": None, "negative": _negated(build, op), "negative_mode": "floor"}

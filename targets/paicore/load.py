@@ -304,6 +304,7 @@ class _Loader:
             "copy": entry.copy,
             "delay": entry.delay,
             "unit": entry.unit,
+            "zero": entry.zero,
         }
         if entry.pieces:
             attrs["pieces"] = entry.pieces

@@ -163,6 +163,7 @@ LEVEL = register_level(
                 AttrSpec("copy", "int", 0, "number of the copy"),
                 AttrSpec("delay", "int", 1, "delay of the chip: 1 is the reader's same step"),
                 AttrSpec("unit", "ints", (), "worth of a potential's step: one, or per channel"),
+                AttrSpec("zero", "ints", (), "worth of a potential of 0: one, or per neuron"),
                 AttrSpec(
                     "pieces", "list", ABSENT, "[start, stop] in each core, if not the whole core"
                 ),

@@ -327,6 +327,7 @@ class Placer:
             "copy": copy,
             "delay": self.copies[op][copy].delay,
             "unit": self.hints[op].get("unit", ()),
+            "zero": self.hints[op].get("zero", ()),
             "pieces": None if whole else pieces,
             "order": self._order(op, copy),
         }

@@ -162,6 +162,7 @@ class Layer:
     copy: int
     delay: int
     unit: Ints
+    zero: Ints
     pieces: tuple[tuple[Core, int, int], ...]
     order: Ints | None
 
@@ -181,9 +182,13 @@ class Layer:
         return np.arange(self.size) if self.order is None else self.order
 
     def worth(self, potentials: Ints) -> Ints:
-        """Return potentials `(..., *shape)` in the program's unit: a step may be worth several."""
+        """Return potentials `(..., *shape)` in the program's unit: a step may be worth several.
+
+        They may be counted from another zero, too.
+        """
         each = self.unit.reshape(-1, *[1] * (len(self.shape) - 1))
-        return potentials * (each if self.unit.size > 1 else self.unit[0])
+        zero = self.zero.reshape(self.shape) if self.zero.size > 1 else self.zero[0]
+        return potentials * (each if self.unit.size > 1 else self.unit[0]) + zero
 
     @property
     def neurons(self) -> Ints:
@@ -368,7 +373,10 @@ def _layer(module: Module, op: Op, by_value: Mapping[Value, Core]) -> Layer:
         pieces.append((core, int(span[0]), int(span[1])))
     order = None if op["order"] is None else module.tensor(op["order"]).astype(np.int64)
     unit = np.array(op["unit"] or (1,), dtype=np.int64)
-    layer = Layer(op, op["of"], shape, op["copy"], op["delay"], unit, tuple(pieces), order)
+    zero = np.array(op["zero"] or (0,), dtype=np.int64)
+    layer = Layer(op, op["of"], shape, op["copy"], op["delay"], unit, zero, tuple(pieces), order)
+    if len(zero) not in (1, prod(shape)):
+        raise malformed(f"%{op.result.name}: {len(zero)} zeros for {list(shape)}", op.loc)
     if len(unit) not in (1, *shape[:1]):
         raise malformed(f"%{op.result.name}: {len(unit)} units for {list(shape)}", op.loc)
     some = layer.copy > 0 and order is not None and layer.size < prod(shape)

@@ -147,15 +147,15 @@ def test_options_of_a_target_are_for_that_target_alone(folder, snnc):
 
 def test_check_says_why_a_network_does_not_fit_with_status_4(folder, snnc):
     text = (folder / "net.snn").read_text()
-    (folder / "soft.snn").write_text(
-        text.replace("threshold = 3}", "threshold = 3, reset = soft, reset_by = 5}")
+    (folder / "sat.snn").write_text(
+        text.replace("threshold = 3}", "threshold = 3, overflow = saturate}")
     )
-    result = snnc("check", "soft.snn", "-t", "paicore", "--json")
+    result = snnc("check", "sat.snn", "-t", "paicore", "--json")
     (found,) = result.json()
     assert result.exit_code == failures.UNFIT
     assert found["fits"] is False
     assert found["reasons"][0]["code"] == "unsupported-neuron"
-    assert snnc("check", "soft.snn").exit_code == failures.UNFIT
+    assert snnc("check", "sat.snn").exit_code == failures.UNFIT
 
 
 def test_settings_give_defaults_that_the_command_line_overrides(folder, snnc):

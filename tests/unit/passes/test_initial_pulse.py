@@ -87,12 +87,12 @@ def test_neurons_that_it_would_change_stay(attrs):
     assert started(module) is module
 
 
-def test_neurons_that_begin_late_from_another_potential_are_refused():
-    """A chip shows 0 until they begin to work, the network what they begin with."""
+def test_neurons_that_begin_late_at_a_potential_that_fires_are_refused():
+    """They cannot rest at a potential that fires."""
     with pytest.raises(SnncError) as caught:
         snnc.compile(network(4, first=3), "paicore")
     assert "unsupported-neuron" == caught.value.code
-    assert "begins to work at tick 3" in str(caught.value)
+    assert "begin to work at tick 3" in str(caught.value)
 
 
 def test_layers_share_one_population():
