@@ -9,7 +9,7 @@ import numpy as np
 from attrs import frozen
 from hypothesis import strategies as st
 
-from snnc.ir import Builder, Module, Value, train
+from snnc.ir import Builder, Module, Op, Value, train
 from snnc.ir.types import I32, U1
 from snnc.ir.weights import Array
 from snnc.ir.write import write
@@ -143,13 +143,37 @@ class _Net:
                 "negative": self.parameter(size, 0, 60),
                 "negative_mode": pick("floor", "reset"),
             }
-        if self.chance(5):
+        if self.chance(3):
+            attrs |= self.beyond_records(size, attrs)
+        elif self.chance(5):
             attrs |= {"first": pick(0, 1, 2, 2, 9, 270)}
         if self.chance(5):
             attrs |= {"ticks": pick(1, 6, 15)}
         if self.chips > 1 and self.chance(2):
             attrs["place"] = {"chip": pick(0, 1)}
         return attrs
+
+    def beyond_records(self, size: int, attrs: dict[str, object]) -> dict[str, object]:
+        """Return attributes that no record holds, of neurons that have an equivalent."""
+        kind = self.draw(
+            st.sampled_from(["initial", "late", "amount", "below", "floor", "saturate"])
+        )
+        if kind == "initial":
+            return {"initial": self.parameter(size, -30, 30)}
+        attrs.pop("negative", None)
+        attrs["leak_reversal"] = False
+        if kind == "late":
+            first = self.draw(st.sampled_from([1, 4, 9]))
+            more = {"leak_order": "before", "threshold": self.parameter(size, 9, 40)}
+            return {**more, "initial": self.parameter(size, -30, 8), "first": first}
+        if kind == "amount":
+            return {"reset": "soft", "reset_by": self.parameter(size, 0, 60)}
+        if kind == "below":
+            return {"reset": "hard", "threshold": self.parameter(size, -30, 10)}
+        if kind == "floor":
+            return {"floor": self.parameter(size, -30, 0)}
+        low = {"leak": -1, "leak_order": "before", "reset": "hard"}
+        return {**low, "overflow": "saturate", "width": 8, "threshold": self.parameter(size, 0, 40)}
 
     def parameter(self, size: int, low: int, high: int) -> object:
         if self.chance(3):
@@ -174,6 +198,8 @@ def features(case: Case, legal: Module, placed: Module) -> set[str]:
         if op["leak"] != 0
     }
     found |= {f"bits {op['bits']}" for op in cores}
+    found |= {"another zero" for op in layers if op["zero"]}
+    found |= {"neurons at rest" for op in legal.ops("neuron") if _rests(op)}
     widest = max(op["extension"] for op in cores)
     populations = Populations(legal)
     edges = [(source, edge) for op in populations.ops for edge, source in populations.feeding(op)]
@@ -205,7 +231,14 @@ def features(case: Case, legal: Module, placed: Module) -> set[str]:
     return found | {name for name, reached in conditions.items() if reached}
 
 
+def _rests(op: Op) -> bool:
+    added = any(word in op.result.name for word in (".gate", ".relay"))
+    return "quiet" in (op["place"] or {}) and not added
+
+
 WANTED = {
+    "another zero",
+    "neurons at rest",
     "reset soft",
     "reset hard",
     "reset none",
