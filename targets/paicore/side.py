@@ -4,8 +4,9 @@ Schemas are those of the vendor's tool (paicore.md, section 6.11): keys, order a
 whose elements go to several groups of cores has lists for the address, as for the axons. What else
 it has no word for gets a suffix: further ways of one input are `x#1`, `x#2`; the pieces of an
 output on two chips with equal coordinates `(x,y)#1`; further copies of a layer, and outputs that
-are returned again, `name#1`. The same functions serve to write a build and, on reading one, to see
-that its files agree.
+are returned again, `name#1`. An input whose readers begin late has `first`, their tick: the host
+leaves out what comes before, and counts slots from there. The same functions serve to write a build
+and, on reading one, to see that its files agree.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -81,12 +82,15 @@ def inputs(placed: Placed) -> Json:
         core, mask = [n.tolist() for n in item.core], [n.tolist() for n in item.mask]
         if len(item.destinations) == 1:
             core, mask = map(list, item.destinations[0][:2])
-        content[numbered(item.source.name, content)] = {
+        name = numbered(item.source.name, content)
+        content[name] = {
             **_destination(item.chip, core, mask),
             "tick_relative": item.slot.tolist(),
             "addr_axon": item.axon.tolist(),
             "lcn": item.extension,
         }
+        if item.first:
+            content[name]["first"] = item.first
     return content
 
 
