@@ -12,7 +12,7 @@ from snnc.targets.paicore.limits import LIMITS
 
 NOTED = (
     *("unit", "zero", "returned", "quiet", "group", "extension", "slices"),
-    *("shares", "boxes", "codes", "tile", "split", "mixed"),
+    *("shares", "boxes", "codes", "patches", "tile", "split", "mixed"),
 )
 """Keys of `place` that no program has."""
 

@@ -1,11 +1,12 @@
 """What `group` writes into `place` of a population, and `laid.py` reads.
 
 `slices` are `[core, first, last, copy]`, cores counted in the region. With tiles there is `tile`,
-the neurons of a tile along each axis, or `codes`, the tile of each neuron; and `split`, the bits
-that count the cores of a tile. Slices then count neurons tile by tile. A population that no region
-holds has `shares` in regions of their own: `[group, axis, first, stop, split, tile...]`, places
-first to stop along an axis; or `boxes`, `[group, split, first, stop, first, stop ...]` along every
-axis, each one tile. Its slices end with the share's number.
+the neurons of a tile along each axis, or `codes`, the tile of each neuron, or `patches`, a code,
+then first place and stop along each axis; and `split`, the bits that count the cores of a tile.
+Slices then count neurons tile by tile. A population that no region holds has `shares` in regions of
+their own: `[group, axis, first, stop, split, tile...]`, places first to stop along an axis; or
+`boxes`, `[group, split, first, stop, first, stop ...]` along every axis, each one tile. Its slices
+end with the share's number.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from snnc.targets.paicore.pack import Core
+from snnc.targets.paicore.tiling.patches import Patched
 from snnc.targets.paicore.tiling.plan import Cut
 from snnc.targets.paicore.tiling.scatter import Codes
 from snnc.targets.paicore.tiling.shares import Share
@@ -57,6 +59,8 @@ def _tiles(one: Laid) -> dict[str, Any]:
         return {}
     if isinstance(one.tile, Codes):
         return {"codes": tuple(one.tile.of[one.share].tolist()), "split": one.split}
+    if isinstance(one.tile, Patched):
+        return {"patches": one.tile.of[one.share], "split": one.split}
     return {"tile": one.tile, "split": one.split}
 
 

@@ -18,11 +18,13 @@ from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.grid import Arrival, Grid, Whole
-from snnc.targets.paicore.tiling.plan import Cut, grid, ordered
+from snnc.targets.paicore.tiling.grid import Arrival
+from snnc.targets.paicore.tiling.patches import Patch, Patched, covers
+from snnc.targets.paicore.tiling.plan import Cut, Geometry, grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.scatter import Codes, Scatter
 from snnc.targets.paicore.tiling.shares import Share
+from snnc.targets.paicore.tiling.sources import share_shape
 
 MOST_CODES = LIMITS.routing_group
 """Codes that the tiles of a region can have."""
@@ -87,14 +89,31 @@ class Division:
             )
         return hint
 
-    def _grid(self, group: int) -> Whole | Grid | Scatter:
+    def _grid(self, group: int) -> Geometry:
         laid = self.members[group]
         split = laid[0].split if laid[0].split >= 0 else width(len(self.cores[group]))
         cut = laid[0].tile
+        room = self.extension(group) * axons_of(self.takes_values(group))
         if isinstance(cut, Codes):
-            room = self.extension(group) * axons_of(self.takes_values(group))
             cut = Codes(_codes(laid), room)
+        elif isinstance(cut, Patched):
+            cut = Patched(self._patches(laid), room)
         return grid(self.populations, [each.share for each in laid], cut, split)
+
+    def _patches(self, laid: Sequence[Laid]) -> dict[Share, tuple[Patch, ...]]:
+        """Return the patches of all layers of a region; each neuron is in one, codes differ."""
+        found: dict[Share, tuple[Patch, ...]] = {}
+        for each in laid:
+            op, cut = each.share.op, each.tile
+            if not isinstance(cut, Patched):
+                raise _bad_patches(op)
+            if not covers(cut.of[each.share], share_shape(self.populations, each.share)):
+                raise _bad_patches(op)
+            found |= cut.of
+            known = [patch[0] for patches in found.values() for patch in patches]
+            if len({*known}) < len(known) or not {*known} <= {*range(MOST_CODES)}:
+                raise _bad_patches(op)
+        return found
 
     def _orders(self) -> dict[tuple[Share, int], Ints]:
         """Return the neurons of a share's copy as its pieces count them, if not 0, 1, 2 ..."""
@@ -171,6 +190,8 @@ def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
         cut, split = hint.get("tile"), hint.get("split", -1)
         if "codes" in hint:
             cut = Codes({Share(op): _checked_codes(op, hint["codes"])}, 0)
+        elif "patches" in hint:
+            cut = Patched({Share(op): hint["patches"]}, 0)
         return [Laid(Share(op), hint["group"], cut, split, hint["slices"])]
     found = []
     for number, (group, axis, first, stop, split, *tile) in enumerate(hint["shares"]):
@@ -209,6 +230,16 @@ def _codes(laid: Sequence[Laid]) -> dict[Share, Ints]:
             raise _bad_codes(each.share.op)
         found |= each.tile.of
     return found
+
+
+def _bad_patches(op: Op) -> Exception:
+    return fail(
+        "bad-place",
+        f"%{op.result.name}: patches hold not each of its neurons once, in tiles of codes 0.."
+        f"{MOST_CODES - 1} of their own",
+        op.loc,
+        help="leave patches out of place; group finds them",
+    )
 
 
 def _bad_codes(op: Op) -> Exception:

@@ -48,7 +48,7 @@ HINTS: Mapping[str, Sequence[int]] = {
 it needs a population is spread) are for users to give.
 """
 
-LISTS = ("boxes", "codes", "shares", "slices", "tile", "unit", "zero")
+LISTS = ("boxes", "codes", "patches", "shares", "slices", "tile", "unit", "zero")
 """What else it holds between the passes."""
 
 

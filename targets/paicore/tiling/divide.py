@@ -21,11 +21,10 @@ from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED
-from snnc.targets.paicore.tiling.grid import Whole
+from snnc.targets.paicore.tiling.grid import Grid, Whole
 from snnc.targets.paicore.tiling.plan import MOST, Plan, Planner, grid
 from snnc.targets.paicore.tiling.reach import Reach, shape_of
 from snnc.targets.paicore.tiling.readers import Readers
-from snnc.targets.paicore.tiling.scatter import Scatter
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import sources_of
 
@@ -192,7 +191,7 @@ class Divider:
         tile = plan.tile or mine.shape
         made = grid(self.populations, [share], tile, 0)
         assert not isinstance(made, Whole)
-        order, parts = made.order(share) if isinstance(made, Scatter) else made.order(mine.shape)
+        order, parts = made.order(mine.shape) if isinstance(made, Grid) else made.order(share)
         here = np.add.reduceat(
             mine.reshape(-1)[order], [p.first for p in parts if p.last > p.first]
         )

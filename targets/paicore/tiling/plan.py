@@ -15,20 +15,23 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from snnc.diagnostics import fail
 from snnc.ir.graph import Op
 from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import capacity
+from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
 from snnc.targets.paicore.tiling.grid import Grid, Part, Whole
+from snnc.targets.paicore.tiling.patches import Patched, Patches
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
 from snnc.targets.paicore.tiling.scatter import Codes, Scatter
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import (
     read_by_all,
+    read_by_each,
     share_shape,
     sources_of,
 )
@@ -38,8 +41,11 @@ if TYPE_CHECKING:
     from snnc.targets.paicore.tiling.divide import Divider
     from snnc.targets.paicore.tiling.sparse import Sparse
 
-Cut = tuple[int, ...] | Codes
-"""The tiles of a region: neurons along each axis, or any neurons."""
+Cut = tuple[int, ...] | Codes | Patched
+"""The tiles of a region: neurons along each axis, or any neurons, or patches of each layer."""
+
+Geometry = Whole | Grid | Scatter | Patches
+"""Where the cores of a region and what it reads lie."""
 
 PARTITION = ("auto", "hypergraph", "off")
 """How tiles of any neurons are looked for: by orders, by hypergraph partitioning too, or not."""
@@ -158,7 +164,37 @@ class Planner:
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
         uncut = (whole.cost, wanted, spread.whole(flat, cores))
         better = uncut <= (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
-        return whole if wanted <= most and whole.fits and better else tiled
+        chosen = whole if wanted <= most and whole.fits and better else tiled
+        if self.multicast == "masks" and wanted > least:
+            return self._patched(shares, members, chosen, least)
+        return chosen
+
+    def _patched(
+        self, shares: Sequence[Share], members: Sequence[Member], plan: Plan, least: int
+    ) -> Plan:
+        """Return a plan in which each layer is cut in a way of its own, if that takes fewer cores.
+
+        Cores that are full are not looked at, nor are shares of a layer, or layers whose neurons
+        are told apart by width.
+        """
+        wide = self.populations.form(shares[0].op).wide
+        full = sum(
+            math.ceil(m.copies * m.size / capacity(wide, m.widths[0][0], least)) for m in members
+        )
+        whole = all(share.axis < 0 for share in shares)
+        alike = all(len(m.widths) == 1 for m in members)
+        if plan.cores <= full or len(shares) > 2 or not whole or not alike:
+            return plan
+        from snnc.targets.paicore.tiling.finer import finer
+
+        reads = read_by_each(self.populations, shares)
+        layers = dict(zip(shares, members, strict=True))
+        found = finer(layers, reads, wide, (least, plan.extension), plan.cost)
+        if found is None:
+            return plan
+        return Plan(
+            found.patched.room // axons_of(wide), found.cores, found.occupied, found.patched
+        )
 
     @cached_property
     def _blocks(self) -> "Blocks":
@@ -234,10 +270,12 @@ class Planner:
 
 def grid(
     populations: Populations, shares: Sequence[Share], tile: Cut | None, split: int
-) -> Whole | Grid | Scatter:
+) -> Geometry:
     """Return the geometry of a region; without tiles, of one that takes its sources as they are."""
     if isinstance(tile, Codes):
         return Scatter(populations, tile, split)
+    if isinstance(tile, Patched):
+        return _patches(populations, shares, tile, split)
     if tile is None:
         return Whole(split, populations.segments(share.op for share in shares))
     sources = sources_of(populations, shares) or {}
@@ -246,10 +284,26 @@ def grid(
     return Grid([max(ns) for ns in zip(*shapes, strict=True)], tile, split, sources, elsewhere)
 
 
+def _patches(
+    populations: Populations, shares: Sequence[Share], tile: Patched, split: int
+) -> Patches:
+    shapes = [share_shape(populations, share) for share in shares]
+    made = Patches(shapes, tile, split, read_by_each(populations, shares))
+    if not made.fits:
+        raise fail(
+            "bad-place",
+            f"%{shares[0].op.result.name}: with these patches its sources need more than the "
+            f"{tile.room} axons of a core",
+            shares[0].op.loc,
+            help="leave patches out of place; group finds them",
+        )
+    return made
+
+
 def ordered(
     populations: Populations,
     share: Share,
-    made: Whole | Grid | Scatter,
+    made: Geometry,
     some: NDArray[np.bool_] | None = None,
     mixed: bool = False,
 ) -> tuple[Ints | None, list[Part]]:
@@ -279,9 +333,9 @@ def _sorted(populations: Populations, op: Op, order: Ints | None, parts: Sequenc
 
 
 def _ordered(
-    populations: Populations, share: Share, made: Whole | Grid | Scatter
+    populations: Populations, share: Share, made: Geometry
 ) -> tuple[Ints | None, list[Part]]:
-    if isinstance(made, Scatter):
+    if isinstance(made, Scatter | Patches):
         return made.order(share)
     if share.axis < 0 and not share.box and isinstance(made, Whole):
         return None, [Part(0, 0, populations.size(share.op))]

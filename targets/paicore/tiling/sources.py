@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from snnc.ir.graph import Op
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.choose import Sources
+from snnc.targets.paicore.tiling.patches import Reads
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, shape_of
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -29,6 +30,17 @@ def sources_of(populations: Populations, shares: Sequence[Share]) -> Sources | N
             segment = populations.segment(share.op, edge)
             mine = tuple(_even(span, uneven) for span in share.reach(reach))
             found[segment] = joined(found[segment], mine) if segment in found else mine
+    segments = populations.segments(share.op for share in shares)
+    return {s: (s.source.type.shape, found[s]) for s in segments}
+
+
+def read_by_each(populations: Populations, shares: Sequence[Share]) -> Reads:
+    """Return what each of some shares reads of their sources."""
+    found: dict[Segment, list[Reach | None]] = {}
+    for number, share in enumerate(shares):
+        for edge, reach in populations.reaches(share.op).items():
+            each = found.setdefault(populations.segment(share.op, edge), [None] * len(shares))
+            each[number] = joined(each[number] or (), share.reach(reach))
     segments = populations.segments(share.op for share in shares)
     return {s: (s.source.type.shape, found[s]) for s in segments}
 

@@ -1,0 +1,210 @@
+"""Layers of a region between given places along each axis: what each patch reads and takes.
+
+What the neurons of a patch read of a source is a product over the axes, so the loads of all patches
+of a grid follow from one table for each axis.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.tiling.axis import gray, width
+from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED, Member
+from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, Reads, cut
+from snnc.targets.paicore.tiling.reach import Span
+from snnc.targets.paicore.tiling.shares import Share
+
+LONGEST = 64
+"""The longest axis that is cut into bands."""
+
+Bounds = Mapping[int, Sequence[int]]
+"""Where some axes are cut: 0, the places between two parts, and the size."""
+
+
+@frozen
+class Finer:
+    """A choice: the patches of each layer, and what it costs."""
+
+    patched: Patched
+    cores: int
+    occupied: int
+
+    @property
+    def cost(self) -> int:
+        """What is made small."""
+        return OCCUPIED * self.occupied + self.cores
+
+
+class Cutter:
+    """Cuts the layers of a region, at one axon extension.
+
+    Args:
+        layers: whole ones, each with weights of one width.
+        reads: what they read.
+        wide: whether the cores take values.
+        extension: of the axons.
+    """
+
+    def __init__(
+        self, layers: Mapping[Share, Member], reads: Reads, wide: bool, extension: int
+    ) -> None:
+        self.shares, self.reads = [*layers], reads
+        self.members = [*layers.values()]
+        self.shapes = [member.shape for member in self.members]
+        self.room = axons_of(wide) * extension
+        self.full = [capacity(wide, member.widths[0][0], extension) for member in self.members]
+        self._tables: dict[tuple[int, int], Ints] = {}
+
+    @cached_property
+    def axes(self) -> list[int]:
+        """The axes that may be cut: some source follows them in each layer."""
+        found = []
+        for axis, sizes in enumerate(zip(*self.shapes, strict=True)):
+            followed = [
+                any(span.axis == axis for _, each in self.reads.values() for span in each[n] or ())
+                for n in range(len(self.members))
+            ]
+            if all(followed) and 1 < max(sizes) <= LONGEST:
+                found.append(axis)
+        return found
+
+    def bounds(self, layer: int, parts: Mapping[int, int]) -> Bounds | None:
+        """Return where a layer is cut evenly along some axes, None where parts are too many."""
+        shape = self.shapes[layer]
+        if any(count > shape[axis] for axis, count in parts.items()):
+            return None
+        return {axis: ends(even(shape[axis], count)) for axis, count in parts.items()}
+
+    def patches(self, layer: int, bounds: Bounds) -> list[Patch]:
+        """Return the bounds of all patches of a layer."""
+        shape = self.shapes[layer]
+        return cut([bounds.get(axis, (0, size)) for axis, size in enumerate(shape)])
+
+    def loads(self, layer: int, bounds: Bounds) -> Ints:
+        """Return the axons that each patch of a layer reads, the patches in order."""
+        each = np.ones((len(self.reads), 1), dtype=np.int64)
+        for axis, size in enumerate(self.shapes[layer]):
+            along = np.asarray(bounds.get(axis, (0, size)))
+            parts = self.table(layer, axis)[:, along[:-1], along[1:]]
+            each = (each[:, :, None] * parts[:, None, :]).reshape(len(each), -1)
+        return np.asarray((each * self.rest(layer)[:, None]).sum(axis=0))
+
+    def cores(self, layer: int, bounds: Bounds) -> Ints:
+        """Return the cores that the neurons of each patch of a layer take, the patches in order."""
+        neurons = np.ones(1, dtype=np.int64)
+        for axis, size in enumerate(self.shapes[layer]):
+            parts = np.diff(np.asarray(bounds.get(axis, (0, size))))
+            neurons = (neurons[:, None] * parts).reshape(-1)
+        return self.cores_of(layer, neurons)
+
+    def cores_of(self, layer: int, neurons: Ints) -> Ints:
+        """Return the cores that so many neurons of a layer take."""
+        copies = self.members[layer].copies
+        return np.ceil(copies * neurons / self.full[layer] - 1e-9).astype(np.int64)
+
+    def table(self, layer: int, axis: int) -> Ints:
+        """Return the places that neurons first..stop-1 along an axis read of each source.
+
+        The table `(sources, first, stop)` counts axes of the source that follow the axis.
+        """
+        if (layer, axis) not in self._tables:
+            size = self.shapes[layer][axis]
+            found = np.ones((len(self.reads), size + 1, size + 1), dtype=np.int64)
+            for number, (_, each) in enumerate(self.reads.values()):
+                for span in each[layer] or ():
+                    if span.axis == axis:
+                        found[number] *= _covered(span, size)
+            self._tables[layer, axis] = found
+        return self._tables[layer, axis]
+
+    def rest(self, layer: int) -> Ints:
+        """Return what each source has along axes that follow none; 0 where it is not read."""
+        found = []
+        for sizes, each in self.reads.values():
+            reach = each[layer]
+            unfollowed = [
+                size
+                for size, span in zip(sizes, reach or (), strict=reach is not None)
+                if span.axis < 0
+            ]
+            found.append(0 if reach is None else int(np.prod(unfollowed, dtype=np.int64)))
+        return np.array(found)
+
+    def checked(self, patches: Sequence[Sequence[Patch]]) -> Finer | None:
+        """Return what patches with codes cost, None where axons or codes do not suffice."""
+        held = [
+            np.concatenate([self.cores(layer, _alone(patch)) for patch in each])
+            for layer, each in enumerate(patches)
+        ]
+        cores = np.concatenate(held)
+        patched = Patched(dict(zip(self.shares, map(tuple, patches), strict=True)), self.room)
+        made = Patches(self.shapes, patched, width(int(cores.max())), self.reads)
+        if made.bits > MOST_BITS or not made.fits:
+            return None
+        tiles = np.asarray(made.reached.reshape(-1, 1 << made.split).any(axis=1))
+        tiles[made.codes] = True
+        return Finer(patched, int(cores.sum()), int(tiles.sum()) << made.split)
+
+
+def _alone(patch: Patch) -> Bounds:
+    _, *bounds = patch
+    return dict(enumerate(zip(bounds[::2], bounds[1::2], strict=True)))
+
+
+def _covered(span: Span, size: int) -> Ints:
+    """Return how many places the neurons first..stop-1 read, for all first < stop."""
+    found = np.zeros((size + 1, size + 1), dtype=np.int64)
+    empty = span.high < span.low
+    low, high = np.where(empty, span.low.max(initial=0), span.low), np.where(empty, -1, span.high)
+    for first in range(size):
+        lows = np.minimum.accumulate(low[first:])
+        found[first, first + 1 :] = np.maximum.accumulate(high[first:]) - lows + 1
+    return np.maximum(found, 0)
+
+
+def codes(parts: Sequence[int]) -> NDArray[np.int64]:
+    """Return codes for the patches of a grid, in order, by the Gray code along each axis.
+
+    >>> codes([2, 3]).tolist()
+    [0, 1, 3, 4, 5, 7]
+    """
+    found = np.zeros(1, dtype=np.int64)
+    for count in parts:
+        found = (found[:, None] << width(count) | gray(np.arange(count))).reshape(-1)
+    return found
+
+
+def even(count: int, parts: int) -> list[int]:
+    """Return sizes that differ by one at most.
+
+    >>> even(8, 3)
+    [3, 3, 2]
+    """
+    return [count // parts + (n < count % parts) for n in range(parts)]
+
+
+def ends(sizes: Sequence[int]) -> list[int]:
+    """Return where parts of some sizes end, and where the first begins."""
+    return [0, *accumulate(sizes)]
+
+
+def styles(count: int, parts: int) -> Iterator[list[int]]:
+    """Yield sizes that differ by one: the larger ones outside, inside, before, behind.
+
+    >>> list(styles(8, 3))
+    [[3, 2, 3], [3, 3, 2], [2, 3, 3]]
+    """
+    sizes = sorted(even(count, parts))
+    inward = sorted(range(parts), key=lambda n: -min(n, parts - 1 - n))
+    seen = []
+    for places in (inward, inward[::-1], range(parts)[::-1], range(parts)):
+        style = [size for _, size in sorted(zip(places, sizes, strict=True))]
+        if style not in seen:
+            seen.append(style)
+            yield style
