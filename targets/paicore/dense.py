@@ -99,15 +99,31 @@ class Dense:
 
     def _scattered(self, core: tuple[int, int], op: Op, select: Ints, columns: int) -> Array:
         """Return the rows of neurons whose cores receive a part of each source only."""
-        made = np.zeros(len(select) * columns, dtype=np.int64)
+        places, weights = [], []
         for edge, entries in self.populations.synapses.entries(op, select).items():
             at = self.columns(core[0], self.populations.segment(op, edge), core[1])
             row, index, weight = entries.coordinates()
             column = index + at if isinstance(at, int) else at[index]
-            np.add.at(made, row * columns + column, weight)
+            places.append(row * columns + column)
+            weights.append(weight)
+        made = _summed(len(select) * columns, np.concatenate(places), np.concatenate(weights), op)
         if self.populations.form(op).pool:
             made = (made != 0).astype(np.int8)
-        return _narrow(made, op).reshape(len(select), columns)
+        return made.reshape(len(select), columns)
+
+
+def _summed(size: int, places: Ints, weights: Array, op: Op) -> Array:
+    """Return `int8[size]`: at each place the sum of the weights that go there."""
+    taken = np.zeros(size, dtype=bool)
+    taken[places] = True
+    if np.count_nonzero(taken) == len(places):
+        # No two meet, so nothing has to be added up in wider numbers.
+        made = np.zeros(size, dtype=np.int8)
+        made[places] = _narrow(weights, op)
+        return made
+    wide = np.zeros(size, dtype=np.int64)
+    np.add.at(wide, places, weights)
+    return _narrow(wide, op)
 
 
 def _narrow(block: Array, op: Op) -> Array:

@@ -30,7 +30,7 @@ from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import Wish, allocate, core_at
 from snnc.targets.paicore.ways import Ways
 
-KEPT_BYTES = 1 << 22
+KEPT_BYTES = 1 << 25
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
 
 
