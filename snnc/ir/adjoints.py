@@ -103,7 +103,7 @@ def _spread(
     """Return entries from arrays whose first axis is the old entry, further axes its taps."""
     row = entries.coordinates()[0].reshape(-1, *[1] * (at.ndim - 1))
     rows, weights = np.broadcast_to(row, at.shape), np.broadcast_to(weight, at.shape)
-    if keep is None:
+    if keep is None or keep.all():
         return Entries(entries.rows, rows.ravel(), at.ravel(), weights.ravel())
     keep = np.broadcast_to(keep, at.shape)
     return Entries(entries.rows, rows[keep], at[keep], weights[keep])

@@ -9,20 +9,23 @@ import re
 from functools import lru_cache
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from snnc.diagnostics import UNKNOWN, Location, fail
 
 
 @frozen
 class Element:
-    """Kind and width of one number; `low` and `high` are the integer range (0, 0 for floats)."""
+    """Kind and width of one number; `low` and `high` are the integer range (0, 0 for floats).
+
+    The name says all of it.
+    """
 
     name: str
-    bits: int
-    low: int
-    high: int
-    storage: np.dtype
+    bits: int = field(eq=False)
+    low: int = field(eq=False)
+    high: int = field(eq=False)
+    storage: np.dtype = field(eq=False)
 
     @property
     def is_float(self) -> bool:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir.graph import Module
-from snnc.ir.types import ELEMENTS
-from snnc.ir.weights import Array
+from snnc.ir.weights import Array, check_tensor
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
@@ -227,13 +226,11 @@ def _check_weights(placed: Placed, core: Core, reached: Ints, found: Diagnostics
         message = f"{name_of(core)}: weights are {given.element}, the register says {width} bits"
         found.error("weight-width", message, core.op.loc, help=_HELP)
         return
+    try:
+        check_tensor(placed.module.weights[core.weights.name].tensor, core.op.loc, name_of(core))
+    except SnncError as error:
+        found.items += error.diagnostics
     array = placed.module.tensor(core.weights)
-    element = ELEMENTS[WEIGHTS[width]]
-    if not element.fills_storage:
-        low, high = int(array.min()), int(array.max())
-        if low < element.low or high > element.high:
-            message = f"{name_of(core)}: weights {low}..{high} do not fit {width} bits"
-            found.error("weight-range", message, core.op.loc, help=_HELP)
     unused = np.ones(columns, dtype=bool)
     unused[reached] = False
     stray = np.flatnonzero(unused & _any_row(array))

@@ -54,6 +54,7 @@ class Dense:
     ) -> None:
         self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
         self._layers: dict[Op, dict[Edge, Array]] = {}
+        self._taken = np.zeros(0, dtype=bool)
 
     def keeps(self, pieces: Sequence[Piece]) -> bool:
         """Whether the weights of a core should stay once made: neurons in an order take long."""
@@ -106,24 +107,27 @@ class Dense:
             column = index + at if isinstance(at, int) else at[index]
             places.append(row * columns + column)
             weights.append(weight)
-        made = _summed(len(select) * columns, np.concatenate(places), np.concatenate(weights), op)
+        size, place, weight = len(select) * columns, np.concatenate(places), np.concatenate(weights)
+        made = self._summed(size, place, weight, op)
         if self.populations.form(op).pool:
             made = (made != 0).astype(np.int8)
         return made.reshape(len(select), columns)
 
-
-def _summed(size: int, places: Ints, weights: Array, op: Op) -> Array:
-    """Return `int8[size]`: at each place the sum of the weights that go there."""
-    taken = np.zeros(size, dtype=bool)
-    taken[places] = True
-    if np.count_nonzero(taken) == len(places):
-        # No two meet, so nothing has to be added up in wider numbers.
-        made = np.zeros(size, dtype=np.int8)
-        made[places] = _narrow(weights, op)
-        return made
-    wide = np.zeros(size, dtype=np.int64)
-    np.add.at(wide, places, weights)
-    return _narrow(wide, op)
+    def _summed(self, size: int, places: Ints, weights: Array, op: Op) -> Array:
+        """Return `int8[size]`: at each place the sum of the weights that go there."""
+        if len(self._taken) < size:
+            self._taken = np.zeros(size, dtype=bool)
+        self._taken[places] = True
+        alone = np.count_nonzero(self._taken[:size]) == len(places)
+        self._taken[places] = False
+        if alone:
+            # No two meet, so nothing has to be added up in wider numbers.
+            made = np.zeros(size, dtype=np.int8)
+            made[places] = _narrow(weights, op)
+            return made
+        wide = np.zeros(size, dtype=np.int64)
+        np.add.at(wide, places, weights)
+        return _narrow(wide, op)
 
 
 def _narrow(block: Array, op: Op) -> Array:

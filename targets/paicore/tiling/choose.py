@@ -123,6 +123,32 @@ def choose(
     )
 
 
+def chosen(
+    members: Sequence[Member],
+    sources: Sources,
+    wide: bool,
+    extensions: tuple[int, int],
+    contiguous: bool,
+) -> Tiling | None:
+    """Return what `choose` does; passes ask the same of a layer, one after another."""
+    spans = tuple(
+        (tuple(sizes), *((s.axis, s.low.tobytes(), s.high.tobytes()) for s in reach))
+        for sizes, reach in sources.values()
+    )
+    key = (tuple(members), spans, wide, extensions, contiguous)
+    if key not in _CHOSEN:
+        if len(_CHOSEN) >= MOST_CHOSEN:
+            _CHOSEN.clear()
+        _CHOSEN[key] = choose(members, sources, wide, extensions, contiguous)
+    return _CHOSEN[key]
+
+
+MOST_CHOSEN = 4096
+"""How many answers are kept."""
+
+_CHOSEN: dict[tuple[object, ...], Tiling | None] = {}
+
+
 def _sizes(counts: Sequence[int], followed: bool) -> list[int]:
     """Return the tile sizes to try along an axis, the largest last."""
     count = max(counts)

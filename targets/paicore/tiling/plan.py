@@ -23,7 +23,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, choose
+from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, chosen
 from snnc.targets.paicore.tiling.grid import Grid, Part, Whole
 from snnc.targets.paicore.tiling.patches import Patched, Patches
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
@@ -158,7 +158,7 @@ class Planner:
         sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
             return whole
-        found = choose(members, sources, wide, (least, most), self.multicast == "contiguous")
+        found = chosen(members, sources, wide, (least, most), self.multicast == "contiguous")
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
