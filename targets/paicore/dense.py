@@ -107,8 +107,10 @@ class Dense:
             column = index + at if isinstance(at, int) else at[index]
             places.append(row * columns + column)
             weights.append(weight)
-        size, place, weight = len(select) * columns, np.concatenate(places), np.concatenate(weights)
-        made = self._summed(size, place, weight, op)
+        alone = len(places) == 1  # Joining would copy it.
+        place = places[0] if alone else np.concatenate(places)
+        weight = weights[0] if alone else np.concatenate(weights)
+        made = self._summed(len(select) * columns, place, weight, op)
         if self.populations.form(op).pool:
             made = (made != 0).astype(np.int8)
         return made.reshape(len(select), columns)

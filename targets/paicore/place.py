@@ -284,9 +284,10 @@ class Placer:
         )
         form = self.populations.form(op)
         columns = axons_of(form.wide) * wide
+        element = ELEMENTS[WEIGHTS[bits]]
         weights = Tensor(
-            Type(ELEMENTS[WEIGHTS[bits]], (count, columns)),
-            make=lambda: self.dense.core(group, code, pieces, columns),
+            Type(element, (count, columns)),
+            make=lambda: self.dense.core(group, code, pieces, columns).view(element.storage),
             keep=self.dense.keeps(pieces),
         )
         name = f"{linear(*region.chip)}.{core}"
