@@ -399,7 +399,7 @@ class Regions:
 
     def _bundles(self, slices: Sequence[Slice]) -> list[list[Slice]]:
         """Return slices that fill cores together: where regions are blocks, copies of a share."""
-        if self.planner.multicast != "contiguous":
+        if not self.planner.boxes:
             return [[one] for one in slices]
         found: dict[tuple[Share, int], list[Slice]] = {}
         for one in slices:

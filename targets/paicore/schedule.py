@@ -64,19 +64,19 @@ class Schedule(Pass):
 
         Where several places read one source, it has relays if that takes fewer cores.
         """
-        how = (self.multicast, self.partition)
-        best = _started(module, *how)
+        planner = Planner(Populations.of(module), self.multicast, partition=self.partition)
+        module, best = _passed_on(planner) if planner.boxes else (module, _started(planner))
         candidates = sources_of_detours(module)
         if not candidates:
             return best
         chosen: list[Value] = []
-        fewest = count_cores(best, *how)
+        fewest = count_cores(best, self.multicast, self.partition)
         for more in [[one] for one in candidates[:TRIALS]] + [candidates[TRIALS:]]:
             if not more:
                 continue
             try:
-                other = _started(with_detours(module, [*chosen, *more]), *how)
-                cores = count_cores(other, *how)
+                other = _started(planner.anew(with_detours(module, [*chosen, *more])))
+                cores = count_cores(other, self.multicast, self.partition)
             except SnncError:
                 continue
             if cores < fewest:
@@ -84,8 +84,22 @@ class Schedule(Pass):
         return best
 
 
-def _started(module: Module, multicast: str, partition: str) -> Module:
-    module, starts = _solved(module, multicast, partition)
+def _passed_on(planner: Planner) -> tuple[Module, Module]:
+    """Return a module in boxes, with relays between layers where they save cores, and starts."""
+    from snnc.targets.paicore.passing import with_relays
+
+    relayed = with_relays(planner)
+    if relayed is not planner:
+        try:
+            return relayed.populations.module, _started(relayed)
+        except SnncError:
+            # A loop has no tick for them, or the user gave a start.
+            pass
+    return planner.populations.module, _started(planner)
+
+
+def _started(planner: Planner) -> Module:
+    module, starts = _solved(planner)
 
     def with_start(op: Op, build: Rebuild) -> Any:
         if op.kind != "neuron":
@@ -95,11 +109,10 @@ def _started(module: Module, multicast: str, partition: str) -> Module:
     return rebuild(module, with_start)
 
 
-def _solved(module: Module, multicast: str, partition: str) -> tuple[Module, dict[Op, int]]:
+def _solved(planner: Planner) -> tuple[Module, dict[Op, int]]:
     """Return a module with starts for it; with relays where spikes would wait too long."""
-    planner = Planner(Populations.of(module), multicast, partition=partition)
     try:
-        return module, solve(planner)
+        return planner.populations.module, solve(planner)
     except SnncError as error:
         why = error
     for _ in range(ROUNDS):
@@ -109,7 +122,7 @@ def _solved(module: Module, multicast: str, partition: str) -> tuple[Module, dic
         made = Relays(populations, causal, depth).module() if causal is not None else None
         if made is None:
             raise why
-        planner = Planner(Populations.of(made), multicast, partition=partition)
+        planner = planner.anew(made)
         try:
             return made, solve(planner)
         except SnncError as error:

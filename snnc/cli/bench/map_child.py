@@ -30,7 +30,8 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         compile_network(make_connected([16, 8], 0), "paicore").save(Path(place, "tiny"))
         folder = Path(place, "build")
         begun = time.process_time()
-        build = compile_network(module, "paicore", chip=tuple(task["chip"]))
+        how = task["multicast"]
+        build = compile_network(module, "paicore", chip=tuple(task["chip"]), multicast=how)
         build.save(folder)
         seconds = time.process_time() - begun
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

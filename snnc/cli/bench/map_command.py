@@ -10,6 +10,7 @@ from snnc.cli.session import Session, to_terminal
 
 EXAMPLE = """snnc bench map --case lenet
 snnc bench map --suite conv --peer .venv-paibox/bin/python --json
+snnc bench map --suite residual --multicast contiguous
 snnc bench map --suite growth --plot map.svg"""
 
 SUITES = ("conv", "residual", "fc", "growth")
@@ -27,6 +28,13 @@ SUITES = ("conv", "residual", "fc", "growth")
     show_default=True,
     help="Seconds that one compilation may take.",
 )
+@click.option(
+    "--multicast",
+    type=click.Choice(("masks", "contiguous", "none")),
+    default="masks",
+    show_default=True,
+    help="As for the target paicore: how far layers are cut.",
+)
 @click.option("--verify", is_flag=True, help="Also emulate each build, as snnc verify does.")
 @click.option("--plot", metavar="FILE", help="Also draw it, .svg or .png; needs matplotlib.")
 @as_json
@@ -37,6 +45,7 @@ def command(
     suite: tuple[str, ...],
     peer: str | None,
     limit: float,
+    multicast: str,
     verify: bool,
     plot: str | None,
     as_json: bool,
@@ -67,7 +76,7 @@ def command(
         if to_terminal():
             click.echo(f"measuring {name} ...", err=True)
 
-    rows = run(chosen, Sides(peer, limit, verify), tell)
+    rows = run(chosen, Sides(peer, limit, verify, multicast), tell)
     if plot:
         from snnc.cli.bench.map_plot import draw
 

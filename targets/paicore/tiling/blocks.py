@@ -5,18 +5,23 @@ decide how many neurons the layer before it holds, and all layers choose togethe
 layers by dynamic programming over every choice of each, chain by chain for as long as the sum
 becomes smaller. Costs are those of the layout itself: the neurons of a box fill its cores one after
 the other with all their copies, and the cores are rounded up to a power of two.
+
+Relays may stand between a layer and all its readers: a neuron of one bit for each copy, where a
+copy of the layer's own neurons takes up to eight.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
+from attrs import evolve
 
 from snnc.ir.graph import Op
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, blocks
-from snnc.targets.paicore.tiling.boxes import Among, Choices, Reading
+from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.tiling.boxes import Among, Choices, Reading, choices, relay_choices
 from snnc.targets.paicore.tiling.choose import OCCUPIED
 from snnc.targets.paicore.tiling.plan import Plan
 from snnc.targets.paicore.tiling.shares import Share
@@ -39,20 +44,27 @@ class Blocks:
         populations: of the module.
         most: the largest axon extension that the buffers of each layer allow.
         tight: by how much more room the neurons of some layers are to have.
+        relayed: layers that relays may stand behind. Then fewer sizes are tried: relays will be
+            layers themselves, and choose again.
     """
 
     def __init__(
-        self, populations: Populations, most: Mapping[Op, int], tight: Mapping[Op, float]
+        self,
+        populations: Populations,
+        most: Mapping[Op, int],
+        tight: Mapping[Op, float],
+        relayed: Sequence[Op] = (),
     ) -> None:
         self.populations = populations
         legal = 1 << LIMITS.max_lcn
         self.layers = {
-            op: Choices(populations, op, most.get(op, legal), tight.get(op, 1.0))
+            op: choices(populations, op, most.get(op, legal), tight.get(op, 1.0), bool(relayed))
             for op in populations.ops
         }
+        self.relays = {op: relay_choices(self.layers[op]) for op in relayed if self._copied(op)}
         self._sums: dict[tuple[Reading, int, int], tuple[Ints, Ints]] = {}
         self.chosen = dict.fromkeys(self.layers, 0)
-        self._solve()
+        self.cost = self._solve()
         self._shares = {op: layer.shares(self.chosen[op]) for op, layer in self.layers.items()}
         self._plans = {
             share: plan
@@ -69,18 +81,36 @@ class Blocks:
         """Return the layout of a box."""
         return self._plans[share]
 
+    def behind(self) -> list[Op]:
+        """Return the layers that have relays behind them."""
+        found = []
+        for op in self.relays:
+            layer = self.layers[op]
+            at = layer.at(self.chosen[op])
+            if self._costs(op, at, None, ()).item() < self._stored(layer, at, None, ()).item():
+                found.append(op)
+        return found
+
+    def _copied(self, op: Op) -> bool:
+        """Whether some boxes of its readers would have copies of a layer."""
+        readers = self.layers[op].readers
+        return len(readers) > 1 or any(
+            self.layers[reader].readings[segment].copied(self.layers[reader].counts)
+            for reader, segment in readers
+        )
+
     def _laid(self, op: Op) -> list[Plan]:
         layer, choice = self.layers[op], self.chosen[op]
         wide = int(layer.extension.reshape(-1)[choice])
-        cores = self._cores(op, layer.at(choice), None, ()).reshape(-1).tolist()
+        cores = self._cores(layer, layer.at(choice), None, ()).reshape(-1).tolist()
         shapes = [share.shape(layer.shape) for share in self._shares[op]]
         return [
             Plan(wide, n, 1 << (n - 1).bit_length(), tile)
             for n, tile in zip(cores, shapes, strict=True)
         ]
 
-    def _solve(self) -> None:
-        """Choose anew along each chain until nothing becomes better."""
+    def _solve(self) -> int:
+        """Choose anew along each chain until nothing becomes better; return what it costs."""
         chains = self._chains()
         cost, before = self._total(), dict[Op, int]()
         while before != self.chosen:
@@ -94,7 +124,8 @@ class Blocks:
                     self.chosen = held
                 cost = min(cost, now)
             if len(chains) == 1:
-                return
+                break
+        return cost
 
     def _total(self) -> int:
         chosen = [(op, self.layers[op].at(choice)) for op, choice in self.chosen.items()]
@@ -135,20 +166,35 @@ class Blocks:
         Choices of the reader are left out that are worth less than another one, whatever the layer
         chooses, even if they needed no copies at all.
         """
-        every, into = self.layers[op].every, self.layers[reader]
-        alone = self._costs(op, every, reader, into.at(0))[:, 0]
-        best = np.full(len(alone), 2 * NEVER)
+        layer, into = self.layers[op], self.layers[reader]
+        alone = self._costs(op, layer.every, reader, into.at(0))[:, 0]
+        best, step = alone + value.min(), np.full(len(alone), value.argmin())
+        if not self._copied(op) and not layer.plain:
+            return best, step
+        best += NEVER
         known = np.argsort(value, kind="stable")[:TRIED]
         for choice in known.tolist():
-            made = self._costs(op, every, reader, into.at(choice))[:, 0]
-            best = np.minimum(best, made + value[choice])
+            made = self._costs(op, layer.every, reader, into.at(choice))[:, 0] + value[choice]
+            best, step = np.minimum(best, made), np.where(made < best, choice, step)
         useful = value < (best - alone).max()
-        useful[known] = True
-        picked = np.unravel_index(np.flatnonzero(useful), into.counts)
-        among = tuple(np.unique(each) for each in picked)
-        kept = into.numbers(among)
-        pairs = self._costs(op, every, reader, among) + value[kept]
-        return pairs.min(axis=1), kept[pairs.argmin(axis=1)]
+        useful[known[0]] = True
+        # Where no source cares for the choice, only the best one matters.
+        own = alone + value.min() < (best.min() if self._carefree(op) else 2 * NEVER)
+        if not own.any():
+            return best, step
+        mine, among = layer.among(own), into.among(useful)
+        rows, kept = layer.numbers(mine), into.numbers(among)
+        pairs = self._costs(op, mine, reader, among) + value[kept]
+        made, chosen = pairs.min(axis=1), kept[pairs.argmin(axis=1)]
+        step[rows] = np.where(made < best[rows], chosen, step[rows])
+        best[rows] = np.minimum(best[rows], made)
+        return best, step
+
+    def _carefree(self, op: Op) -> bool:
+        """Whether the sources of a layer cost the same for all its choices."""
+        values = {segment.source for segment in self.layers[op].readings}
+        sources = [self.populations.by_value[v] for v in values if v in self.populations.by_value]
+        return not any(self._copied(source) or self.layers[source].plain for source in sources)
 
     def _others(self, op: Op, before: Op | None) -> Ints:
         """Return what the sources of a layer cost but the one before it, for each choice."""
@@ -164,31 +210,45 @@ class Blocks:
     def _costs(self, op: Op, own: Among, reader: Op | None, among: Among) -> Ints:
         """Return what a layer costs by some of its choices and some of a reader's.
 
-        All other readers stay.
+        All other readers stay. Where relays stand behind the layer, they are counted with it.
         """
         layer = self.layers[op]
-        *outer, inner = own
-        ends = np.cumsum([-(-layer.shape[-1] // layer.sizes[-1][n]) for n in inner.tolist()])
-        found = []
-        for combination in product(*(each.tolist() for each in outer)):
-            mine = (*(np.array([n]) for n in combination), inner)
-            cores = np.minimum(self._cores(op, mine, reader, among), len(_POWERS))
-            cost = _COST[cores].sum(axis=1)
-            each = np.add.reduceat(cost, [0, *ends[:-1].tolist()], axis=1)
-            found.append(np.where(layer.legal[np.ix_(*mine)].reshape(-1), each, NEVER))
-        return np.asarray(np.minimum(np.concatenate(found, axis=1).T, NEVER))
+        found = self._stored(layer, own, reader, among)
+        if op not in self.relays:
+            return found
+        alone = evolve(layer, readers=(), plain={1: 1 + sum(layer.plain.values())})
+        relay = self.relays[op]
+        passed = self._stored(relay, relay.every, reader, among).min(axis=0)
+        return np.asarray(np.minimum(found, self._stored(alone, own, None, ()) + passed))
 
-    def _cores(self, op: Op, own: Among, reader: Op | None, among: Among) -> Ints:
+    def _stored(self, layer: Choices, own: Among, reader: Op | None, among: Among) -> Ints:
+        """Return what a layer costs if it sends to its readers itself."""
+        *outer, inner = own
+        width = math.prod(map(len, among))
+        found = np.full((math.prod(map(len, outer)), len(inner), width), NEVER)
+        for row, combination in enumerate(product(*(each.tolist() for each in outer))):
+            at = (*(np.array([n]) for n in combination), inner)
+            legal = layer.legal[np.ix_(*at)].reshape(-1)
+            if not legal.any():
+                continue
+            mine = (*at[:-1], inner[legal])
+            counts = [-(-layer.shape[-1] // layer.sizes[-1][n]) for n in mine[-1].tolist()]
+            cores = np.minimum(self._cores(layer, mine, reader, among), len(_POWERS))
+            starts = np.cumsum([0, *counts[:-1]])
+            cost = np.add.reduceat(_COST[cores].sum(axis=1), starts, axis=1)
+            found[row, legal] = np.minimum(cost, NEVER).T
+        return found.reshape(-1, width)
+
+    def _cores(self, layer: Choices, own: Among, reader: Op | None, among: Among) -> Ints:
         """Return the cores of each box `(choices of the reader, boxes, boxes of the last axis)`.
 
         Of choices along the last axis the boxes follow one another; along all others there is one.
         Copies share cores if their targets count slots alike.
         """
-        layer = self.layers[op]
         lengths = self._lengths(layer, own)
-        held: dict[int, Ints] = {}
+        held = {wide: lengths * count for wide, count in layer.plain.items()}
         loads: list[Ints] = []
-        for other, segment in self.populations.readers[op]:
+        for other, segment in layer.readers:
             into = self.layers[other]
             mine = among if other is reader else into.at(self.chosen[other])
             load = self._load(layer, own, lengths, into.readings[segment], into, mine)
@@ -197,10 +257,6 @@ class Blocks:
             else:
                 wide = int(into.extension[np.ix_(*mine)].item())
                 held[wide] = held.get(wide, 0) + load
-        outputs = len(self.populations.outputs.get(op, ()))
-        if outputs:
-            wide = blocks(self.populations.size(op))
-            held[wide] = held.get(wide, 0) + lengths * outputs
         together = list(held.values())
         if reader is not None:
             wides = self.layers[reader].extension[np.ix_(*among)].reshape(-1, 1, 1)

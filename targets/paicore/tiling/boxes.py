@@ -15,7 +15,7 @@ from snnc.ir.graph import Op
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.populations import Populations, Segment, blocks
 from snnc.targets.paicore.tiling.reach import Reach, Span
 from snnc.targets.paicore.tiling.shares import Share, in_boxes
 from snnc.targets.paicore.tiling.sources import share_shape, sources_of
@@ -28,7 +28,7 @@ MOST_CHOICES = 2048
 """Choices for a layer; where there would be more, only one size is tried for each number."""
 
 MORE_BOXES = 8
-"""Numbers of boxes to try beyond the least, along an axis that is cut for want of room alone."""
+"""Numbers of boxes to try beyond those that there is a reason for."""
 
 Among = tuple[Ints, ...]
 """Choices of a layer: places in its sizes along each axis, and all products of them."""
@@ -68,6 +68,11 @@ class Reading:
         """Whether some box reads each place."""
         return all(bool(axis.counts[0].all()) for axis in self.axes)
 
+    def copied(self, counts: Sequence[int]) -> bool:
+        """Whether any place is read by two boxes, given how many sizes each axis of them has."""
+        free = any(n > 1 and axis not in self.cut for axis, n in enumerate(counts))
+        return free or any(int(axis.counts.max()) > 1 for axis in self.axes)
+
 
 def _followed(span: Span, sizes: Sequence[int], places: int) -> Followed:
     each = [_reads(span, size, places) for size in sizes]
@@ -84,56 +89,40 @@ def _reads(span: Span, size: int, places: int) -> NDArray[np.bool_]:
     return np.asarray((low <= place) & (place <= high))
 
 
+@frozen(eq=False)
 class Choices:
     """A layer and the sizes of box that it may have; the first choice is one box.
 
-    Args:
-        populations: of the module.
-        op: the layer.
-        most: the largest axon extension that its buffers allow.
-        tight: by how much more room its neurons are to have.
+    `sizes` are those along each axis. For each choice `legal` says whether it is one, `extension`
+    what its cores have, `room` how many neurons they hold. `readers` read the layer, each through a
+    segment; besides it is stored `plain` times, as target slots are counted. All neurons are given
+    room `tight` times.
     """
 
-    def __init__(self, populations: Populations, op: Op, most: int, tight: float) -> None:
-        self.op, self.tight = op, tight
-        self.shape = share_shape(populations, Share(op))
-        self.size = math.prod(self.shape)
-        found = sources_of(populations, [Share(op)]) or {}
-        wide, bits = populations.form(op).wide, populations.bits(op)
-        # A layer that reads itself would choose for itself twice.
-        free = all(s.source is not op.result for s in found)
-        room = capacity(wide, bits, 1)
-        self.sizes = _sizes(self.shape, found, free, math.ceil(self.size * tight / room))
-        self.counts = tuple(map(len, self.sizes))
-        self.readings = {s: Reading(*source, self.sizes) for s, source in found.items()}
-        axons = self._axons(populations)
-        lcn = np.zeros(self.counts, dtype=np.int64)
-        for code in range(LIMITS.max_lcn):
-            lcn += axons > axons_of(wide) << code
-        self.legal = axons <= axons_of(wide) * most
-        rooms = [capacity(wide, bits, 1 << code) for code in range(LIMITS.max_lcn + 1)]
-        self.room = np.array(rooms)[lcn]
-        self.extension = 1 << lcn
+    op: Op
+    shape: tuple[int, ...]
+    sizes: Sequence[tuple[int, ...]]
+    readings: Mapping[Segment, Reading]
+    legal: NDArray[np.bool_]
+    extension: Ints
+    room: Ints
+    readers: Sequence[tuple[Op, Segment]]
+    plain: Mapping[int, int]
+    tight: float
 
-    def _axons(self, populations: Populations) -> Ints:
-        """Return the axons of the largest box; one for what comes and is not read."""
-        axons = np.zeros(self.counts, dtype=np.int64)
-        for reading in self.readings.values():
-            mine = np.ones(self.counts, dtype=np.int64)
-            for axis in reading.axes:
-                mine = mine * self.along(axis.axis, axis.windows)
-            axons += mine
-        if not all(reading.whole for reading in self.readings.values()):
-            return axons + 1
-        if any(s.source not in populations.by_value for s in self.readings):
-            axons += 1
-            axons[(0,) * len(self.counts)] -= 1
-        return axons
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many sizes there are along each axis."""
+        return self.legal.shape
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
 
     def along(self, axis: int, values: Sequence[int]) -> Ints:
         """Return values for the sizes along an axis, or one for all where the axis is -1."""
-        shape = [-1 if a == axis else 1 for a in range(len(self.counts))]
-        return np.array(values, dtype=np.int64).reshape(shape)
+        return _along(axis, values, len(self.sizes))
 
     def at(self, choice: int) -> "Among":
         """Return a choice alone."""
@@ -143,6 +132,11 @@ class Choices:
     def every(self) -> "Among":
         """All choices."""
         return tuple(np.arange(count) for count in self.counts)
+
+    def among(self, some: NDArray[np.bool_]) -> "Among":
+        """Return the fewest choices that have all of some, of which is said which they are."""
+        at = np.unravel_index(np.flatnonzero(some), self.counts)
+        return tuple(np.unique(each) for each in at)
 
     def numbers(self, among: "Among") -> Ints:
         """Return the numbers of some choices."""
@@ -159,7 +153,96 @@ class Choices:
         return (Share(self.op),) if sizes == self.shape else in_boxes(self.op, self.shape, sizes)
 
 
-def _sizes(shape: Sequence[int], sources: Sources, free: bool, cores: int) -> list[tuple[int, ...]]:
+def choices(populations: Populations, op: Op, most: int, tight: float, coarse: bool) -> Choices:
+    """Return the choices of a layer.
+
+    Args:
+        populations: of the module.
+        op: the layer.
+        most: the largest axon extension that its buffers allow.
+        tight: by how much more room its neurons are to have.
+        coarse: whether to try one size only for each number of boxes along an axis.
+    """
+    shape = share_shape(populations, Share(op))
+    found = sources_of(populations, [Share(op)]) or {}
+    wide, bits = populations.form(op).wide, populations.bits(op)
+    # A layer that reads itself would choose for itself twice.
+    free = all(s.source is not op.result for s in found)
+    cores = math.ceil(math.prod(shape) * tight / capacity(wide, bits, 1))
+    sizes = _sizes(shape, found, free, cores, coarse)
+    readings = {s: Reading(*source, sizes) for s, source in found.items()}
+    inputs = any(s.source not in populations.by_value for s in found)
+    axons = _axons([*readings.values()], tuple(map(len, sizes)), inputs)
+    rooms = _rooms(axons, wide, bits)
+    legal, few = axons <= axons_of(wide) * most, _filled(shape, sizes, rooms[1])
+    outputs = len(populations.outputs.get(op, ()))
+    return Choices(
+        op,
+        shape,
+        sizes,
+        readings,
+        legal & few if (legal & few).any() else legal,
+        *rooms,
+        populations.readers[op],
+        {blocks(populations.size(op)): outputs} if outputs else {},
+        tight,
+    )
+
+
+def relay_choices(layer: Choices) -> Choices:
+    """Return the choices of relays between a layer and all its readers; channels are halved."""
+    channels = layer.shape[0] if layer.shape else 1
+    halves = tuple(dict.fromkeys(-(-channels >> k) for k in range(channels.bit_length())))
+    sizes = [_balanced(n) if axis else halves for axis, n in enumerate(layer.shape)]
+    counts = tuple(map(len, sizes))
+    axons = np.ones(counts, dtype=np.int64)
+    for axis, each in enumerate(sizes):
+        axons = axons * _along(axis, each, len(sizes))
+    rooms = _rooms(axons, False, 1)
+    legal = (axons <= LIMITS.axons) & _filled(layer.shape, sizes, rooms[1])
+    return Choices(layer.op, layer.shape, sizes, {}, legal, *rooms, layer.readers, {}, 1.0)
+
+
+def _axons(readings: Sequence[Reading], counts: tuple[int, ...], inputs: bool) -> Ints:
+    """Return the axons of the largest box; one for what comes and is not read."""
+    axons = np.zeros(counts, dtype=np.int64)
+    for reading in readings:
+        mine = np.ones(counts, dtype=np.int64)
+        for axis in reading.axes:
+            mine = mine * _along(axis.axis, axis.windows, len(counts))
+        axons += mine
+    if not all(reading.whole for reading in readings):
+        return axons + 1
+    if inputs:
+        axons += 1
+        axons[(0,) * len(counts)] -= 1
+    return axons
+
+
+def _rooms(axons: Ints, wide: bool, bits: int) -> tuple[Ints, Ints]:
+    """Return the axon extension for some axons, and how many neurons a core then holds."""
+    lcn = np.zeros(axons.shape, dtype=np.int64)
+    for code in range(LIMITS.max_lcn):
+        lcn += axons > axons_of(wide) << code
+    rooms = [capacity(wide, bits, 1 << code) for code in range(LIMITS.max_lcn + 1)]
+    return 1 << lcn, np.array(rooms)[lcn]
+
+
+def _filled(shape: Sequence[int], sizes: Sequence[Sequence[int]], room: Ints) -> NDArray[np.bool_]:
+    """Return which choices do not have many more boxes than cores that hold all neurons once."""
+    count = np.ones(room.shape, dtype=np.int64)
+    for axis, n in enumerate(shape):
+        count = count * _along(axis, [-(-n // size) for size in sizes[axis]], len(shape))
+    return np.asarray(count <= MORE_BOXES + 2 * (math.prod(shape) // room))
+
+
+def _along(axis: int, values: Sequence[int], rank: int) -> Ints:
+    return np.array(values, dtype=np.int64).reshape([-1 if a == axis else 1 for a in range(rank)])
+
+
+def _sizes(
+    shape: Sequence[int], sources: Sources, free: bool, cores: int, coarse: bool
+) -> list[tuple[int, ...]]:
     """Return the sizes to try along each axis, the largest first."""
     followed = {span.axis for _, reach in sources.values() for span in reach if free}
     balanced = [_balanced(n) if a in followed else (n,) for a, n in enumerate(shape)]
@@ -167,7 +250,8 @@ def _sizes(shape: Sequence[int], sources: Sources, free: bool, cores: int) -> li
         tuple(range(n, 0, -1)) if a and a in followed and n <= EVERY_SIZE else balanced[a]
         for a, n in enumerate(shape)
     ]
-    found = every if math.prod(map(len, every)) <= MOST_CHOICES else balanced
+    few = math.prod(map(len, every)) <= MOST_CHOICES
+    found = every if few and not coarse else balanced
     # A block is half a chip: where the cores of all neurons at one place are more, they are cut.
     cut = math.prod(n for a, n in enumerate(shape) if a in followed)
     least = -(-cores // (LIMITS.routing_group * cut))

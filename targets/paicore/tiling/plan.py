@@ -16,7 +16,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
-from snnc.ir.graph import Op
+from snnc.ir.graph import Module, Op
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
@@ -104,6 +104,10 @@ class Planner:
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
 
+    def anew(self, module: Module) -> "Planner":
+        """Return a planner of another module, of the same kind."""
+        return Planner(Populations.of(module), self.multicast, partition=self.partition)
+
     def plan(
         self, shares: Sequence[Share], copies: Sequence[float], most: int = MOST, least: int = 1
     ) -> Plan:
@@ -117,7 +121,7 @@ class Planner:
             least: the smallest axon extension that will do.
         """
         if shares[0].box:
-            return self._blocks.plan(shares[0])
+            return self.blocks.plan(shares[0])
         key = (*shares, *copies, most, least)
         if key not in self._plans:
             self._plans[key] = self._best(shares, copies, most, least)
@@ -196,8 +200,14 @@ class Planner:
             found.patched.room // axons_of(wide), found.cores, found.occupied, found.patched
         )
 
+    @property
+    def boxes(self) -> bool:
+        """Whether regions are blocks, and layers cut into boxes."""
+        return self.multicast == "contiguous"
+
     @cached_property
-    def _blocks(self) -> "Blocks":
+    def blocks(self) -> "Blocks":
+        """The boxes of all layers, where regions are blocks."""
         from snnc.targets.paicore.tiling.blocks import Blocks
 
         return Blocks(self.populations, self._most, self._tight)
@@ -215,8 +225,7 @@ class Planner:
         """
         if op not in self._widths:
             self._widths[op] = ((self.populations.bits(op), 1.0),)
-            boxes = self.multicast == "contiguous" and len(self.shares(op)) > 1
-            apart = () if boxes else self._apart(op)
+            apart = () if self.boxes and len(self.shares(op)) > 1 else self._apart(op)
             if apart:
                 alike, self._widths[op] = self._widths[op], apart
                 sorted_plan = self._plan([Share(op)], [1], MOST, 1)
@@ -255,8 +264,8 @@ class Planner:
             op: the layer.
             copies: of all neurons, or of each in the shape of `reach.shape_of`.
         """
-        if self.multicast == "contiguous":
-            return self._blocks.shares(op)
+        if self.boxes:
+            return self.blocks.shares(op)
         if isinstance(copies, float) and self.plan([Share(op)], [copies]).fits:
             return (Share(op),)
         return self._divider.shares(op, copies)

@@ -61,6 +61,7 @@ def test_both_sides_draw_the_same_weights():
 def test_a_child_counts_cores_and_links():
     layers = map_networks._chain((40,), "f300 f10")
     task = {"shape": [40], "layers": layers, "bits": 8, "chip": [0, 0], "verify": True}
+    task["multicast"] = "contiguous"
     found = map_child.measure(task)
     assert found["verified"] is True
     assert (6, 6) == (found["required"], found["bound"])
@@ -103,6 +104,15 @@ def test_a_build_that_is_not_the_network_meets_no_goal():
     growing = mapping.cases()[-1]
     row |= {"chips": 5, "verified": True, "peak_bytes": 10**9}
     assert [("5 chips", True), ("400 MB", False)] == mapping._goals(growing, row)[1:]
+
+
+def test_blocks_have_goals_of_their_own(small, snnc):
+    (row, *_) = snnc(
+        "bench", "map", "--case", "lenet", "--multicast", "contiguous", "--json"
+    ).json()
+    assert "1.2 x the bound; 1.15 x required" == row["goal"]
+    (row, *_) = snnc("bench", "map", "--case", "tiny", "--multicast", "none", "--json").json()
+    assert ("", None) == (row["goal"], row["met"])
 
 
 def test_the_table_without_a_peer(small, snnc):

@@ -128,15 +128,6 @@ def test_masks_that_are_no_blocks_are_named_in_the_manifest() -> None:
     assert {"masks": ["multicast-masks"], "contiguous": [], "none": []} == needs
 
 
-def test_a_network_of_blocks_with_copies_is_exact() -> None:
-    module = chain("lenet", 8)
-    build = snnc.compile(module, target="paicore", multicast="contiguous")
-    resources = build.manifest["resources"]
-    taken = resources["cores"] + resources["cores_idle"]
-    assert (136, 136, 336) == (resources["cores"], taken, resources["neuron_copies"])
-    assert verified(build, module).startswith("equal at every tick")
-
-
 @pytest.mark.parametrize("how", ["contiguous", "none"])
 def test_without_masks_networks_are_exact_too(how: str) -> None:
     module = network(pooled, 8)
