@@ -179,6 +179,9 @@ def _unsaturated(one: Equivalent) -> None:
 def _one_bound(one: Equivalent) -> None:
     """Join a floor with a negative threshold, and let a late leak come before the compare."""
     floor, leak, negative = one.array("floor"), one.array("leak"), one.params["negative"]
+    # A hard reset meets the floor alone: it may go below the negative threshold, as the chip's may.
+    below = one["reset"] == "hard" and bool((one.array("reset_to") < floor).any())
+    reset_to = np.maximum(one.array("reset_to"), floor) if below else None
     if negative is not None:
         if one["negative_mode"] == "reset":
             one.why["floor"] = "a record has no floor beside a negative threshold that resets"
@@ -186,11 +189,10 @@ def _one_bound(one: Equivalent) -> None:
         if one["leak_order"] == "after" and leak.any():
             one.why["floor"] = "beside a negative threshold, the chip compares before the late leak"
             return
-        floor = np.maximum(floor, -negative)
-        one.set(floor=floor)
+        one.set(floor=np.maximum(floor, -negative))
         one.drop("negative")
-    if one["reset"] == "hard" and (one.array("reset_to") < floor).any():
-        one.set(reset_to=np.maximum(one.array("reset_to"), floor))
+    if reset_to is not None:
+        one.set(reset_to=reset_to)
     if one["leak_order"] == "after" and leak.any():
         if one.turns:
             one.why["floor"] = "the chip compares before the late leak, which turns with the sign"

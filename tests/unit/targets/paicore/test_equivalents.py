@@ -81,6 +81,8 @@ FLOORS = [
     {"floor": -3, "negative": 7},
     {"floor": -9, "negative": [1, 9, 12, 3, 0, 30, 8, 9]},
     {"floor": -3, "reset": "hard", "reset_to": -8},
+    {"floor": -9, "negative": 2, "reset": "hard", "reset_to": -6},
+    {"floor": -9, "negative": 2, "reset": "hard", "reset_to": [-12, -9, -6, -1, 0, 2, -3, -2]},
     {"floor": 2, "reset": "hard"},
     {"floor": 2, "reset": "none", "initial": 5},
     {"floor": -3, "leak": -2, "leak_order": "after", "first": 5},
