@@ -168,10 +168,10 @@ class Planner:
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
         uncut = (whole.cost, wanted, spread.whole(flat, cores))
         better = uncut <= (tiled.cost, tiled.extension, FEWER_LINKS * found.links)
-        chosen = whole if wanted <= most and whole.fits and better else tiled
+        best = whole if wanted <= most and whole.fits and better else tiled
         if self.multicast == "masks" and wanted > least:
-            return self._patched(shares, members, chosen, least)
-        return chosen
+            return self._patched(shares, members, best, least)
+        return best
 
     def _patched(
         self, shares: Sequence[Share], members: Sequence[Member], plan: Plan, least: int

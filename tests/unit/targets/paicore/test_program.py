@@ -169,7 +169,7 @@ def test_a_damaged_build_runs_or_is_refused(tmp_path, name, data):
         ("input_proj_info.json", ("x", "lcn"), "input-range"),
         ("input_proj_info.json", ("x", "addr_chip_x"), "input-chip"),
         ("layout.json", ("ops", 4, "first"), "core-first"),
-        ("layout.json", ("ops", 1, "first"), "input-early"),
+        ("layout.json", ("ops", 1, "first"), "side-file-mismatch"),
     ],
 )
 def test_builds_that_break_a_rule_of_the_chip_are_refused(tmp_path, file, path, code):
