@@ -5,7 +5,7 @@ What is packed together may share cores: one mode, one start, one stride of the 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -23,6 +23,10 @@ class Slice:
     last: int
     bits: int
     spread: int = 1
+
+    def part(self, first: int, last: int) -> "Slice":
+        """Return some of its neurons, not to be spread further."""
+        return Slice(self.share, self.copy, first, last, self.bits)
 
 
 @define
@@ -54,10 +58,10 @@ def _cut(items: Bundle, lengths: Iterable[int]) -> Iterator[list[Slice]]:
         while length:
             item = left.pop()
             stop = min(item.first + length, item.last)
-            made.append(evolve(item, last=stop, spread=1))
+            made.append(item.part(item.first, stop))
             length -= stop - item.first
             if stop < item.last:
-                left.append(evolve(item, first=stop))
+                left.append(item.part(stop, item.last))
         yield made
 
 

@@ -28,14 +28,17 @@ def record_tables(module: Module, parts: Sequence[tuple[Op, Neurons]]) -> dict[s
     """Return the parameter columns for some neurons of each op, in order."""
     columns = {op: _columns(module, op) for op in dict.fromkeys(op for op, _ in parts)}
     names = next(iter(columns.values())) if columns else {}
-    return {name: _joined({op: c[name] for op, c in columns.items()}, parts) for name in names}
+    count = sum(_count(some) for _, some in parts)
+    return {
+        name: _joined({op: c[name] for op, c in columns.items()}, parts, count) for name in names
+    }
 
 
-def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, Neurons]]) -> Array:
+def _joined(column: Mapping[Op, Array], parts: Sequence[tuple[Op, Neurons]], count: int) -> Array:
     """Return one column of all parts from what each op's neurons have, often one number for all."""
     first = next(iter(column.values()))
     if first.size == 1 and all(a.size == 1 and a.item() == first.item() for a in column.values()):
-        return np.full(sum(_count(some) for _, some in parts), first.item(), np.int64)
+        return np.full(count, first.item(), np.int64)
     flat = {
         op: np.broadcast_to(array, op.result.type.shape).reshape(-1) for op, array in column.items()
     }
