@@ -1,4 +1,4 @@
-"""docs/language.md: each network is read, and the error that it shows is the one that is printed."""
+"""docs/language.md: its networks are read, and the error that it shows is what is printed."""
 
 import re
 import shutil
