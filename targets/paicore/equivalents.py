@@ -205,6 +205,8 @@ def _moved(one: Equivalent) -> None:
     threshold, floor = one.array("threshold"), one.params["floor"]
     if one["reset"] == "soft":
         name, moved = "reset_by", one.array("reset_by") - threshold
+        if one.op["reset_by"] is None:
+            name = "floor"
         if one["spike"] == "count":
             return
     else:
@@ -242,6 +244,7 @@ def _fixed(one: Equivalent, moved: Ints) -> str:
     """Return why a potential must be counted from its own zero, or nothing."""
     clear, negative = one["memory"] == "clear", one.params["negative"]
     resets = negative is not None and one["negative_mode"] == "reset"
+    floor = one.params["floor"]
     problems = {
         "what neurons send are bits of the potential": one["spike"] != "single",
         f"overflow = {one['overflow']} comes at a potential of its own": one["overflow"] != "error",
@@ -255,6 +258,12 @@ def _fixed(one: Equivalent, moved: Ints) -> str:
         "what a negative reset puts there counts from 0": resets and one["reset"] != "none",
         "the negative threshold would be above 0": bool(
             negative is not None and not resets and (negative < moved).any()
+        ),
+        "a spike may leave the potential below the floor": bool(
+            one["reset"] == "soft" and floor is not None and (floor + moved > 0).any()
+        ),
+        "the threshold lies below the floor": bool(
+            one["reset"] != "soft" and floor is not None and (floor + moved > 0).any()
         ),
         "the neurons would fire below 0": bool((one.array("threshold") + moved < 0).any()),
     }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from snnc.diagnostics import Diagnostics, fail
+from snnc.diagnostics import Diagnostics
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.adjoints import MOVEMENTS, POOLS
 from snnc.ir.analysis import live_ops
@@ -27,12 +27,16 @@ from snnc.targets.paicore.equivalents import with_equivalents
 from snnc.targets.paicore.fields import check_neuron, check_place, forgets
 from snnc.targets.paicore.gates import gate_late_readers
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.parallel import split_parallel
+from snnc.targets.paicore.parallel import split_parallel, split_weights
+from snnc.targets.paicore.populations import RETURNED
 from snnc.targets.paicore.relay import PASS_VALUE, RELAY, pass_on
 
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 
 MAXIMA = ("max_pool1d", "max_pool2d")
+
+PLAIN = (*POOLS, *(kind for kind in MOVEMENTS if kind not in ("add", "sub")))
+"""Ops behind which a value is still one of those that a core may take the largest of."""
 
 ENCODERS = ("poisson", "latency", "periodic")
 
@@ -56,14 +60,14 @@ class Legalise(Pass):
             module = rebuild(module, _without_pools)
         module = _relay_outputs(module)
         if any(module.ops(*MAXIMA)):
-            module = rebuild(module, _pooled_values)
+            module = _passed_pools(rebuild(module, _pooled_values))
         _check_values(module, found)
         for op in module.ops("neuron"):
             check_neuron(module, op, why.get(op.result.name, {}), found)
         found.check(exit_status=4)
         if any(op["overflow"] == "wrap-paibox" for op in module.ops("neuron")):
             context.report.setdefault("relies_on", []).append(WRAP)
-        module = fold_biases(_in_records(module))
+        module = split_weights(fold_biases(_in_records(module)))
         asleep, amounts = beginnings(module)
         module = gate_late_readers(split_parallel(asleep))
         return begun(module, amounts) if amounts else module
@@ -94,16 +98,33 @@ def _pooled_values(op: Op, build: Rebuild) -> Any:
     return build.emit("neuron", (x,), op.attrs, loc=op.loc, names=names).results
 
 
+def _passed_pools(module: Module) -> Module:
+    """Let values come between a pool and sums: a core takes the largest value or adds, not both."""
+    synapses, added = Synapses.of(module, pools=True), set[Op]()
+    for op in module.ops("neuron"):
+        between = [o for reached in synapses.between(op).values() for o in reached if o is not op]
+        if any(o.kind not in PLAIN for o in between):
+            added |= {o for o in between if o.kind in MAXIMA and o.result.type.element == U8}
+
+    def passed(op: Op, build: Rebuild) -> Any:
+        if op not in added:
+            return None
+        pooled = build.op(op.kind, build(op.values[0]), **op.attrs)
+        return [pass_on(build, pooled, op.result.name)]
+
+    return rebuild(module, passed) if added else module
+
+
 def _relay_outputs(module: Module) -> Module:
     """Put relay neurons behind outputs that are spikes but not those of one population.
 
-    A relay takes over the output's name, by which hosts and emulators know it.
+    A relay takes over the output's name, by which hosts and emulators know it. The name of an input
+    that is returned it notes.
     """
     made_by = Synapses.of(module).made_by
     needing = {v for v in module.graph.outputs if _needs_relay(v, made_by)}
     if not needing:
         return module
-    _refuse_inputs(module, needing)
     build = Rebuild(module)
     for value in module.graph.inputs:
         build.replace(value, build.input(value.name, value.type, value.loc))
@@ -118,21 +139,15 @@ def _relay_outputs(module: Module) -> Module:
         relayed = build(value)
         if value in needing:
             build.loc = value.loc
-            relayed = pass_on(build, relayed, value.name)
+            entered = value in module.graph.inputs
+            name, place = (
+                (f"{value.name}.returned", {RETURNED: value.name})
+                if entered
+                else (value.name, None)
+            )
+            relayed = pass_on(build, relayed, name, place=place)
         outputs.append(relayed)
     return build.finish(*outputs, graph=module.graph.name)
-
-
-def _refuse_inputs(module: Module, outputs: set[Value]) -> None:
-    for value in module.graph.inputs:
-        if value in outputs:
-            raise fail(
-                "output-is-input",
-                f"output %{value.name} is an input, which no core has to send",
-                value.loc,
-                help="leave it out: the host has it already",
-                exit_status=4,
-            )
 
 
 def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
@@ -167,7 +182,14 @@ def _check_values(module: Module, found: Diagnostics) -> None:
         sources - set(module.graph.inputs) - read_by_encoder, key=lambda v: v.name
     ):
         op = synapses.made_by[source]
-        if op.kind not in (*ENCODERS, "neuron") or source is not op.result:
+        if op.kind == "neuron" and source is not op.result:
+            found.error(
+                "unsupported-op",
+                f"neurons read the potential %{source.name}; cores send spikes or eight bits of it",
+                op.loc,
+                help="read what the neurons send: spike = value, with truncate, for eight bits",
+            )
+        elif op.kind not in (*ENCODERS, "neuron"):
             found.error(
                 "unsupported-op",
                 f"{op.name} (%{source.name}) between neurons has no form on PAICORE cores",
@@ -199,7 +221,7 @@ def _check_receiver(module: Module, found: Diagnostics) -> None:
             f"@{module.graph.name} returns {len(module.graph.outputs)} values; the chip that "
             f"receives them has {addresses} addresses, one for each",
             module.graph.outputs[addresses].loc,
-            help="return several as one, with concat",
+            help="return several as one, with concat; to look at layers, use --probe",
         )
     for value in module.graph.outputs:
         if value.type.size > axons:
@@ -224,9 +246,8 @@ def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:
     pools = [o for o in between if o.kind in POOLS]
     sources = [e.source for e in synapses.edges(op) if not _counted(synapses, e.source)]
     bytes_ = [source for source in sources if source.type.element != U1]
-    plain = (*POOLS, *(kind for kind in MOVEMENTS if kind not in ("add", "sub")))
     for other in between if pools else ():
-        if other.kind not in plain:
+        if other.kind not in PLAIN:
             found.error(
                 "unsupported-op",
                 f"%{op.result.name} reads the largest values of %{pools[0].result.name} through "

@@ -2,19 +2,66 @@
 
 What reaches a neuron from one source in one tick over two ways (a convolution and what skips it)
 has one synapse, whose weight is the sum. Where no synapse holds it, the second way reads the source
-through a relay, which sends in the tick in which it receives, and has synapses of its own.
+through a relay, which sends in the tick in which it receives, and has synapses of its own. So have
+the parts of weights that are wider by themselves.
 """
 
 from typing import Any
 
+import numpy as np
 from attrs import define, field
 
 from snnc.ir.analysis import live_ops
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
-from snnc.ir.synapses import Edge, Synapses
-from snnc.ir.types import smallest_weight
+from snnc.ir.synapses import WEIGHTED, Edge, Synapses
+from snnc.ir.types import I2, I4, I8, U1, smallest_weight
 from snnc.targets.paicore.relay import over_sources, pass_on
+
+MOST_PARTS = 16
+"""Weights that one of more than eight bits may be the sum of: each but one takes a relay."""
+
+
+def split_weights(module: Module) -> Module:
+    """Return the module with weights beyond eight bits as sums of several; itself without any.
+
+    Left as they are: those that have a common factor which `shrink-weights` may divide by, and
+    those of more than `MOST_PARTS`.
+    """
+    counts = {op: _count_parts(module, op) for op in module.graph.ops if _may_split(module, op)}
+    wide = {op: count for op, count in counts.items() if 1 < count <= MOST_PARTS}
+
+    def replaced(op: Op, build: Rebuild) -> Any:
+        if op not in wide:
+            return None
+        x, whole = build(op.values[0]), module.tensor(op.symbols[0]).astype(np.int64)
+        parts = [
+            np.clip(whole - np.clip(whole, k * I8.low, k * I8.high), I8.low, I8.high)
+            for k in range(wide[op])
+        ]
+        name = op.result.name
+        made = [
+            build.op(op.kind, x, build.weight(f"{name}.w", part, I8), **op.attrs) for part in parts
+        ]
+        return [build.op("add", *made, name=name)]
+
+    return rebuild(module, replaced) if wide else module
+
+
+def _may_split(module: Module, op: Op) -> bool:
+    if op.kind not in WEIGHTED or op.kind == "masked_linear":
+        return False
+    return module.symbol_type(op.symbols[0]).element not in (U1, I2, I4, I8)
+
+
+def _count_parts(module: Module, op: Op) -> int:
+    """Return how many weights of eight bits each is the sum of at most; 1 if they may shrink."""
+    array = module.tensor(op.symbols[0]).astype(np.int64)
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    factor = max(int(np.gcd.reduce(array, axis=None)), 1)
+    if smallest_weight(low // factor, high // factor) is not None:
+        return 1
+    return max(-(-high // I8.high), -(-low // I8.low))
 
 
 def split_parallel(module: Module) -> Module:

@@ -171,7 +171,7 @@ class _Net:
         if kind == "below":
             return {"reset": "hard", "threshold": self.parameter(size, -30, 10)}
         if kind == "floor":
-            return {"floor": self.parameter(size, -30, 0)}
+            return {"floor": self.parameter(size, -30, -9)}
         low = {"leak": -1, "leak_order": "before", "reset": "hard"}
         return {**low, "overflow": "saturate", "width": 8, "threshold": self.parameter(size, 0, 40)}
 

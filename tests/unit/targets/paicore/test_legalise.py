@@ -86,11 +86,28 @@ def test_outputs_that_are_no_population_get_relays() -> None:
     assert ["both", "turned", "late"] == [v.name for v in module.graph.outputs]
 
 
-def test_input_as_an_output_is_refused() -> None:
+@pytest.mark.parametrize("element", ["u1", "u8"])
+def test_an_input_that_is_returned_passes_through_neurons(element: str) -> None:
+    build, x = net(f"{element}[3, 2]~")
+    flat = build.op("reshape", x, shape=[6])
+    clear = {"memory": "clear"} if element == "u8" else {}
+    a = build.op("neuron", dense(build, flat, 4), threshold=3, name="a", **clear)
+    made = snnc.compile(build.finish(x, a), "paicore")
+    spikes = RNG.integers(0, 256 if element == "u8" else 2, (2, 9, 3, 2)).astype(np.uint8)
+    assert np.array_equal(spikes, made.run({"x": spikes}).outputs["x"])
+    assert made.verify({"x": spikes}).equal
+
+
+def test_potentials_are_not_sent_between_neurons() -> None:
     build, x = net()
+    spikes, potential = build.emit(
+        "neuron", [dense(build, x, 4)], {"threshold": 3, "potential": True}
+    ).results
+    last = build.op("neuron", build.op("add", potential, dense(build, x, 4)), threshold=3)
     with pytest.raises(SnncError) as error:
-        legal(build.finish(x))
-    assert ("output-is-input", 4) == (error.value.code, error.value.exit_status)
+        legal(build.finish(spikes, last))
+    assert "unsupported-op" == error.value.code
+    assert "eight bits" in str(error.value)
 
 
 def test_a_floor_becomes_a_negative_threshold() -> None:
@@ -160,12 +177,25 @@ def test_values_need_neurons_that_begin_each_tick_at_zero() -> None:
     legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3, memory="clear")))
 
 
-def test_a_core_takes_the_largest_value_or_adds() -> None:
+def test_neurons_stand_between_a_largest_value_and_sums() -> None:
     build, x = net("u8[2, 4, 4]~")
     pooled = build.op("max_pool2d", x, kernel=[2, 2])
-    doubled = build.op("add", pooled, pooled)
+    mean = build.op("sum_pool2d", x, kernel=[2, 2])
+    flat = build.op("reshape", build.op("add", pooled, mean), shape=[8])
+    values = {"threshold": 1, "memory": "clear", "spike": "value", "truncate": 14, "width": 30}
+    made = build.op("neuron", dense(build, flat, 5), **values)
+    compiled = snnc.compile(build.finish(made), "paicore")
+    values_in = RNG.integers(0, 256, (2, 9, 2, 4, 4)).astype(np.uint8)
+    assert compiled.verify({"x": values_in}).equal
+    assert compiled.run({"x": values_in}).outputs[made.name].any()
+
+
+def test_the_largest_of_sums_is_refused() -> None:
+    build, x = net("u8[2, 4, 4]~")
+    one = build.weight("one", np.ones((), np.int8))
+    pooled = build.op("max_pool2d", build.op("scale", x, one), kernel=[2, 2])
     with pytest.raises(SnncError) as error:
-        legal(build.finish(build.op("neuron", doubled, threshold=1, memory="clear")))
+        legal(build.finish(build.op("neuron", pooled, threshold=1, memory="clear")))
     assert error.value.code == "unsupported-op"
     assert "largest" in str(error.value)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import snnc
+from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Value
 from snnc.runtime.reference import Reference
@@ -88,3 +89,36 @@ def test_a_sum_taken_twice():
     once = full(b, x)
     module = b.finish(b.op("neuron", b.op("add", once, once), name="y", threshold=500, width=30))
     check(module)
+
+
+@pytest.mark.parametrize("kind", ["linear", "conv2d", "scale"])
+def test_weights_of_more_than_eight_bits_are_sums_of_several(kind):
+    rng = np.random.default_rng(6)
+    b = Builder("net", "int")
+    x = b.input("x", "u1[2, 5, 5]~")
+    size = {"linear": (4, 50), "conv2d": (3, 2, 3, 3), "scale": (2, 5, 5)}[kind]
+    weights = b.weight("w", rng.integers(-700, 800, size).astype(np.int16))
+    source = b.op("reshape", x, shape=[50]) if kind == "linear" else x
+    sums = b.op(kind, source, weights)
+    y = b.op("neuron", sums, name="y", threshold=900, negative=900, width=30)
+    legal = check(b.finish(y))
+    assert {"y", *(f"x.way{n}" for n in range(1, 7))} == {
+        o.result.name for o in legal.ops("neuron")
+    }
+
+
+def test_weights_that_shrink_are_no_sums():
+    b = Builder("net", "int")
+    x = b.input("x", "u1[5]~")
+    sums = b.op("linear", x, b.weight("w", np.full((3, 5), 500, np.int16)))
+    legal = check(b.finish(b.op("neuron", sums, name="y", threshold=1500, width=30)))
+    assert ["y"] == [op.result.name for op in legal.ops("neuron")]
+
+
+def test_weights_of_too_many_parts_are_refused():
+    b = Builder("net", "int")
+    x = b.input("x", "u1[2]~")
+    sums = b.op("linear", x, b.weight("w", np.array([[9001, 4]], np.int16)))
+    with pytest.raises(SnncError) as error:
+        snnc.compile(b.finish(b.op("neuron", sums, threshold=9, width=30)), "paicore")
+    assert "weight-range" == error.value.code
