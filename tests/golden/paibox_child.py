@@ -18,6 +18,7 @@ import paibox as pb
 import paibox_random
 import paibox_table
 import paibox_table_bytes  # noqa: F401 (adds entries)
+import paibox_table_mixed  # noqa: F401 (adds entries)
 import paibox_wild
 
 SHOWN = (

@@ -14,6 +14,7 @@ import numpy as np
 import paibox as pb
 import paibox_table
 import paibox_table_bytes  # noqa: F401 (adds entries)
+import paibox_table_mixed  # noqa: F401 (adds entries)
 
 
 def export(name):

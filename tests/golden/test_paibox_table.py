@@ -30,7 +30,7 @@ DRAWS = 8
 def _decorated() -> dict[str, int]:
     """Return the entries of the table, read from its text because only PAIBox can import it."""
     found = {}
-    for name in ("paibox_table.py", "paibox_table_bytes.py"):
+    for name in ("paibox_table.py", "paibox_table_bytes.py", "paibox_table_mixed.py"):
         pattern = r"^((?:@\w+\n)+)def (\w+)"
         for marks, entry in re.findall(pattern, (HERE / name).read_text(), re.MULTILINE):
             found[entry] = 1 if "@long" in marks else DRAWS
