@@ -109,7 +109,7 @@ def _passed_pools(module: Module) -> Module:
     def passed(op: Op, build: Rebuild) -> Any:
         if op not in added:
             return None
-        pooled = build.op(op.kind, build(op.values[0]), **op.attrs)
+        pooled = build.emit(op.kind, (build(op.values[0]),), op.attrs).result
         return [pass_on(build, pooled, op.result.name)]
 
     return rebuild(module, passed) if added else module

@@ -40,9 +40,8 @@ def split_weights(module: Module) -> Module:
             for k in range(wide[op])
         ]
         name = op.result.name
-        made = [
-            build.op(op.kind, x, build.weight(f"{name}.w", part, I8), **op.attrs) for part in parts
-        ]
+        symbols = [build.weight(f"{name}.w", part, I8) for part in parts]
+        made = [build.emit(op.kind, (x, symbol), op.attrs).result for symbol in symbols]
         return [build.op("add", *made, name=name)]
 
     return rebuild(module, replaced) if wide else module
