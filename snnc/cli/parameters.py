@@ -222,6 +222,31 @@ def calibrating(f: F) -> F:
     return f
 
 
+def rating(f: F) -> F:
+    """Add `--rates` and how its data are read."""
+    for add in (
+        click.option(
+            "--rates-limit",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Use the first N samples of --rates.",
+        ),
+        click.option(
+            "--rates-scale",
+            type=float,
+            metavar="S",
+            help="Divide the inputs of --rates by S: 255 makes pixels 0..1.",
+        ),
+        click.option(
+            "--rates",
+            metavar="X.npz",
+            help="Inputs, as for run or for eval: what sends many spikes is placed close together.",
+        ),
+    ):
+        f = add(f)
+    return f
+
+
 def quantizing(f: F) -> F:
     """Add the options that passes which approximate take."""
     for add in (
@@ -259,7 +284,6 @@ def calibration(
         SnncError: what reading raises; `unused-option` for the options of no data.
     """
     from snnc.cli.labelled import Samples
-    from snnc.diagnostics import fail
     from snnc.passes.calibration import LABELS
 
     if path is not None:
@@ -269,14 +293,37 @@ def calibration(
         if not samples.label or len(outputs) != 1 or not outputs[0].type.timed:
             return values
         return values | {LABELS: samples.read_label(limit)}
+    _check_unused("calibrate", scale, limit)
+    return None
+
+
+def rated(
+    module: Any, path: str | None, scale: float | None, limit: int | None
+) -> dict[str, Any] | None:
+    """Return the arrays of `--rates`, without labels, None where it is not given.
+
+    Raises:
+        SnncError: what reading raises; `unused-option` for the options of no data.
+    """
+    from snnc.cli.labelled import Samples
+
+    if path is not None:
+        return Samples(path, module, scale).read(limit)
+    _check_unused("rates", scale, limit)
+    return None
+
+
+def _check_unused(data: str, scale: float | None, limit: int | None) -> None:
+    """Refuse options of data that are not given."""
+    from snnc.diagnostics import fail
+
     for name, value in (("scale", scale), ("limit", limit)):
         if value is not None:
             raise fail(
                 "unused-option",
-                f"--calibrate-{name} has no use without --calibrate",
-                help="give --calibrate X.npz too",
+                f"--{data}-{name} has no use without --{data}",
+                help=f"give --{data} X.npz too",
             )
-    return None
 
 
 def labelled_data(f: F) -> F:

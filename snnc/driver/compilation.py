@@ -20,6 +20,7 @@ from snnc.driver.pipeline import (
 )
 from snnc.driver.planning import Wanted, planned
 from snnc.driver.progress import Progress, Steps, silent
+from snnc.driver.rates import counter
 from snnc.driver.reuse import origins, standing
 from snnc.driver.sources import Source, find_source, read_found, with_sample
 from snnc.extend.options import declared
@@ -43,6 +44,7 @@ def compile(
     shrink: bool = True,
     passes: Mapping[str, Mapping[str, Any]] | None = None,
     calibrate: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
+    rates: Mapping[str, ArrayLike] | ArrayLike | str | Path | None = None,
     check: bool = False,
     dump: str | Path | None = None,
     reuse: str | Path | None = None,
@@ -69,6 +71,8 @@ def compile(
             `{"quantize": {"scale": "max"}}`.
         calibrate: inputs `(samples, ticks, *shape)` by name, one array, or a `.npz` file;
             `labels` beside them, one per sample, make the report tell accuracies.
+        rates: inputs like those of `calibrate`; regions are placed by the spikes that they cause,
+            in place of one of each neuron.
         check: execute the declared exactness of every pass, and verify the build.
         dump: folder for the module after each pass.
         reuse: folder of a build that is returned as it stands if it was made by this version of
@@ -98,15 +102,25 @@ def compile(
             "calibrate has no use: no pass of the pipeline approximates",
             help="leave it out: the network has integers already",
         )
+    if rates is not None and not any(stage.instance.rated for stage in found):
+        raise fail(
+            "unused-option",
+            "rates have no use: no pass of the pipeline places by them",
+            help="leave them out",
+        )
     steps = Steps(progress, len(found) + 1 + check)
+    seen = None if rates is None else named(module, rates, (LABELS,))
+    if seen is not None and all(value.name != LABELS for value in module.graph.inputs):
+        seen.pop(LABELS, None)
     context = Context(
         hardware=chosen.hardware(),
         calibration=None if calibrate is None else named(module, calibrate, (LABELS,)),
         run=runner(registry, steps),
         cost=cost_of(registry, chosen, found),
+        rates=None if seen is None else counter(registry, seen),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
     )
-    made_from = origins(chosen, module, found, context.calibration)
+    made_from = origins(chosen, module, found, context.calibration, seen)
     if reuse is not None:
         place, needs = Path(reuse), "check" if check else "dump" if dump is not None else ""
         kept, reason = standing(place, made_from, registry, chosen, found, needs)

@@ -1,9 +1,9 @@
 """Whether a build that stands in a folder is what compiling would make again, so that it may stay.
 
 The contract: a folder is kept only if it is whole and untouched, to the byte, and was made by this
-version of snnc from the same network, for the same target, with the same options, passes and
-calibration. Where anything is not known to be the same, the reason is told and it is made anew.
-Places in the source, which compiling only passes on, do not count.
+version of snnc from the same network, for the same target, with the same options, passes,
+calibration and rates. Where anything is not known to be the same, the reason is told and it is made
+anew. Places in the source, which compiling only passes on, do not count.
 """
 
 import hashlib
@@ -34,6 +34,7 @@ from snnc.ir.weights import Array
 NAMED = {
     "input_digest": "network",
     "calibration": "calibration data",
+    "rates": "data of rates",
 }
 """What people call keys of the manifest that say what a build was made from."""
 
@@ -43,6 +44,7 @@ def origins(
     module: Module,
     found: Sequence[Stage],
     calibration: Mapping[str, Array] | None,
+    rates: Mapping[str, Array] | None = None,
 ) -> dict[str, Any]:
     """Return what a build is made from, as plain data: the keys of the manifest that say it."""
     options = {o.name: getattr(chosen.options, o.field) for o in declared(type(chosen.options))}
@@ -54,6 +56,7 @@ def origins(
         "pipeline": canonical(found),
         "input_digest": module_digest(module),
         "calibration": None if calibration is None else _arrays_digest(calibration),
+        "rates": None if rates is None else _arrays_digest(rates),
     }
 
 

@@ -42,26 +42,33 @@ class Context:
     `hardware` is a target's limits as plain data (empty without a target); `calibration` maps
     graph inputs to arrays `(samples, ticks, *shape)`; `run(module, inputs, probe=...)` executes a
     module and returns a `Result`; `cost(module)` counts what a module at level int would take of
-    the target, by resource (`cores`), or is None; warnings go to `diagnostics`, figures of the
-    build to `report`, whose list `relies_on` names unproven properties of the silicon.
+    the target, by resource (`cores`), or is None; `rates(module)` counts the spikes of each neuron
+    of a module at level int on data that the user gave for that, by layer, or is None; warnings
+    go to `diagnostics`, figures of the build to `report`, whose list `relies_on` names unproven
+    properties of the silicon.
     """
 
     hardware: Mapping[str, Any] = field(factory=dict)
     calibration: Mapping[str, Any] | None = None
     run: Callable[..., Any] = _no_engine
     cost: Callable[[Module], Mapping[str, Any]] | None = None
+    rates: Callable[[Module], Mapping[str, Any]] | None = None
     diagnostics: Diagnostics = field(factory=Diagnostics)
     report: dict[str, Any] = field(factory=dict)
 
 
 @frozen
 class Pass:
-    """Base of all passes. `level` is the level read (or `any`); `to` the one left, if another."""
+    """Base of all passes. `level` is the level read (or `any`); `to` the one left, if another.
+
+    `rated` says whether it has a use for `Context.rates`.
+    """
 
     name: ClassVar[str] = ""
     level: ClassVar[str] = "any"
     to: ClassVar[str] = ""
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    rated: ClassVar[bool] = False
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the new module; `module` is never changed."""

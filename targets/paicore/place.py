@@ -27,7 +27,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import RETURNED, Destination, Segment, blocks
 from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import Wish, allocate, core_at
+from snnc.targets.paicore.regions import Region, Wish, allocate, core_at
 from snnc.targets.paicore.ways import Ways
 
 KEPT_BYTES = 1 << 25
@@ -42,6 +42,7 @@ class Place(Pass):
     level = "int"
     to = LEVEL.name
     exactness = Exactness.EXACT
+    rated = True
 
     def run(self, module: Module, context: Context) -> Module:
         """Return the placed module; needs what `schedule` and `group` wrote into `place`."""
@@ -53,20 +54,27 @@ class Place(Pass):
                 f"the output chip {output} is one of the target chips {chips}",
                 help="choose --output-chip outside the list of chips",
             )
-        return Placer(module, chips, output).place()
+        rates = None if context.rates is None else context.rates(module)
+        return Placer(module, chips, output, rates).place()
 
 
 class Placer:
-    """Builds the placed module of one `int` module."""
+    """Builds the placed module of one `int` module; `rates` are spikes by population and neuron."""
 
-    def __init__(self, module: Module, chips: Sequence[tuple[int, int]], output: tuple[int, int]):
+    def __init__(
+        self,
+        module: Module,
+        chips: Sequence[tuple[int, int]],
+        output: tuple[int, int],
+        rates: Mapping[str, Ints] | None = None,
+    ) -> None:
         self.module, self.chips, self.output = module, chips, output
         self.division = Division(module)
         self.populations, self.hints = self.division.populations, self.division.hints
         self.copies, self.orders = self.division.copies, self.division.orders
         self.readers = self.division.readers
         self.cores, self.segments = self.division.cores, self.division.segments
-        self.regions = allocate([self._wish(g) for g in self.division.members], chips)
+        self.regions = self._regions(rates)
         self.ways = Ways(self.division, self.regions, output)
         kept = self.division.weight_bytes() <= KEPT_BYTES
         self.dense = Dense(self.populations, self.ways.columns, self.orders, kept)
@@ -79,6 +87,17 @@ class Placer:
         self.layers: dict[tuple[Op, int], Value] = {}
         self.inputs: dict[tuple[int, Segment], list[Value]] = {}
         self.listed: dict[tuple[Op, int], Symbol | None] = {}
+
+    def _regions(self, rates: Mapping[str, Ints] | None) -> dict[int, Region]:
+        """Return the place of each region; of two there is nothing to choose."""
+        wishes = [self._wish(g) for g in self.division.members]
+        first = allocate(wishes, self.chips)
+        if len(wishes) <= 2:
+            return first
+        from snnc.targets.paicore.flows import flows
+        from snnc.targets.paicore.nearness import nearer
+
+        return nearer(wishes, first, self.chips, flows(self.division, rates))
 
     def _pin(self, laid: Sequence[Laid]) -> int | None:
         ops = [each.share.op for each in laid]

@@ -10,7 +10,7 @@ that a region reaches without using it may hold neurons of another region, if bo
 alike and use different axons: what comes by the way finds no weight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from attrs import frozen
@@ -49,6 +49,10 @@ def core_at(place: int) -> int:
 def cores_at(places: Ints) -> Ints:
     """Return the addresses of the cores at places of the quad tree; bits become bits of masks."""
     return _CORES[places]
+
+
+Links = Callable[[int, Ints], Ints]
+"""What the frames of a region cost, by its number, at each of several starts."""
 
 
 @frozen(eq=False)
@@ -117,17 +121,18 @@ class _Arrivals:
         self.top[here] = np.maximum(self.top[here], first + wish.axons)
 
 
-class _Chip:
+class Chip:
     """A chip being filled: what reaches each place, and what of that is for neurons there."""
 
     def __init__(self) -> None:
         self.reached, self.used = _Arrivals(), _Arrivals()
 
-    def place(self, wish: Wish) -> tuple[int, int] | None:
+    def place(self, wish: Wish, links: Links | None = None) -> tuple[int, int] | None:
         """Return the start and the first axon that take the fewest new cores, and take them.
 
-        Of equal starts the first; None where there is no room. Neurons go where no others are, and
-        must agree with all that goes there; what only goes there must agree with the neurons.
+        Of equal starts the one of fewest links, then the first; None where there is no room.
+        Neurons go where no others are, and must agree with all that goes there; what only goes
+        there must agree with the neurons.
         """
         size, by_way = len(wish.needs), wish.needs & ~wish.used
         legal = ~_ONLINE.reshape(-1, size)[:, wish.needs].any(axis=1)
@@ -138,13 +143,27 @@ class _Chip:
         if not legal.any():
             return None
         fresh = (self.reached.kind.reshape(-1, size)[:, wish.needs] == 0).sum(axis=1)
-        at = int(np.where(legal, fresh, CHIP + 1).argmin())
+        fresh = np.where(legal, fresh, CHIP + 1)
+        at = int(fresh.argmin())
+        if links is not None:
+            equal = np.flatnonzero(fresh == fresh[at])
+            at = int(equal[links(wish.number, equal * size).argmin()])
         self.reached.add(wish, at * size, int(first[at]), wish.needs)
         self.used.add(wish, at * size, int(first[at]), wish.used)
         return at * size, int(first[at])
 
+    @property
+    def occupied(self) -> int:
+        """How many cores are reached."""
+        return int(np.count_nonzero(self.reached.kind))
+
 
 _ONLINE = np.arange(CHIP) >= ONLINE
+
+
+def by_size(wish: Wish) -> tuple[int, int]:
+    """Return by what wishes are sorted to be placed: larger blocks, then those that need more."""
+    return -len(wish.needs), -int(wish.needs.sum())
 
 
 def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[int, Region]:
@@ -157,9 +176,9 @@ def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[i
     Raises:
         SnncError: `chip-full`.
     """
-    filled = [_Chip() for _ in chips]
+    filled = [Chip() for _ in chips]
     made: dict[int, Region] = {}
-    for wish in sorted(wishes, key=lambda w: (-len(w.needs), -int(w.needs.sum()))):
+    for wish in sorted(wishes, key=by_size):
         for rank in range(len(chips)) if wish.pin is None else [wish.pin]:
             found = filled[rank].place(wish)
             if found is not None:

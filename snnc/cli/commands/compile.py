@@ -13,6 +13,8 @@ from snnc.cli.parameters import (
     calibration,
     network,
     quantizing,
+    rated,
+    rating,
 )
 from snnc.cli.printing import counted, show_json, show_pairs
 from snnc.cli.progress import shown
@@ -43,6 +45,7 @@ snnc compile net.snn -o build --bits 4 --per channel --format bin,npy --check"""
     "-p", "--pipeline", metavar="TEXT", help="Passes in place of the target's: 'a{x=1},b,@preset'."
 )
 @quantizing
+@rating
 @click.option("--dump", metavar="DIR", help="Write the network after each pass to a folder.")
 @click.option(
     "--check", is_flag=True, help="Execute what each pass promises, and verify the build."
@@ -68,6 +71,9 @@ def command(
     calibrate: str | None,
     calibrate_scale: float | None,
     calibrate_limit: int | None,
+    rates: str | None,
+    rates_scale: float | None,
+    rates_limit: int | None,
     as_json: bool,
     **rest: Any,
 ) -> None:
@@ -86,12 +92,14 @@ def command(
     chosen = chosen_options(ctx, target)
     found = Diagnostics()
     data = calibration(module, calibrate, calibrate_scale, calibrate_limit)
+    seen = rated(module, rates, rates_scale, rates_limit)
     with shown(as_json) as progress:
         build = compile_network(
             module,
             target,
             shrink=not no_shrink,
             calibrate=data,
+            rates=seen,
             reuse=output if use_legacy else None,
             plugin=session.plugins,
             diagnostics=found,
