@@ -34,10 +34,11 @@ def counter(registry: Registry, inputs: Mapping[str, Array]) -> Callable[[Module
         found = {v.name: np.zeros(v.type.size, dtype=np.int64) for v in values}
         program = pick_engine(registry, "auto", module).prepare(module)
         timed = [inputs[v.name].shape[1] for v in module.graph.inputs if _has_ticks(v, inputs)]
-        ticks = timed[0] if timed else module.attrs.get("ticks")
+        stated = module.attrs.get("ticks")
+        ticks = timed[0] if timed else stated if isinstance(stated, int) else None
         samples = max((len(array) for array in inputs.values()), default=0)
         size = sum(v.type.size for v in (*values, *module.graph.inputs)) + 1
-        step = max(1, CHUNK_BYTES // (4 * size * max(int(ticks or 1), 1)))
+        step = max(1, CHUNK_BYTES // (4 * size * max(ticks or 1, 1)))
         for first in range(0, max(samples, 1), step):
             part = {name: array[first : first + step] for name, array in inputs.items()}
             numbers = numbering(module, first)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from snnc.targets.paicore.cutting import cut
-from snnc.targets.paicore.flows import LEVEL, Flows
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.exchange import Neighbors, exchanged
+from snnc.targets.paicore.flows import Flows
 from snnc.targets.paicore.regions import Chip, Region, Wish, by_size
 
 Laid = Mapping[int, tuple[int, int]]
@@ -46,7 +46,8 @@ def nearer(
 def _laid(wishes: Sequence[Wish], flows: Flows) -> Laid:
     """Return how regions lie on a chip: as first fit has them, or by links in one order or other.
 
-    The fewest cores count first, then links. All regions have room in the order of first fit.
+    The fewest cores count first, then links. All regions have room in the order of first fit. Then
+    blocks change places.
     """
     needy = sorted(wishes, key=by_size)
     found = [_placed(needy, flows, near=False)]
@@ -54,14 +55,15 @@ def _laid(wishes: Sequence[Wish], flows: Flows) -> Laid:
     if not all(wish.needs.all() for wish in wishes):
         found.append(_placed(needy, flows))
     _, _, best = min((each for each in found if each is not None), key=lambda each: each[:2])
-    return best
+    starts = exchanged(wishes, {number: start for number, (start, _) in best.items()}, flows)
+    return {number: (start, best[number][1]) for number, start in starts.items()}
 
 
 def _placed(
     wishes: Sequence[Wish], flows: Flows, near: bool = True
 ) -> tuple[int, int, Laid] | None:
     """Return cores and links of regions laid in an order, and how they lie; None without room."""
-    chip, known = Chip(), _Neighbors(wishes, flows)
+    chip, known = Chip(), Neighbors(wishes, flows)
     laid, links = dict[int, tuple[int, int]](), 0
     for wish in wishes:
         found = chip.place(wish, known.links if near else None)
@@ -70,24 +72,3 @@ def _placed(
         links += int(known.links(wish.number, np.array(found[:1]))[0])
         laid[wish.number], known.starts[wish.number] = found, found[0]
     return chip.occupied, links, laid
-
-
-class _Neighbors:
-    """What lies on a chip already, and what frames between it and another region cost."""
-
-    def __init__(self, wishes: Sequence[Wish], flows: Flows) -> None:
-        self.sizes = {wish.number: len(wish.needs) for wish in wishes}
-        self.flows, self.starts = flows, dict[int, int]()
-
-    def links(self, number: int, starts: Ints) -> Ints:
-        """Return the links between a region at each of several starts and all that lies."""
-        total = np.zeros(len(starts), dtype=np.int64)
-        for other, by_level in self.flows.near.get(number, {}).items():
-            if other not in self.starts:
-                continue
-            there = self.starts[other]
-            differ = (starts ^ there) & -max(self.sizes[number], self.sizes[other])
-            total += by_level[LEVEL[differ]]
-            for at in np.flatnonzero(differ == 0).tolist():
-                total[at] += self.flows.inside(number, int(starts[at]), other, there)
-        return total

@@ -270,3 +270,20 @@ def test_a_spoiled_build_is_made_anew(folder, build, snnc):
     made = snnc("compile", "net.snn", "-o", "build", "--use-legacy")
     assert f"{frames.name} is not the file that was built" in made.stderr
     assert 0 == snnc("verify", "build").exit_code
+
+
+def test_rates_place_by_data(folder, snnc):
+    import numpy as np
+
+    from snnc.driver import load
+
+    values = {
+        v.name: np.ones((2, 5, *v.type.shape), np.uint8) for v in load("net.snn").graph.inputs
+    }
+    np.savez("x.npz", **values)
+    assert 0 == snnc("compile", "net.snn", "-o", "build", "--rates", "x.npz").exit_code
+    found = manifest(folder)["rates"]
+    snnc("compile", "net.snn", "-o", "build", "--rates", "x.npz", "--rates-limit", "1")
+    assert found != manifest(folder)["rates"] is not None
+    result = snnc("compile", "net.snn", "-o", "build", "--rates-limit", "1")
+    assert "--rates-limit has no use without --rates" in result.stderr

@@ -44,6 +44,15 @@ def test_a_build_of_all_the_same_is_kept(folder, monkeypatch):
     assert np.array_equal(made.run(x).outputs["y"], snnc.run(network(), x).outputs["y"])
 
 
+def test_other_data_of_rates_are_another_build(tmp_path):
+    x = np.ones((1, 4, 4), np.uint8)
+    snnc.compile(network(), "paicore", rates=x).save(tmp_path / "build")
+    folder, given = tmp_path / "build", {"target": "paicore"}
+    assert "" == again(folder, rates={"x": x}, **given)[1]
+    assert "it differs in data of rates" in again(folder, **given)[1]
+    assert "it differs in data of rates" in again(folder, rates=x[:, :2], **given)[1]
+
+
 def test_places_in_the_source_do_not_count(folder, tmp_path):
     from snnc.ir.write import write
 
