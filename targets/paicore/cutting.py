@@ -1,12 +1,13 @@
 """On which chip each region lies: few frames cross between chips.
 
 The chips are those that first fit takes, so their number is the least that it finds; regions that
-are pinned stay. Regions that exchange the most frames are joined first, as long as what was joined
-still fits on the chips; then single regions move, or change places, while that saves frames. All in
-whole numbers and a fixed order.
+are pinned stay. Regions that exchange many frames for their size are joined, as long as what was
+joined still fits on the chips; then single regions move, or change places, while that saves frames.
+All in whole numbers and a fixed order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 from attrs import frozen
@@ -73,11 +74,19 @@ class _Cluster:
 
 
 def _joined(room: _Room, first: Mapping[int, int], flows: Flows) -> list[_Cluster]:
-    """Return clusters that fit on the chips together, joined by the frames that they exchange."""
+    """Return clusters that fit on the chips together, joined by the frames that they exchange.
+
+    Small ones come first, which leave more to choose: frames are divided by both sizes.
+    """
     clusters = {n: _Cluster(frozenset([n]), room.pin(n)) for n in first}
     frames = {pair: n for pair, n in flows.frames.items() if n}
+    size = dict(room.size)
+
+    def rated(pair: tuple[int, int]) -> tuple[Fraction, tuple[int, int]]:
+        return Fraction(-frames[pair], size[pair[0]] * size[pair[1]]), pair
+
     while frames:
-        pair = min(frames, key=lambda pair: (-frames[pair], pair))
+        pair = min(frames, key=rated)
         one, other = pair
         del frames[pair]
         both = _both(clusters[one], clusters[other])
@@ -86,7 +95,7 @@ def _joined(room: _Room, first: Mapping[int, int], flows: Flows) -> list[_Cluste
         following = {n: c for n, c in clusters.items() if n not in pair} | {one: both}
         if _spread([*following.values()], room, first) is None:
             continue
-        clusters = following
+        clusters, size[one] = following, size[one] + size[other]
         for (low, high), n in sorted(frames.items()):
             if other in (low, high):
                 third = low + high - other

@@ -1,8 +1,8 @@
 """Regions near those that they exchange frames with, on as few cores as first fit finds.
 
 First fit says which chips are used. Of these, each region goes to one so that few frames cross
-between chips (`cutting`); there, of the places that take the fewest new cores, it goes to that of
-the fewest links to regions that lie already. What first fit finds stays where nothing is better.
+between chips (`cutting`); there it lies where first fit puts it or, if some regions leave holes, at
+the place of fewest links of those that take the fewest new cores. Then blocks change places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from snnc.targets.paicore.cutting import cut
 from snnc.targets.paicore.exchange import Neighbors, exchanged
 from snnc.targets.paicore.flows import Flows
-from snnc.targets.paicore.regions import Chip, Region, Wish, by_size
+from snnc.targets.paicore.regions import CHIP, Chip, Region, Wish, by_size
 
 Laid = Mapping[int, tuple[int, int]]
 """The start and the first axon of each region of a chip."""
@@ -32,43 +32,64 @@ def nearer(
         chips: all chips.
         flows: the frames between regions.
     """
-    first = {number: region.chip_rank for number, region in regions.items()}
-    ranks = cut(wishes, first, flows) if len({*first.values()}) > 1 else first
-    made: dict[int, Region] = {}
+    ranks = {number: region.chip_rank for number, region in regions.items()}
+    laid: Laid = {number: (region.start, region.axon) for number, region in regions.items()}
+    if len({*ranks.values()}) > 1:
+        ranks = cut(wishes, ranks, flows)
+        laid = _first_fit(wishes, ranks)
+    made: dict[int, tuple[int, int]] = {}
     for rank in sorted({*ranks.values()}):
-        mine = [wish for wish in wishes if ranks[wish.number] == rank]
-        for number, (start, axon) in _laid(mine, flows).items():
-            size = regions[number].size
-            made[number] = Region(chips[rank], rank, start, size, axon)
-    return dict(sorted(made.items()))
+        made |= _near([wish for wish in wishes if ranks[wish.number] == rank], laid, flows)
+    return {
+        number: Region(chips[ranks[number]], ranks[number], start, regions[number].size, axon)
+        for number, (start, axon) in sorted(made.items())
+    }
 
 
-def _laid(wishes: Sequence[Wish], flows: Flows) -> Laid:
-    """Return how regions lie on a chip: as first fit has them, or by links in one order or other.
+def _first_fit(wishes: Sequence[Wish], ranks: Mapping[int, int]) -> Laid:
+    """Return how first fit lays regions on the chips that `cut` chose, which have room for them."""
+    filled, laid = {rank: Chip() for rank in ranks.values()}, dict[int, tuple[int, int]]()
+    for wish in sorted(wishes, key=by_size):
+        found = filled[ranks[wish.number]].place(wish)
+        assert found is not None
+        laid[wish.number] = found
+    return laid
 
-    The fewest cores count first, then links. All regions have room in the order of first fit. Then
-    blocks change places.
+
+def _near(wishes: Sequence[Wish], first: Laid, flows: Flows) -> dict[int, tuple[int, int]]:
+    """Return how the regions of a chip lie, given how first fit lays them all.
+
+    If some leave holes, they are also laid by links, in two orders; the fewest cores count first,
+    then links.
     """
-    needy = sorted(wishes, key=by_size)
-    found = [_placed(needy, flows, near=False)]
-    found.append(_placed(sorted(wishes, key=lambda w: -len(w.needs)), flows))
+    found = [(*_cost(wishes, first, flows), first)]
     if not all(wish.needs.all() for wish in wishes):
-        found.append(_placed(needy, flows))
-    _, _, best = min((each for each in found if each is not None), key=lambda each: each[:2])
-    starts = exchanged(wishes, {number: start for number, (start, _) in best.items()}, flows)
+        by_text = sorted(wishes, key=lambda wish: -len(wish.needs))
+        tried = [_by_links(order, flows) for order in (by_text, sorted(wishes, key=by_size))]
+        found += [(*_cost(wishes, laid, flows), laid) for laid in tried if laid is not None]
+    best = min(found, key=lambda each: each[:2])[2]
+    starts = exchanged(wishes, {w.number: best[w.number][0] for w in wishes}, flows)
     return {number: (start, best[number][1]) for number, start in starts.items()}
 
 
-def _placed(
-    wishes: Sequence[Wish], flows: Flows, near: bool = True
-) -> tuple[int, int, Laid] | None:
-    """Return cores and links of regions laid in an order, and how they lie; None without room."""
+def _by_links(wishes: Sequence[Wish], flows: Flows) -> Laid | None:
+    """Return how regions lie that are laid in an order by links, None where one has no room."""
     chip, known = Chip(), Neighbors(wishes, flows)
-    laid, links = dict[int, tuple[int, int]](), 0
+    laid = dict[int, tuple[int, int]]()
     for wish in wishes:
-        found = chip.place(wish, known.links if near else None)
+        found = chip.place(wish, known.links)
         if found is None:
             return None
-        links += int(known.links(wish.number, np.array(found[:1]))[0])
         laid[wish.number], known.starts[wish.number] = found, found[0]
-    return chip.occupied, links, laid
+    return laid
+
+
+def _cost(wishes: Sequence[Wish], laid: Laid, flows: Flows) -> tuple[int, int]:
+    """Return how many cores the regions of a chip take, and the links between them."""
+    known, links, taken = Neighbors(wishes, flows), 0, np.zeros(CHIP, dtype=np.bool_)
+    for wish in wishes:
+        start = laid[wish.number][0]
+        taken[start : start + len(wish.needs)] |= wish.needs
+        links += int(known.links(wish.number, np.array([start]))[0])
+        known.starts[wish.number] = start
+    return int(taken.sum()), links

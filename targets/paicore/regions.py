@@ -152,11 +152,6 @@ class Chip:
         self.used.add(wish, at * size, int(first[at]), wish.used)
         return at * size, int(first[at])
 
-    @property
-    def occupied(self) -> int:
-        """How many cores are reached."""
-        return int(np.count_nonzero(self.reached.kind))
-
 
 _ONLINE = np.arange(CHIP) >= ONLINE
 
