@@ -126,7 +126,7 @@ def _places(division: Division) -> dict[tuple[Op, int], tuple[Ints, Ints]]:
 def _destinations(division: Division, op: Op, to: Destination) -> tuple[Ints, Ints, Ints]:
     """Return for each neuron the region that it sends to, and base and open bits there."""
     arrivals = [
-        division.grids[group].arrival(division.segment(group, op, to.delay)) for group in to.groups
+        division.arrivals(group, division.segment(group, op, to.delay))[0] for group in to.groups
     ]
     size = division.populations.size(op)
     if len(to.groups) == 1:

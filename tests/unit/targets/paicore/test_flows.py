@@ -13,7 +13,8 @@ from snnc.targets.paicore.placed import read_placed
 from snnc.targets.paicore.regions import cores_at
 from snnc.targets.paicore.routes import Region as Reached
 from snnc.targets.paicore.traffic import links, traffic
-from tests.unit.targets.paicore.tiling.networks import chain
+from tests.unit.targets.paicore.tiling import sparse
+from tests.unit.targets.paicore.tiling.networks import chain, residual
 
 CHIPS = [(0, 0), (0, 1)]
 
@@ -40,9 +41,18 @@ def sent(placer, rates=None):
     return int((costs.links.sum(axis=1) * counts)[costs.deliveries > 0].sum())
 
 
-@pytest.mark.parametrize("name", ["lenet", "vgg_dvs32"])
+LOCAL = sparse.shuffled(sparse.band(1300, 8))
+
+MODULES = {
+    "chain": chain("lenet", 4),
+    "skip": residual("res16", 4),
+    "sparse": sparse.chain(LOCAL, LOCAL, LOCAL),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_links_of_flows_are_those_of_the_placed_module(name):
-    module = grouped(chain(name, 4))
+    module = grouped(MODULES[name])
     placer = Placer(module, CHIPS[:1], (1, 0))
     assert sent(placer) == all_links(placer, flows(Division(module)))
 
