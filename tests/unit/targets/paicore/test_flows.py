@@ -14,7 +14,7 @@ from snnc.targets.paicore.regions import cores_at
 from snnc.targets.paicore.routes import Region as Reached
 from snnc.targets.paicore.traffic import links, traffic
 from tests.unit.targets.paicore.tiling import sparse
-from tests.unit.targets.paicore.tiling.networks import chain, residual
+from tests.unit.targets.paicore.tiling.networks import chain
 
 CHIPS = [(0, 0), (0, 1)]
 
@@ -45,7 +45,7 @@ LOCAL = sparse.shuffled(sparse.band(1300, 8))
 
 MODULES = {
     "chain": chain("lenet", 4),
-    "skip": residual("res16", 4),
+    "tiles": chain("vgg_dvs32", 4),
     "sparse": sparse.chain(LOCAL, LOCAL, LOCAL),
 }
 
