@@ -124,7 +124,7 @@ def window(op: Op, axes: int, kernel: tuple[int, ...]) -> tuple[list[int], list[
     return stride, (list(op["padding"]) or [0] * axes)[:axes], list(op["dilation"]) or [1] * axes
 
 
-def _taps(op: Op, kernel: tuple[int, ...], index: Index) -> tuple[Index, Index, NDArray[np.bool_]]:
+def taps(op: Op, kernel: tuple[int, ...], index: Index) -> tuple[Index, Index, NDArray[np.bool_]]:
     """Return, for result elements, (channel, flat place in a channel of x per tap, inside x)."""
     sizes, out = op.values[0].type.shape[1:], op.result.type.shape
     axes = len(kernel)
@@ -144,7 +144,7 @@ def _conv(module: Module, op: Op, entries: Entries) -> list[tuple[Value, Entries
     _, index, weight = entries.coordinates()
     w = module.tensor(op.symbols[0])
     kernel = w.shape[2:]
-    channel, place, inside = _taps(op, kernel, index)
+    channel, place, inside = taps(op, kernel, index)
     per_group, area = w.shape[1], int(np.prod(op.values[0].type.shape[1:]))
     group = channel // (w.shape[0] // op["groups"])
     source = group[:, None] * per_group + np.arange(per_group)
@@ -182,7 +182,7 @@ def _conv_transpose(module: Module, op: Op, entries: Entries) -> list[tuple[Valu
 
 def _sum_pool(module: Module, op: Op, entries: Entries) -> list[tuple[Value, Entries]]:
     _, index, weight = entries.coordinates()
-    channel, place, inside = _taps(op, tuple(op["kernel"]), index)
+    channel, place, inside = taps(op, tuple(op["kernel"]), index)
     area = int(np.prod(op.values[0].type.shape[1:]))
     ones = [1] * (place.ndim - 1)
     at = channel.reshape(-1, *ones) * area + place

@@ -15,6 +15,7 @@ from snnc.ir.synapses import Edge
 from snnc.ir.types import smallest_weight
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.kernels import Kernels
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -53,6 +54,7 @@ class Dense:
         kept: bool,
     ) -> None:
         self.populations, self.columns, self.orders, self.kept = populations, columns, orders, kept
+        self.kernels = Kernels(populations.synapses)
         self._layers: dict[Op, dict[Edge, Array]] = {}
         self._taken = np.zeros(0, dtype=bool)
 
@@ -100,18 +102,26 @@ class Dense:
 
     def _scattered(self, core: tuple[int, int], op: Op, select: Ints, columns: int) -> Array:
         """Return the rows of neurons whose cores receive a part of each source only."""
+        populations = self.populations
+
+        def at(edge: Edge) -> int | Ints:
+            return self.columns(core[0], populations.segment(op, edge), core[1])
+
+        plain = None if populations.form(op).pool else self.kernels.rows(op, select, at, columns)
+        if plain is not None:
+            return plain
         places, weights = [], []
-        for edge, entries in self.populations.synapses.entries(op, select).items():
-            at = self.columns(core[0], self.populations.segment(op, edge), core[1])
+        for edge, entries in populations.synapses.entries(op, select).items():
+            first = at(edge)
             row, index, weight = entries.coordinates()
-            column = index + at if isinstance(at, int) else at[index]
+            column = index + first if isinstance(first, int) else first[index]
             places.append(row * columns + column)
             weights.append(weight)
         alone = len(places) == 1  # Joining would copy it.
         place = places[0] if alone else np.concatenate(places)
         weight = weights[0] if alone else np.concatenate(weights)
         made = self._summed(len(select) * columns, place, weight, op)
-        if self.populations.form(op).pool:
+        if populations.form(op).pool:
             made = (made != 0).astype(np.int8)
         return made.reshape(len(select), columns)
 

@@ -6,6 +6,9 @@ from the name. What the weights of a neuron sum up to with these numbers is equa
 and for others but once in 2^52.
 """
 
+from collections.abc import Sequence
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,22 +24,42 @@ _HELP = "this is no placement that `place` gives; compile the network anew"
 
 Names = NDArray[np.uint64]
 
+Part = tuple[Core, int, int, Ints]
+"""A piece of a copy, first and last row in its core, and the layer's neurons there."""
+
 
 def check_twins(placed: Placed, found: Diagnostics) -> None:
-    """Compare the weights of the copies of each layer."""
+    """Compare the weights of the copies of each layer, where there are several."""
     several = {name: copies for name, copies in placed.copies.items() if len(copies) > 1}
-    cores = {core.place: core for c in several.values() for one in c for core, _, _ in one.pieces}
+    pieces = {name: [_pieces(one, copies) for one in copies] for name, copies in several.items()}
+    cores = {core.place: core for every in pieces.values() for one in every for core, *_ in one}
     if not cores:
         return
     names = _names(placed, cores)
     marks: dict[Place, NDArray[np.float64]] = {}
     for name, copies in several.items():
-        first, *others = (_marks(placed, one, names, marks) for one in copies)
+        size = prod(copies[0].shape)
+        first, *others = (_marks(placed, size, one, names, marks) for one in pieces[name])
         for number, other in enumerate(others, 1):
-            bad = np.flatnonzero((first[copies[number].neurons] != other).any(axis=1))
+            mine = copies[number].neurons
+            bad = np.flatnonzero((first[mine] != other[mine]).any(axis=1))
             if bad.size:
                 message = f"copy {number} of %{name} has other weights, at neuron {bad[0]}"
                 found.error("copy-differs", message, copies[number].op.loc, help=_HELP)
+
+
+def _pieces(layer: Layer, copies: Sequence[Layer]) -> list[Part]:
+    """Return the pieces of a copy that hold neurons of other copies than the first."""
+    again = np.zeros(prod(layer.shape), dtype=bool)
+    for other in copies[1:]:
+        again[other.neurons] = True
+    found, start, elements = [], 0, layer.elements
+    for core, first, last in layer.pieces:
+        mine = elements[start : start + last - first]
+        start += last - first
+        if again[mine].any():
+            found.append((core, first, last, mine))
+    return found
 
 
 def _names(placed: Placed, cores: dict[Place, Core]) -> dict[Place, Names]:
@@ -48,10 +71,10 @@ def _names(placed: Placed, cores: dict[Place, Core]) -> dict[Place, Names]:
     sources = {name: number for number, name in enumerate(placed.copies)}
     for layer in placed.layers:
         number = sources[layer.of]
-        rows = layer.rows()
+        rows, neurons = layer.rows(), layer.neurons
         for (chip, base, mask), mine in destinations(placed, rows):
             inside = [c for c in region(placed, chip, base, mask).used if c.place in cores]
-            element = layer.neurons[mine]
+            element = neurons[mine]
             slot, axon = (placed.tables[column][rows][mine] for column in ("slot", "axon"))
             for core in inside:
                 late = slot // core["extension"]
@@ -74,18 +97,19 @@ def _name(source: int, late: Ints, element: Ints) -> Names:
 
 def _marks(
     placed: Placed,
-    layer: Layer,
+    size: int,
+    pieces: Sequence[Part],
     names: dict[Place, Names],
     marks: dict[Place, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Return two sums for each neuron of a copy, ascending."""
-    parts = []
-    for core, first, last in layer.pieces:
+    """Return two sums for each neuron of a layer of some size; 0 for those of no piece."""
+    found = np.zeros((size, 2))
+    for core, first, last, elements in pieces:
         if core.place not in marks:
             marks[core.place] = _spread(names[core.place])
         weights = placed.module.tensor(core.weights)[first:last].astype(np.float64)
-        parts.append(weights @ marks[core.place])
-    return np.concatenate(parts)[np.argsort(layer.elements, kind="stable")]
+        found[elements] = weights @ marks[core.place]
+    return found
 
 
 def _spread(names: Names) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ class Ways:
     ) -> None:
         self.division, self.regions, self.output = division, regions, output
         self._ways: dict[tuple[int, Segment, int], Way] = {}
+        self._columns: dict[tuple[int, Segment], Ints] = {}
         self._spread: dict[tuple[Op, Destination], Way] = {}
 
     def of_piece(self, piece: Piece) -> Way:
@@ -101,4 +102,7 @@ class Ways:
             return made.first(segment) + first
         if isinstance(made, Scatter):
             return made.axons_at(segment, code) + first
-        return made.arrival(segment).axon + first
+        if (group, segment) not in self._columns:
+            axon = made.arrival(segment).axon
+            self._columns[group, segment] = axon + first if first else axon
+        return self._columns[group, segment]

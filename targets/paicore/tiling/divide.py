@@ -42,10 +42,11 @@ Counts = NDArray[np.float64]
 class _Way:
     """A way to divide: its shares, what copies of the sources cost, and what it costs at least.
 
-    `sent` counts the elements of inputs that are sent once more.
+    `cores` are the fewest of each share; `sent` counts elements of inputs that are sent once more.
     """
 
     shares: tuple[Share, ...]
+    cores: Sequence[int]
     copying: float
     least: float
     sent: int
@@ -120,7 +121,7 @@ class Divider:
         for way in sorted(ways, key=lambda way: (way.least, len(way.shares), way.sent)):
             if way.least >= least:
                 break
-            cost = way.copying + self._cost(way.shares, counts)
+            cost = way.copying + self._cost(way, counts, least)
             if cost < least:
                 best, least = way.shares, cost
         return best
@@ -139,8 +140,9 @@ class Divider:
                 seen.add(cuts)
                 shares = tuple(Share(op, axis, a, b) for a, b in pairwise(cuts))
                 copying, sent = self._copying(op, shares)
-                cores = sum(math.ceil(ends[b] - ends[a] - 1e-6) for a, b in pairwise(cuts))
-                yield _Way(shares, copying, copying + (OCCUPIED + 1) * cores, sent)
+                cores = [math.ceil(ends[b] - ends[a] - 1e-6) for a, b in pairwise(cuts)]
+                least = copying + (OCCUPIED + 1) * sum(cores)
+                yield _Way(shares, cores, copying, least, sent)
 
     def _cores(self, op: Op, axis: int) -> float:
         """Return the cores that a layer takes if all of them are full, as shares of an axis."""
@@ -164,9 +166,18 @@ class Divider:
                 dendrites += again * self.populations.bits(source) * min(extension, MOST)
         return (OCCUPIED + 1) * dendrites / LIMITS.dendrites, sent
 
-    def _cost(self, shares: Sequence[Share], counts: Counts) -> float:
-        """Return what shares cost at one axon extension, which their sources need."""
-        plans = [self._plan(share, counts) for share in shares]
+    def _cost(self, way: _Way, counts: Counts, most: float) -> float:
+        """Return what shares cost at one axon extension, which their sources need.
+
+        Infinity where they are no regions, or cost as much as `most`.
+        """
+        plans, shares, left = list[Plan | None](), way.shares, most - way.least
+        for share, cores in zip(shares, way.cores, strict=True):
+            plan = self._plan(share, counts)
+            left -= math.inf if plan is None else plan.cost - (OCCUPIED + 1) * cores
+            if left <= 0:
+                return math.inf
+            plans.append(plan)
         wide = max((plan.extension for plan in plans if plan is not None), default=1)
         total = 0
         for share, plan in zip(shares, plans, strict=True):

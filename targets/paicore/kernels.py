@@ -1,0 +1,158 @@
+"""Weights of neurons behind one convolution, or behind nothing that weighs, without listing them.
+
+Neurons at one place of a map look at the same elements, so the columns of weights are found once
+for each place, and whole kernels are written there. Cores of a region repeat each other, as axons
+do after a period: of the last that were made, those that are asked for again are not made anew.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from snnc.ir.adjoints import taps
+from snnc.ir.graph import Op
+from snnc.ir.synapses import Edge, Synapses
+from snnc.ir.weights import Array
+from snnc.targets.paicore.frames import Ints
+
+CARRIERS = ("reshape", "delay", "add")
+"""Ops that pass each element on at its flat place."""
+
+CONVOLUTIONS = ("conv1d", "conv2d")
+
+RECENT_BYTES = 1 << 23
+"""Weights of cores made last, up to this size, are at hand."""
+
+
+@frozen(eq=False)
+class _Look:
+    """What some neurons look at: `columns` of all taps and whether each, or all, is `inside`.
+
+    There is a row for each kind of neuron, and `which` says the kind of each; `channel` says whose
+    weights it has.
+    """
+
+    conv: Op | None
+    channel: Ints
+    which: Ints
+    columns: Ints
+    inside: NDArray[np.bool_]
+
+    @property
+    def key(self) -> tuple[bytes, ...]:
+        """What looks at other elements of the same convolution differ in."""
+        tables = (self.channel, self.which, self.columns, self.inside)
+        return tuple(table.tobytes() for table in tables)
+
+
+class Kernels:
+    """Makes the weights of neurons from the kernels of a program, where that is all there is."""
+
+    def __init__(self, synapses: Synapses) -> None:
+        self.synapses = synapses
+        self._found: dict[Op, dict[Edge, Op | None]] = {}
+        self._maps: dict[Op, tuple[Ints, NDArray[np.bool_]]] = {}
+        self._recent: dict[tuple[object, ...], Array] = {}
+
+    def rows(
+        self, op: Op, select: Ints, at: Callable[[Edge], int | Ints], columns: int
+    ) -> Array | None:
+        """Return the weights of some neurons `(neurons, columns)`; None where kernels aren't all.
+
+        Args:
+            op: the neurons' op.
+            select: the flat neurons.
+            at: gives the first column of an edge's source, or the column of each element.
+            columns: of a row.
+        """
+        ways = self._ways(op)
+        if not ways:
+            return None
+        looks = [self._look(conv, select, at(edge)) for edge, conv in ways.items()]
+        key = (op, columns, *(look.key for look in looks))
+        made = self._recent.pop(key, None)
+        if made is None:
+            made = np.zeros((len(select), columns), dtype=np.int8)
+            for look in looks:
+                self._write(made, look)
+            most = RECENT_BYTES // made.nbytes
+            for old in list(self._recent)[: max(len(self._recent) - most, 0)]:
+                del self._recent[old]
+        self._recent[key] = made
+        return made
+
+    def _ways(self, op: Op) -> dict[Edge, Op | None]:
+        """Return the convolution behind each edge of a neuron op, None where nothing weighs.
+
+        Empty where any edge has another way, or weights beyond one byte.
+        """
+        if op not in self._found:
+            found: dict[Edge, Op | None] = {}
+            for edge, way in self.synapses.ways(op).items():
+                seeing = [o for o in way or () if o.kind not in CARRIERS]
+                if way is None or len(seeing) > 1 or not all(map(self._is_plain, seeing)):
+                    found = {}
+                    break
+                found[edge] = seeing[0] if seeing else None
+            self._found[op] = found
+        return self._found[op]
+
+    def _is_plain(self, op: Op) -> bool:
+        if op.kind not in CONVOLUTIONS:
+            return False
+        kernel = self.synapses.module.tensor(op.symbols[0])
+        return kernel.dtype == np.int8 or (kernel.dtype == np.uint8 and kernel.max(initial=0) <= 1)
+
+    def _look(self, conv: Op | None, select: Ints, at: int | Ints) -> _Look:
+        if conv is None:
+            every = np.arange(len(select))
+            columns = _columns(select, at)[:, None]
+            return _Look(None, 0 * every, every, columns, np.ones((1, 1), dtype=bool))
+        kernel = self.synapses.module.tensor(conv.symbols[0])
+        read, area = kernel.shape[1], prod(conv.values[0].type.shape[1:])
+        channel, place = np.divmod(select, prod(conv.result.type.shape[1:]))
+        if conv["groups"] > 1:
+            # The channels that are read differ from neuron to neuron.
+            places, which = place, np.arange(len(select))
+            first = channel // (len(kernel) // conv["groups"]) * read
+        else:
+            places, which = np.unique(place, return_inverse=True)
+            first = np.zeros(len(places), dtype=np.int64)
+        seen, inside = (table[places] for table in self._map(conv))
+        source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
+        columns = _columns(source, at).reshape(len(places), -1)
+        taken = np.ones((1, 1), dtype=bool)
+        if not inside.all():
+            taken = np.broadcast_to(inside, source.shape).reshape(columns.shape)
+        return _Look(conv, channel, which, columns, taken)
+
+    def _map(self, conv: Op) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the taps at each place of a map: flat places of the input, and if inside it."""
+        if conv not in self._maps:
+            kernel = self.synapses.module.tensor(conv.symbols[0])
+            every = np.arange(prod(conv.result.type.shape[1:]))
+            _, each, legal = taps(conv, kernel.shape[2:], every)
+            inside = legal.reshape(len(every), 1, -1)
+            self._maps[conv] = (np.where(inside, each.reshape(inside.shape), 0), inside)
+        return self._maps[conv]
+
+    def _write(self, made: Array, look: _Look) -> None:
+        """Write weights into rows in whose columns nothing was written yet."""
+        rows, columns = np.arange(len(made)), look.columns[look.which]
+        if look.conv is None:
+            made[rows[:, None], columns] = 1
+            return
+        kernel = self.synapses.module.tensor(look.conv.symbols[0])
+        weights = kernel.reshape(len(kernel), -1)[look.channel]
+        if look.inside.all():
+            made[rows[:, None], columns] = weights
+            return
+        row, tap = np.nonzero(look.inside[look.which])
+        made[row, columns[row, tap]] = weights[row, tap]
+
+
+def _columns(elements: Ints, at: int | Ints) -> Ints:
+    return elements + at if isinstance(at, int) else np.asarray(at[elements])
