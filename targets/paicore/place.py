@@ -28,7 +28,7 @@ from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import RETURNED, Destination, Segment, blocks
 from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import Region, Wish, allocate, core_at
-from snnc.targets.paicore.ways import Ways
+from snnc.targets.paicore.ways import Way, Ways
 
 KEPT_BYTES = 1 << 25
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -85,7 +85,7 @@ class Placer:
         }
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
-        self.inputs: dict[tuple[int, Segment], list[Value]] = {}
+        self.inputs: dict[tuple[int, Segment], list[tuple[Value, NDArray[np.bool_]]]] = {}
         self.listed: dict[tuple[Op, int], Symbol | None] = {}
 
     def _regions(self, rates: Mapping[str, Ints] | None) -> dict[int, Region]:
@@ -176,11 +176,43 @@ class Placer:
         counts = dict.fromkeys(values, 0)
         for group in order:
             for segment in self.segments[group]:
-                if segment.source in values:
-                    self.inputs[group, segment] = [
-                        self._make_input(group, segment, rank, values[segment.source], counts)
-                        for rank in range(len(self.division.arrivals(group, segment)))
-                    ]
+                if segment.source not in values:
+                    continue
+                value = values[segment.source]
+                if self.division.members[group][0].share.box:
+                    self._send_to_boxes(group, segment, value, counts)
+                    continue
+                reached = self.division.reached_by(group, segment)
+                self.inputs[group, segment] = [
+                    (self._make_input(group, segment, way, value, counts), codes)
+                    for rank, codes in enumerate(reached)
+                    for way in [self.ways.of_segment(group, segment, rank)]
+                ]
+
+    def _send_to_boxes(
+        self, group: int, segment: Segment, value: Value, counts: dict[Value, int]
+    ) -> None:
+        """Send an input to the boxes of a layer on the chip of one of them, with the first one.
+
+        In each turn an element goes to one box that reads it; where none is left, to an axon
+        without weights of another.
+        """
+        laid = self.division.laid[self.division.members[group][0].share.op]
+        chip = self.regions[group].chip_rank
+        here = [n for n, each in enumerate(laid) if self.regions[each.group].chip_rank == chip]
+        groups = [laid[number].group for number in here]
+        if any((other, segment) in self.inputs for other in groups):
+            return
+        for other in groups:
+            self.inputs[other, segment] = []
+        for which in self.readers.turns(laid[0].share.op, segment, here):
+            way = self.ways.among(groups, segment, which)
+            made = self._make_input(group, segment, way, value, counts)
+            for number, other in enumerate(groups):
+                mine = np.flatnonzero(which == number)
+                if mine.size:
+                    codes = self.division.grids[other].reached_by(segment, mine)
+                    self.inputs[other, segment].append((made, codes))
 
     def _in_text_order(self, found: Mapping[Value, None]) -> list[Value]:
         graph = self.module.graph
@@ -189,11 +221,10 @@ class Placer:
         ]
 
     def _make_input(
-        self, group: int, segment: Segment, rank: int, value: Value, counts: dict[Value, int]
+        self, group: int, segment: Segment, way: Way, value: Value, counts: dict[Value, int]
     ) -> Value:
         name = f"{value.name}.{counts[segment.source]}"
         counts[segment.source] += 1
-        way = self.ways.of_segment(group, segment, rank)
         symbols = (
             self.build.weight(f"{name}.axon", way.axon.astype(np.uint16)),
             self.build.weight(f"{name}.slot", way.slot.astype(np.uint8)),
@@ -267,8 +298,7 @@ class Placer:
             if source is not None:
                 layers += self._arriving(group, source, segment)
                 continue
-            reached = self.division.reached_by(group, segment)
-            inputs += zip(self.inputs[group, segment], reached, strict=True)
+            inputs += self.inputs[group, segment]
         return inputs + layers
 
     def _arriving(

@@ -1,6 +1,6 @@
 """Where spikes go: destinations of neurons and inputs, once regions have their places."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from attrs import astuple, fields, frozen
@@ -61,14 +61,18 @@ class Ways:
             group = to.groups[0]
             return self.of_segment(group, self.division.segment(group, op, to.delay))
         if (op, to) not in self._spread:
+            segment = self.division.segment(to.groups[0], op, to.delay)
             which = self.division.readers.chosen(op, to)
-            found = np.zeros((len(fields(Way)), len(which)), dtype=np.int64)
-            for number, group in enumerate(to.groups):
-                mine = np.flatnonzero(which == number)
-                way = self._way(group, self.division.segment(group, op, to.delay), mine)
-                found[:, mine] = astuple(way, recurse=False)
-            self._spread[op, to] = Way(*found)
+            self._spread[op, to] = self.among(to.groups, segment, which)
         return self._spread[op, to]
+
+    def among(self, groups: Sequence[int], segment: Segment, which: Ints) -> Way:
+        """Return where elements go, each in one of several regions: `which` has its number."""
+        found = np.zeros((len(fields(Way)), len(which)), dtype=np.int64)
+        for number, group in enumerate(groups):
+            mine = np.flatnonzero(which == number)
+            found[:, mine] = astuple(self._way(group, segment, mine), recurse=False)
+        return Way(*found)
 
     def of_segment(self, group: int, segment: Segment, rank: int = 0) -> Way:
         """Return where each element of a segment goes in a region (paicore.md, section 5.1).

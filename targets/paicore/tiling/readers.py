@@ -4,7 +4,7 @@ A neuron has one destination, so one that several shares read is stored in as ma
 nobody reads goes to a share that finds no weight for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,16 @@ class Readers:
             ranked = np.argsort(~self._reads(*key), axis=0, kind="stable")
             self._ranked[key] = ranked[: self.most(*key)].copy()
         return np.asarray(self._ranked[key][to.rank])
+
+    def turns(self, op: Op, segment: Segment, some: Sequence[int]) -> Ints:
+        """Return to which of some shares of a layer each element goes in each turn.
+
+        There are as many turns as of these shares read one element. One that fewer read goes to a
+        share that does not read it then.
+        """
+        reads = self._reads(op, segment)[some]
+        count = max(int(reads.sum(axis=0).max(initial=1)), 1)
+        return np.argsort(~reads, axis=0, kind="stable")[:count]
 
     def some(self, op: Op, to: Destination) -> NDArray[np.bool_] | None:
         """Return which neurons of a population are needed in a copy, None for all."""

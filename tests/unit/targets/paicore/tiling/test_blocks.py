@@ -113,6 +113,21 @@ def test_a_source_is_stored_once_for_each_box_that_reads_it() -> None:
     assert int(np.maximum(reads, 1).sum()) == sum(held) > populations.size(first)
 
 
+def test_an_input_is_sent_as_often_as_boxes_read_one_element() -> None:
+    module = two_layers()
+    build = boxed(module)
+    division = grouped(module)
+    op = division.populations.ops[0]
+    ((_, segment),) = [
+        (edge, division.populations.segment(op, edge))
+        for edge, _ in division.populations.feeding(op)
+    ]
+    reads = np.sum([read_by(division.populations, b, segment) for b in division.shares[op]], axis=0)
+    ways = list(build.placed.ops("input"))
+    assert int(reads.max()) == len(ways) < len(division.shares[op])
+    assert exact(build, module)
+
+
 def two_layers() -> Module:
     net = Net("two", 8)
     x = net.build.input("x", "u1[2,7,9]~")
