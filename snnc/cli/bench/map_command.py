@@ -13,7 +13,7 @@ snnc bench map --suite conv --peer .venv-paibox/bin/python --json
 snnc bench map --suite residual --multicast contiguous
 snnc bench map --suite growth --plot map.svg"""
 
-SUITES = ("conv", "residual", "fc", "growth")
+SUITES = ("conv", "residual", "fc", "sparse", "growth")
 
 
 @click.command(cls=Command, name="map", example=EXAMPLE)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from snnc.cli.bench.map_sparse import SPARSE, mask_of
+
 if TYPE_CHECKING:
     from snnc.ir.graph import Module
 
@@ -77,9 +79,10 @@ def networks() -> tuple[Net, ...]:
         Net(name, "residual", (3, side, side), _block(channels, side))
         for name, (channels, side) in RESIDUAL.items()
     ]
+    sparse = [Net(name, "sparse", *about) for name, about in SPARSE.items()]
     wide = [growing(channels, (2, 2), chips) for channels, chips in GROWING.items()]
     channels, chips = DEEP
-    return (*chains, *blocks, *wide, growing(channels, (4, 6, 2), chips, "deep vgg"))
+    return (*chains, *blocks, *sparse, *wide, growing(channels, (4, 6, 2), chips, "deep vgg"))
 
 
 def growing(channels: int, layers: Sequence[int], chips: int, kind: str = "vgg") -> Net:
@@ -146,12 +149,11 @@ def draw_weights(seed: int, layers: tuple[Layer, ...], bits: int) -> list[Any]:
 
     draw = np.random.Generator(np.random.PCG64(seed))
     low, high = (0, 2) if bits == 1 else (-(1 << bits - 1), 1 << bits - 1)
-    return [
-        draw.integers(low, high, term["size"], dtype=np.int8)
-        for layer in layers
-        for term in layer["terms"]
-        if "size" in term
-    ]
+    found = []
+    for term in (term for layer in layers for term in layer["terms"] if "size" in term):
+        weights, mask = draw.integers(low, high, term["size"], dtype=np.int8), mask_of(term)
+        found.append(weights if mask is None else weights * mask)
+    return found
 
 
 def make_network(
@@ -164,15 +166,21 @@ def make_network(
     made = [build.input("x", f"u1[{', '.join(map(str, shape))}]~")]
     weights = iter(draw_weights(1, layers, bits))
     for number, layer in enumerate(layers, 1):
+        # A layer may read itself, so it is announced before its terms.
+        made.append(build.forward(f"n{number}", f"u1[{', '.join(map(str, layer['shape']))}]~"))
         terms = [_term(build, made[term["of"]], term, weights) for term in layer["terms"]]
         total = terms[0] if len(terms) == 1 else build.op("add", *terms)
-        made.append(build.op("neuron", total, name=f"n{number}", threshold=20))
+        fired = build.op("neuron", total, name=f"n{number}", threshold=20)
+        build.bind(made[-1], fired)
+        made[-1] = fired
     return build.finish(made[-1])
 
 
 def _term(build: Any, value: Any, term: Layer, weights: Any) -> Any:
     if term["kind"] == "same":
         return value
+    if "late" in term:
+        value = build.op("delay", value, by=term["late"])
     array = next(weights)
     symbol = build.weight(f"w{len(build.weights)}", array)
     if term["kind"] == "matrix":

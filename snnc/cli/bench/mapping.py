@@ -18,6 +18,7 @@ from attrs import frozen
 
 from snnc.cli.bench.compiling import child, scratch
 from snnc.cli.bench.map_networks import BITS, Net, networks
+from snnc.cli.bench.map_sparse import with_masks
 from snnc.diagnostics import SnncError
 
 NEEDS = "--peer names the Python of an environment with paibox 1.3"
@@ -105,7 +106,7 @@ def run(chosen: Sequence[Case], sides: Sides, tell: Callable[[str], None]) -> li
 
 
 def _measure(case: Case, sides: Sides, task: Path) -> dict[str, Any]:
-    about = {"shape": case.net.shape, "layers": case.net.layers, "bits": case.bits}
+    about = {"shape": case.net.shape, "layers": with_masks(case.net.layers), "bits": case.bits}
     task.write_text(
         json.dumps(
             about | {"chip": case.chips, "verify": sides.verify, "multicast": sides.multicast}
@@ -164,6 +165,8 @@ def _goals(case: Case, row: dict[str, Any], multicast: str = "masks") -> list[tu
     if suite == "growth":
         goals.append((f"{CHIPS} chips", row["chips"] <= CHIPS))
         goals.append((f"{GROWN_BYTES / 1e6:g} MB", row["peak_bytes"] <= GROWN_BYTES))
+    if suite == "sparse":
+        goals.append((f"not above {row['whole']}, uncut", required <= row["whole"]))
     if suite == "fc":
         goals.append(("the bound", required == bound))
         if "occupied_by_peer" in row:
@@ -187,7 +190,7 @@ def mean(values: Sequence[float]) -> float:
 def _means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a row per suite with the means of what we take by what the peer takes."""
     found = []
-    for suite in ("conv", "residual", "fc"):
+    for suite in ("conv", "residual", "fc", "sparse"):
         both = [row for row in rows if row["suite"] == suite and "occupied_by_peer" in row]
         if not both:
             continue

@@ -7,6 +7,7 @@ off here, and needs its own option for a value that is read by two layers. Links
 the destination of each neuron, copies too. The last line is JSON.
 """
 
+import base64
 import contextlib
 import importlib
 import io
@@ -34,10 +35,10 @@ def make_network(pb: Any, task: dict[str, Any], prefix: str = "") -> Any:
         name = f"{prefix}n{number}"
         neurons = pb.IF(tuple(layer["shape"]), threshold=20, tick_wait_start=number, name=name)
         setattr(network, f"n{number}", neurons)
+        made.append(neurons)
         for k, term in enumerate(layer["terms"]):
             synapses = _synapses(pb, made[term["of"]], neurons, term, (draw, low, high))
             setattr(network, f"w{number}_{k}", synapses)
-        made.append(neurons)
     return network
 
 
@@ -47,6 +48,9 @@ def _synapses(pb: Any, source: Any, neurons: Any, term: dict[str, Any], drawn: A
         return pb.FullConn(source, neurons, weights=1, conn_type=kind)
     draw, low, high = drawn
     w = draw.integers(low, high, term["size"], dtype=np.int8)
+    if "bits" in term:
+        there = np.frombuffer(base64.b64decode(term["bits"]), dtype=np.uint8)
+        w *= np.unpackbits(there, count=w.size).reshape(w.shape).astype(np.int8)
     if high == 2:
         w = w.astype(bool)
     if term["kind"] == "conv":

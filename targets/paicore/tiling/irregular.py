@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from math import ceil
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
@@ -21,6 +21,7 @@ from snnc.targets.paicore.tiling.axis import codes_of, width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED
 from snnc.targets.paicore.tiling.reads import Reads
 from snnc.targets.paicore.tiling.scatter import arrange
+from snnc.targets.paicore.tiling.turning import turned
 
 SLACK = (1.0, 0.75)
 """Parts of the axons that cuts may fill; the rest is for what tiles hear and do not read."""
@@ -39,7 +40,7 @@ class Kind:
 class Found:
     """Tiles: the code of each neuron, and what they take; `order` is the name of the order.
 
-    `again` counts how often inputs are sent once more.
+    `again` counts how often inputs are sent once more, `reached` the tiles that anything goes to.
     """
 
     codes: tuple[int, ...]
@@ -48,6 +49,7 @@ class Found:
     cores: int
     occupied: int
     again: int
+    reached: int
 
     @property
     def cost(self) -> int:
@@ -84,7 +86,22 @@ def _choose(problem: Problem) -> Found | None:
         extension = 1 << code
         if problem.least <= extension <= problem.most and search.bound(extension) < search.below:
             search.try_extension(extension)
-    return search.best
+    return None if search.best is None else _quieter(problem, search.best)
+
+
+def _quieter(problem: Problem, found: Found) -> Found:
+    """Return the same tiles with numbers by which fewer of them hear what they do not read."""
+    axons = axons_of(problem.wide) * found.extension
+    codes = turned(problem.reads, np.array(found.codes, dtype=np.int64))
+    made = arrange(problem.reads, codes, axons)
+    if made is None:
+        return found
+    reached = int(np.count_nonzero(made.reached))
+    more = sum(len(ranks) - 1 for ranks in made.arrivals)
+    if reached > found.reached or more > found.again:
+        return found
+    occupied = found.occupied // found.reached * reached
+    return evolve(found, codes=tuple(codes.tolist()), occupied=occupied, reached=reached)
 
 
 class _Search:
@@ -94,6 +111,7 @@ class _Search:
         self.problem = problem
         self.best: Found | None = None
         self._orders: dict[str, _Order] = {}
+        self._tried: set[tuple[str, int, bool, bytes]] = set()
 
     @property
     def below(self) -> int:
@@ -144,6 +162,11 @@ class _Search:
         tiles = order.cut(rooms, 1 << bits, int(axons * slack))
         if tiles is None:
             return True
+        # Where axons are the limit, tiles of more cores are no larger.
+        key = (order.name, extension, again, tiles.tobytes())
+        if key in self._tried:
+            return True
+        self._tried.add(key)
         cores = _cores(order.counts(tiles), problem.kinds, rooms)
         split, total = width(int(cores.max())), int(cores.sum())
         count = len(cores)
@@ -153,11 +176,15 @@ class _Search:
         codes = np.empty_like(tiles)
         codes[order.neurons] = codes_of(count)[tiles]
         made = arrange(problem.reads, codes, axons, again)
+        if made is None and not again and slack == SLACK[0]:
+            codes = turned(problem.reads, codes)
+            made = arrange(problem.reads, codes, axons, again)
         if made is None:
             return False
-        occupied = int(made.reached.sum()) << split
+        reached = int(np.count_nonzero(made.reached))
         more = sum(len(ranks) - 1 for ranks in made.arrivals)
-        found = Found(tuple(codes.tolist()), order.name, extension, total, occupied, more)
+        about = (order.name, extension, total, reached << split, more, reached)
+        found = Found(tuple(codes.tolist()), *about)
         if found.cost < self.below:
             self.best = found
         return True

@@ -1,12 +1,21 @@
 """`snnc bench map`: networks, rows, goals, and what happens where a side fails."""
 
+import base64
 import json
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from snnc.cli.bench import map_child, map_networks, map_plot, mapping, paibox_map, plotting
+from snnc.cli.bench import (
+    map_child,
+    map_networks,
+    map_plot,
+    map_sparse,
+    mapping,
+    paibox_map,
+    plotting,
+)
 from snnc.targets.paicore.routes import Region
 from snnc.targets.paicore.traffic import links
 
@@ -36,13 +45,13 @@ def peer(folder):
 
 def test_the_suites_are_those_of_the_goals():
     nets = {net.name: net for net in map_networks.networks()}
-    assert {"conv": 7, "fc": 4, "residual": 2, "growth": 5} == {
+    assert {"conv": 7, "fc": 4, "residual": 2, "sparse": 7, "growth": 5} == {
         suite: sum(net.suite == suite for net in nets.values())
-        for suite in ("conv", "fc", "residual", "growth")
+        for suite in ("conv", "fc", "residual", "sparse", "growth")
     }
     neurons = {name: nets[name].neurons for name in ("lenet", "vgg32", "res16", "fc_1200")}
     assert {"lenet": 8094, "vgg32": 35978, "res16": 12554, "fc_1200": 2410} == neurons
-    assert len(mapping.cases()) == 13 * 3 + 5
+    assert len(mapping.cases()) == 20 * 3 + 5
     largest = mapping.cases()[-2:]
     names = ["vgg 64/128, 8 bits", "deep vgg 32/64, 8 bits"]
     assert (names, [5, 5]) == ([c.name for c in largest], [len(c.chips) // 2 for c in largest])
@@ -56,6 +65,37 @@ def test_both_sides_draw_the_same_weights():
     assert all(np.array_equal(a, b) for a, b in zip(drawn, made, strict=True))
     assert (-8, 7) == (min(int(w.min()) for w in drawn), max(int(w.max()) for w in drawn))
     assert {0, 1} == set(np.unique(map_networks.draw_weights(1, net.layers, 1)[0]).tolist())
+
+
+@pytest.mark.parametrize("name", ["band", "blocks", "sheet", "inputs", "pruned"])
+def test_masks_leave_what_the_network_says(name):
+    net = next(net for net in map_networks.networks() if net.name == name)
+    drawn = map_networks.draw_weights(1, net.layers[:1], 8)[0]
+    parts = {"band": 41 / 2048, "blocks": 1 / 16, "sheet": 25 / 2304}
+    part = parts | {"inputs": 20 / 3072, "pruned": 0.1}
+    assert np.isclose(part[name], np.count_nonzero(drawn) / drawn.size, rtol=0.08)
+
+
+def test_a_peer_gets_masks_bit_by_bit():
+    net = next(net for net in map_networks.networks() if net.name == "blocks")
+    term = map_sparse.with_masks(net.layers)[0]["terms"][0]
+    packed = np.frombuffer(base64.b64decode(term["bits"]), dtype=np.uint8)
+    mask = map_sparse.mask_of(net.layers[0]["terms"][0])
+    assert np.array_equal(mask, np.unpackbits(packed, count=mask.size).reshape(mask.shape) > 0)
+
+
+def test_a_sparse_network_tells_what_it_takes_uncut():
+    layers = map_sparse._chain((1300, 1300), {"form": "band", "reach": 5})
+    task = {"shape": [1300], "layers": layers, "bits": 8, "chip": [0, 0], "verify": False}
+    found = map_child.measure(task)
+    assert (21, 21, 41) == (found["bound"], found["required"], found["whole"])
+
+
+def test_a_reservoir_reads_itself_a_tick_later():
+    layers = map_sparse._reservoir(8, 40, {"form": "random", "each": 5})
+    module = map_networks.make_network("n", (8,), layers, 8)
+    assert ["n1", "n2"] == [op.result.name for op in module.ops("neuron")]
+    assert [1] == [op["by"] for op in module.ops("delay")]
 
 
 def test_a_child_counts_cores_and_links():

@@ -15,6 +15,7 @@ from snnc.targets.paicore.tiling.irregular import Kind, Problem, choose_codes
 from snnc.targets.paicore.tiling.orders import bisected, components, cuthill_mckee, halve
 from snnc.targets.paicore.tiling.reads import Reads
 from snnc.targets.paicore.tiling.scatter import UNREAD, arrange, cubes
+from snnc.targets.paicore.tiling.turning import turned
 from tests.unit.targets.paicore.tiling.sparse import Mask, band, blocks, chain, random, shuffled
 
 BELOW = 1 << 40
@@ -115,6 +116,23 @@ def test_axons_differ_where_cubes_meet(seed: int, host: bool) -> None:
         assert len(axons) >= read
         assert max([*axons, *dead], default=0) < made.axons
         assert tile != codes.min() or not set(axons) & set(dead)
+
+
+def test_tiles_turned_hear_less_and_are_as_many() -> None:
+    side = np.arange(576) // 24, np.arange(576) % 24
+    near = [np.abs(axis[:, None] - axis) <= 1 for axis in side]
+    reads = reads_of(near[0] & near[1])
+    codes = np.random.default_rng(0).permutation(16)[side[0] // 6 * 4 + side[1] // 6]
+    other = turned(reads, codes)
+    pairs = set(zip(codes.tolist(), other.tolist(), strict=True))
+    assert (16, 16) == (len(pairs), len({new for _, new in pairs}))
+    assert _heard(reads, other) < _heard(reads, codes)
+
+
+def _heard(reads: Reads, codes: np.ndarray) -> int:
+    made = arrange(reads, codes, 1 << 12)
+    assert made is not None
+    return sum(1 << int(mask).bit_count() for mask in made.arrivals[0][0].mask)
 
 
 def test_tiles_that_cost_as_much_are_not_taken() -> None:
