@@ -40,7 +40,8 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         if task["verify"]:
             found["verified"] = bool(build.verify())
     if any("mask" in term for layer in layers for term in layer["terms"]):
-        whole = compile_network(module, "paicore", chip=tuple(task["chip"]), partition="off")
+        options = {"chip": tuple(task["chip"]), "multicast": how, "partition": "off"}
+        whole = compile_network(module, "paicore", **options)
         found["whole"] = whole.manifest["resources"]["cores"]
     scheduled = run_pipeline(module, "legalise,shrink-weights,schedule", target="paicore")
     return found | {"bound": total(bounds(scheduled))}

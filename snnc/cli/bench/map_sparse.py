@@ -67,7 +67,7 @@ def mask_of(term: Layer) -> "Mask | None":
     form = about["form"]
     if form in ("random", "part"):
         part = about["each"] / read if form == "random" else about["percent"] / 100
-        return draw.random((made, read)) < part
+        return np.asarray(draw.random((made, read)) < part)
     at = np.arange(read) - np.arange(made)[:, None] * read // made
     if form == "blocks":
         block = np.arange(made)[:, None] * about["number"] // made

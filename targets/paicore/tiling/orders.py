@@ -18,6 +18,9 @@ Halve = Callable[[Reads, int], NDArray[np.bool_]]
 LOOKS = 2
 """How often a farther end of each component is looked for."""
 
+HUB = 4
+"""How many times as many readers as usual an element may have to lead a walk."""
+
 ROUNDS = 16
 """How often two halves exchange neurons."""
 
@@ -25,9 +28,11 @@ ROUNDS = 16
 def cuthill_mckee(reads: Reads) -> Ints:
     """Return the neurons component by component, the largest first, each from an end of it.
 
-    Elements that more than half of the neurons read do not count.
+    Elements that more than half of the neurons read do not count, nor those with far more readers
+    than most have: they lead anywhere.
     """
-    some = reads.readers[reads.element] <= max(reads.neurons // 2, 1)
+    usual = np.median(reads.readers[reads.readers > 0]) if len(reads.row) else 0
+    some = reads.readers[reads.element] <= max(min(reads.neurons // 2, HUB * usual), 1)
     local = Reads(reads.neurons, reads.sizes, reads.host, reads.row[some], reads.element[some])
     label = components(local)
     sizes = np.bincount(label, minlength=local.neurons)

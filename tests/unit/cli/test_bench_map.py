@@ -87,6 +87,7 @@ def test_a_peer_gets_masks_bit_by_bit():
 def test_a_sparse_network_tells_what_it_takes_uncut():
     layers = map_sparse._chain((1300, 1300), {"form": "band", "reach": 5})
     task = {"shape": [1300], "layers": layers, "bits": 8, "chip": [0, 0], "verify": False}
+    task["multicast"] = "masks"
     found = map_child.measure(task)
     assert (21, 21, 41) == (found["bound"], found["required"], found["whole"])
 
