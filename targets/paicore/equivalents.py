@@ -1,6 +1,8 @@
 """Equivalents: neurons that no record holds, as others that do the same at every tick.
 
-- A count of at most one is a spike; a reversal leak without memory is a leak.
+- A count of at most one is a spike; one of at most 255 is eight bits of the potential, if the
+  threshold is a power of two and no soft reset takes it away; a reversal leak without memory is a
+  leak.
 - A floor beside a leak after the compare: the leak comes before, and the threshold moves with it.
 - A potential may be counted from another zero: with v' = v + s, `v >= threshold` is
   `v' >= threshold + s`, and what a reset, a floor or the beginning put there moves by s. So a soft
@@ -21,12 +23,15 @@ from numpy.typing import NDArray
 from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
 from snnc.ir.rewrite import Rebuild, rebuild
-from snnc.ir.types import I32
+from snnc.ir.types import I32, U8, U16
 from snnc.targets.paicore.limits import LIMITS
 
 Ints = NDArray[np.int64]
 
 PARAMS = ("threshold", "reset_to", "reset_by", "leak", "negative", "floor", "initial")
+
+COUNTS = U16.high
+"""The largest count of neurons that say nothing of it."""
 
 ZERO = "zero"
 """What a potential of 0 stands for in the program: one number, or one for each neuron."""
@@ -128,8 +133,8 @@ def _odd(module: Module, op: Op) -> bool:
 
 def _equivalent(module: Module, op: Op) -> Equivalent:
     one = Equivalent.of(module, op)
-    if one["spike"] == "count" and one["max_count"] == 1:
-        one.set(spike="single", max_count=65535)
+    if one["spike"] == "count":
+        _uncounted(one)
     if one["leak_reversal"] and one["memory"] == "clear":
         one.set(leak_reversal=False)
     if one["overflow"] == "saturate":
@@ -138,6 +143,19 @@ def _equivalent(module: Module, op: Op) -> Equivalent:
         _one_bound(one)
     _moved(one)
     return one
+
+
+def _uncounted(one: Equivalent) -> None:
+    """Let neurons send a count as a spike, or as the eight bits above a power of two."""
+    if one["max_count"] == 1:
+        one.set(spike="single", max_count=COUNTS)
+        return
+    threshold, leak = one.array("threshold"), one.array("leak")
+    power = int(threshold.flat[0]).bit_length() - 1
+    late = one["leak_order"] == "after" and ((leak < 0).any() or one.turns)
+    equal = (threshold == 1 << max(power, 0)).all() and 8 + power <= LIMITS.max_truncation
+    if equal and one["max_count"] == U8.high and one["reset"] != "soft" and not late:
+        one.set(spike="value", truncate=8 + power, max_count=COUNTS)
 
 
 def _unsaturated(one: Equivalent) -> None:

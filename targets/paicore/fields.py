@@ -72,12 +72,11 @@ def _check_modes(module: Module, op: Op, refuse: Any) -> None:
 
 
 def _for_counts(op: Op) -> str:
-    """Return what to do instead of counting, with the numbers where there is an equal."""
+    """Return what to do instead of counting."""
     threshold = op["threshold"]
     power = isinstance(threshold, int) and threshold > 0 and threshold & (threshold - 1) == 0
-    if power and op["reset"] != "soft":
-        bits = 8 + threshold.bit_length() - 1
-        return f"use spike = value, truncate = {bits}: the count, of up to 255"
+    if power and op["reset"] != "soft" and op["leak_order"] == "before":
+        return "use max_count = 255, for counts that are sent as eight bits"
     return "use spike = single (of a .nir file --set spike=single), or value"
 
 

@@ -114,6 +114,26 @@ def test_a_count_of_at_most_one_is_a_spike(tmp_path) -> None:
     same(layer(spike="count", max_count=1), tmp_path)
 
 
+COUNTED = [
+    {"threshold": 8, "reset": "hard", "reset_to": 3, "leak": -2},
+    {"threshold": 1, "reset": "none", "negative": 3, "negative_mode": "reset"},
+    {"threshold": 4, "reset": "hard", "memory": "clear", "leak": 5, "leak_order": "after"},
+]
+
+
+@pytest.mark.parametrize("attrs", COUNTED, ids=str)
+def test_counts_above_a_power_of_two_are_values(attrs: dict[str, Any], tmp_path) -> None:
+    build = Builder("net", "int")
+    x = build.input("x", "u1[6]~")
+    weights = RNG.integers(-90, 128, (8, 6)).astype(np.int8)
+    sums = build.op("linear", x, build.weight("w", weights))
+    a = build.op("neuron", sums, name="a", spike="count", max_count=255, width=30, **attrs)
+    more = build.weight("w2", RNG.integers(-3, 6, (4, 8)).astype(np.int8))
+    last = build.op("linear", a, more)
+    b = build.op("neuron", last, name="b", threshold=90, memory="clear", width=30)
+    same(build.finish(a, b), tmp_path)
+
+
 def test_weights_that_shrink_leave_the_zero_where_it_is(tmp_path) -> None:
     build = Builder("net", "int")
     x = build.input("x", "u1[6]~")
@@ -146,7 +166,7 @@ REFUSED = [
     ),
     ({"overflow": "saturate", "reset": "hard", "width": 30}, "below what a floor holds"),
     ({"spike": "count"}, "one threshold"),
-    ({"spike": "count", "threshold": 8, "reset": "hard"}, "truncate = 11"),
+    ({"spike": "count", "threshold": 8, "reset": "hard"}, "max_count = 255"),
     ({"initial": 9, "first": 2}, "it would fire"),
     ({"initial": 1, "first": 2, "leak": 1, "leak_order": "after"}, "after the compare"),
     ({"initial": -4, "first": 2, "floor": -3}, "below the lowest"),
