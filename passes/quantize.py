@@ -224,5 +224,6 @@ def _real_source(op: Op, value: Value, found: Diagnostics) -> None:
             f"%{value.name}: {value.type} holds real numbers, where %{op.result.name} needs spikes "
             "or other integers",
             op.loc,
-            help="put an encoder before it, or declare the input as u8",
+            help="put an encoder before it (of a network of PyTorch --set encode=poisson), "
+            "or declare the input as u8",
         )
