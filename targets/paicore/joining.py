@@ -22,6 +22,10 @@ STEADY = 8
 """Readers joined one by one, with success, before several are joined at once."""
 
 
+BOTH_WAYS = 32
+"""Sources with several readers that are gone through both ways."""
+
+
 @frozen(eq=False)
 class Partition:
     """Regions by number: their shares in text order, the copies of populations, what all costs.
@@ -122,9 +126,26 @@ class Joiner:
         return Partition(groups, members, copies, prices)
 
     def merge(self, made: Partition) -> Partition:
-        """Return a partition with readers of one source joined while that saves something."""
-        for readers in self.populations.readers.values():
-            alone = [(op, segment.delay) for op, segment in readers if len(self.shares[op]) == 1]
+        """Return a partition with readers of one source joined while that saves something.
+
+        What a region costs follows from its copies, so from the regions that read it. Sources are
+        gone through from the first on, and, of not too many, from the last on; what costs less
+        stays.
+        """
+        readers = [
+            [(op, segment.delay) for op, segment in found if len(self.shares[op]) == 1]
+            for found in self.populations.readers.values()
+        ]
+        several = [alone for alone in readers if len(alone) > 1]
+        onward = self._merged(made, several)
+        if not 1 < len(several) <= BOTH_WAYS:
+            return onward
+        back = self._merged(made, several[::-1])
+        return back if back.cost < onward.cost else onward
+
+    def _merged(self, made: Partition, readers: Sequence[Sequence[tuple[Op, int]]]) -> Partition:
+        self._useless.clear()
+        for alone in readers:
             for number, (first, delay) in enumerate(alone):
                 others = [op for op, late in alone[number + 1 :] if late == delay]
                 made = self._absorbed(made, first, others)

@@ -37,7 +37,7 @@ def braided(cutter: Cutter, cost: int) -> Iterator[Finer]:
         if (OCCUPIED + 1) * cores >= cost:
             return
         for sizes in product(*found):
-            way = _taking_turns(cutter, lead, parts, sizes)
+            way = _taking_turns(cutter, lead, parts, sizes, cost)
             if way is not None:
                 cost = min(cost, way.cost)
                 yield way
@@ -93,9 +93,13 @@ class _Band:
 
 
 def _taking_turns(
-    cutter: Cutter, lead: int, parts: Mapping[int, int], sizes: Sequence[Sequence[int]]
+    cutter: Cutter,
+    lead: int,
+    parts: Mapping[int, int],
+    sizes: Sequence[Sequence[int]],
+    cost: int,
 ) -> Finer | None:
-    """Return the patches of two layers in bands, None where no codes are found for them."""
+    """Return the patches of two layers in bands, None where codes below a cost are not found."""
     bands = [
         _Band((first + stop) / cutter.shapes[layer][lead], layer, first, stop)
         for layer in (0, 1)
@@ -105,8 +109,10 @@ def _taking_turns(
     shared = _shared(cutter, lead, parts, bands)
     if shared is None or len(bands) > MOST_BANDS:
         return None
-    found = Codes(len(bands), width(len(bands)), cutter.room, shared).search()
     columns = codes([*parts.values()])
+    # A core for each tile, and each code that frames reach.
+    most = (cost - 1 - len(bands) * len(columns)) // (OCCUPIED * len(columns))
+    found = Codes(len(bands), width(len(bands)), cutter.room, shared, most + 1).search()
     low = int(columns.max()).bit_length()
     patches: list[list[Patch]] = [[], []]
     for code, band in zip(found, bands, strict=False):
@@ -175,14 +181,17 @@ def _beside(cutter: Cutter, source: int, lead: int, parts: Mapping[int, int]) ->
 
 @define
 class Codes:
-    """A search for codes of `count` bands in `bits` bits, cores having `room` axons."""
+    """A search for codes of `count` bands in `bits` bits, cores having `room` axons.
+
+    Frames are to reach fewer than `least` codes.
+    """
 
     count: int
     bits: int
     room: int
     shared: Sequence[Shared]
+    least: int = 1 << 30
     _best: tuple[int, ...] = ()
-    _least: int = 1 << 30
     _steps: int = 0
     _reads: NDArray[np.bool_] = field(init=False)
 
@@ -199,10 +208,10 @@ class Codes:
     def _extend(self, known: list[int]) -> None:
         self._steps += 1
         reached = self._reached(np.array(known))
-        if reached is None or reached >= self._least:
+        if reached is None or reached >= self.least:
             return
         if len(known) == self.count:
-            self._best, self._least = tuple(known), reached
+            self._best, self.least = tuple(known), reached
             return
         for bit in range(min(max(known).bit_length() + 1, self.bits)):
             code = known[-1] ^ 1 << bit

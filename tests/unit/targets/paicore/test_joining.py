@@ -86,3 +86,32 @@ def test_prices_after_joining_are_those_of_a_fresh_count(size: int) -> None:
     assert copies == made.copies
     assert made.prices == {g: regions.price(shares, copies) for g, shares in made.members.items()}
     assert made.cost < Regions(regions.populations, "masks").made.cost
+
+
+def blocks() -> Module:
+    """Return two blocks, each a source that two layers read; one of the first is the second's."""
+    build = Builder("net", "int")
+    value = layer(build, "s", build.input("x", "u1[16]~"), 16)
+    for number in (1, 2):
+        inner = layer(build, f"a{number}", value, 16, number)
+        both = build.op("concat", inner, value, axis=0)
+        value = layer(build, f"b{number}", both, 16, 9 + number)
+    return build.finish(value)
+
+
+class Blocks(Counted):
+    """Rules under which the first block is worth joining only while the second one is not."""
+
+    def price(self, shares: Sequence[Share], copies: Copies) -> int:
+        names = [share.op.result.name for share in shares]
+        stored = [len(copies[share.op]) for share in shares]
+        return {"a1": 14 + 2 * stored[-1], "a2": 8}[names[0]] if names[1:] else 5 * stored[0]
+
+
+def test_sources_are_gone_through_from_the_last_on_too() -> None:
+    populations = Populations(blocks())
+    shares = {op: (Share(op),) for op in populations.ops}
+    joiner = Joiner(populations, shares, Readers(populations, shares), Blocks(2))
+    made = joiner.merge(joiner.apart())
+    names = [[share.op.result.name for share in found] for found in made.members.values()]
+    assert (28, [["s"], ["a1"], ["b1"], ["a2", "b2"]]) == (made.cost, names)
