@@ -260,6 +260,8 @@ def covers(patches: object, shape: Sequence[int]) -> bool:
     for patch in patches:
         if not isinstance(patch, tuple) or len(patch) != 1 + 2 * len(shape):
             return False
+        if not all(isinstance(number, int) for number in patch):
+            return False
         ends = list(zip(patch[1::2], patch[2::2], shape, strict=True))
         if not all(0 <= first < stop <= size for first, stop, size in ends):
             return False

@@ -171,6 +171,7 @@ def damaged(how: Callable[[tuple[Patch, ...]], object]) -> Module:
         lambda given: ((1 << 20, *given[0][1:]), *given[1:]),
         lambda given: ((*given[0][:-1], 99), *given[1:]),
         lambda given: (7, *given[1:]),
+        lambda given: (("0", *given[0][1:]), *given[1:]),
     ],
 )
 def test_patches_that_do_not_hold_each_neuron_once_are_refused(
