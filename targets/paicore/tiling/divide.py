@@ -20,10 +20,10 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED
+from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED, Sources
 from snnc.targets.paicore.tiling.grid import Grid, Whole
 from snnc.targets.paicore.tiling.plan import MOST, Plan, Planner, grid
-from snnc.targets.paicore.tiling.reach import Reach, shape_of
+from snnc.targets.paicore.tiling.reach import Reach, Span, shape_of
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import sources_of
@@ -41,6 +41,8 @@ Counts = NDArray[np.float64]
 @frozen(eq=False)
 class _Way:
     """A way to divide: its shares, what copies of the sources cost, and what it costs at least.
+
+    One more share counts as much as a core that is taken: it gets frames of its own.
 
     `cores` are the fewest of each share; `sent` counts elements of inputs that are sent once more.
     """
@@ -95,6 +97,8 @@ class Divider:
     def __init__(self, planner: Planner) -> None:
         self.planner, self.populations = planner, planner.populations
         self._last: dict[Op, tuple[Counts, tuple[Share, ...]]] = {}
+        self._plans: dict[tuple[object, ...], Plan | None] = {}
+        self._reads: dict[Op, Sources] = {}
 
     def shares(self, op: Op, copies: Counts | float) -> tuple[Share, ...]:
         """Return the shares of a layer: one where a region holds it and no other way costs less.
@@ -141,6 +145,7 @@ class Divider:
                 shares = tuple(Share(op, axis, a, b) for a, b in pairwise(cuts))
                 copying, sent = self._copying(op, shares)
                 cores = [math.ceil(ends[b] - ends[a] - 1e-6) for a, b in pairwise(cuts)]
+                copying += OCCUPIED * len(shares)
                 least = copying + (OCCUPIED + 1) * sum(cores)
                 yield _Way(shares, cores, copying, least, sent)
 
@@ -156,7 +161,7 @@ class Divider:
     def _copying(self, op: Op, shares: Sequence[Share]) -> tuple[float, int]:
         """Return what copies cost of the neurons that several shares read, and inputs sent more."""
         dendrites = sent = 0
-        for segment, (sizes, reach) in (sources_of(self.populations, [Share(op)]) or {}).items():
+        for segment, (sizes, reach) in self._sources(op).items():
             source = self.populations.by_value.get(segment.source)
             again = _again(sizes, reach, shares)
             if source is None:
@@ -171,31 +176,45 @@ class Divider:
 
         Infinity where they are no regions, or cost as much as `most`.
         """
-        plans, shares, left = list[Plan | None](), way.shares, most - way.least
+        plans, shares, left = list[Plan](), way.shares, most - way.least
         for share, cores in zip(shares, way.cores, strict=True):
             plan = self._plan(share, counts)
-            left -= math.inf if plan is None else plan.cost - (OCCUPIED + 1) * cores
-            if left <= 0:
+            if plan is None or plan.cost - (OCCUPIED + 1) * cores >= left:
                 return math.inf
+            left -= plan.cost - (OCCUPIED + 1) * cores
             plans.append(plan)
-        wide = max((plan.extension for plan in plans if plan is not None), default=1)
-        total = 0
-        for share, plan in zip(shares, plans, strict=True):
-            if plan is not None and plan.extension != wide:
-                plan = self._plan(share, counts, wide)
+        wide, total = max(plan.extension for plan in plans), 0
+        for share, free in zip(shares, plans, strict=True):
+            plan = free if free.extension == wide else self._plan(share, counts, wide)
             if plan is None or plan.extension != wide:
                 return math.inf
             total += plan.cost
         return float(total)
 
     def _plan(self, share: Share, counts: Counts, extension: int = 0) -> Plan | None:
-        """Return the layout of a share, None where no region holds it."""
+        """Return the layout of a share, None where no region holds it.
+
+        Shares that look at as much in the same way, some places further, are laid out alike.
+        """
         mine = counts.reshape(-1)[share.neurons(counts.shape)].reshape(share.shape(counts.shape))
-        most, least = (extension, extension) if extension else (MOST, 1)
-        plan = self.planner.plan([share], [float(mine.mean())], most, least)
-        if plan.fits and mine.min() < mine.max():
-            plan = self._counted(share, plan, mine)
-        return plan if plan.fits and plan.occupied <= LIMITS.routing_group else None
+        windows = tuple(
+            _moved(span, share) for _, reach in self._sources(share.op).values() for span in reach
+        )
+        key = (share.op, share.axis, share.stop - share.first, mine.tobytes(), extension, windows)
+        if key not in self._plans:
+            most, least = (extension, extension) if extension else (MOST, 1)
+            plan = self.planner.plan([share], [float(mine.mean())], most, least)
+            if plan.fits and mine.min() < mine.max():
+                plan = self._counted(share, plan, mine)
+            legal = plan.fits and plan.occupied <= LIMITS.routing_group
+            self._plans[key] = plan if legal else None
+        return self._plans[key]
+
+    def _sources(self, op: Op) -> Sources:
+        """Return what a layer reads."""
+        if op not in self._reads:
+            self._reads[op] = sources_of(self.populations, [Share(op)]) or {}
+        return self._reads[op]
 
     def _counted(self, share: Share, plan: Plan, mine: Counts) -> Plan:
         """Return a layout whose cores are counted tile by tile."""
@@ -233,6 +252,7 @@ def _cuts(counts: Counts, axis: int, ends: Counts) -> Iterator[tuple[int, ...]]:
     # Where copies change, each part by itself: then its tiles are filled alike.
     parts = ((a, b, int(-(-(ends[b] - ends[a]) // most))) for a, b in pairwise(alike))
     yield (*(place for part in parts for place in _equal(*part)), places)
+    yield (*(place for a, b in pairwise(alike) for place in _doubled(a, b)), places)
     yield _filled(ends, most)
     count = fewest = int(-(-ends[-1] // most))
     while count < places:
@@ -247,6 +267,13 @@ def _equal(first: int, stop: int, count: int) -> tuple[int, ...]:
     return tuple(range(first, stop, size))
 
 
+def _doubled(first: int, stop: int) -> Iterator[int]:
+    """Yield where parts begin whose places are powers of two, the largest first."""
+    while first < stop:
+        yield first
+        first += 1 << (stop - first).bit_length() - 1
+
+
 def _filled(ends: Counts, most: float) -> tuple[int, ...]:
     """Return cuts into parts that take as many cores as may be, all but the last."""
     cuts, last = [0], len(ends) - 1
@@ -254,6 +281,15 @@ def _filled(ends: Counts, most: float) -> tuple[int, ...]:
         stop = int(np.searchsorted(ends, ends[cuts[-1]] + most + 1e-6, side="right")) - 1
         cuts.append(min(max(stop, cuts[-1] + 1), last))
     return tuple(cuts)
+
+
+def _moved(span: Span, share: Share) -> tuple[bytes, ...]:
+    """Return what a share's places look at along an axis of a source, counted from the first."""
+    if span.axis != share.axis:
+        return ()
+    low, high = (ends[share.first : share.stop] for ends in (span.low, span.high))
+    first = low[high >= low].min(initial=1 << 62)
+    return (low - first).tobytes(), (high - first).tobytes()
 
 
 def _again(sizes: Sequence[int], reach: Reach, shares: Sequence[Share]) -> int:
