@@ -18,6 +18,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test measures time: an example may take as long as the machine needs.
+settings.register_profile("snnc", deadline=None)
+settings.load_profile("snnc")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Tests import what they share as `tests.laws.strategies`, whichever way pytest was started.
