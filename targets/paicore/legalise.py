@@ -244,8 +244,8 @@ def _check_sources(synapses: Synapses, op: Op, found: Diagnostics) -> None:
     """Collect what reaches a neuron in a way that no core takes."""
     between = [o for reached in synapses.between(op).values() for o in reached if o is not op]
     pools = [o for o in between if o.kind in POOLS]
-    sources = [e.source for e in synapses.edges(op) if not _counted(synapses, e.source)]
-    bytes_ = [source for source in sources if source.type.element != U1]
+    # What is neither spikes nor bytes is refused where it comes from.
+    bytes_ = [e.source for e in synapses.edges(op) if e.source.type.element == U8]
     for other in between if pools else ():
         if other.kind not in PLAIN:
             found.error(

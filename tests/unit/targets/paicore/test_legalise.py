@@ -217,6 +217,13 @@ def test_counts_of_spikes_are_refused_where_they_are_made_and_nowhere_else() -> 
     assert ["%a: spike", "%b: spike"] == told
 
 
+def test_an_input_of_another_element_is_refused_once() -> None:
+    build, x = net("i8[6]~")
+    with pytest.raises(SnncError) as error:
+        legal(build.finish(build.op("neuron", dense(build, x, 4), threshold=3)))
+    assert ["input-not-spikes"] == [d.code for d in error.value.diagnostics]
+
+
 def test_outputs_that_are_not_spikes_are_refused() -> None:
     build, x = net()
     neuron = build.emit("neuron", [dense(build, x, 4)], {"threshold": 3, "potential": True})
