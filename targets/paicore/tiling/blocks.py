@@ -274,13 +274,14 @@ class Blocks:
 
     def _lengths(self, layer: Choices, own: Among) -> Ints:
         """Return the neurons of boxes, ordered as `_cores` has them."""
+        *outer, inner = (
+            np.concatenate([np.diff([*range(0, n, sizes[k]), n]) for k in numbers.tolist()])
+            for n, sizes, numbers in zip(layer.shape, layer.sizes, own, strict=True)
+        )
         total = np.ones(1, dtype=np.int64)
-        for axis, n in enumerate(layer.shape):
-            sizes = [layer.sizes[axis][number] for number in own[axis].tolist()]
-            each = np.concatenate([np.diff([*range(0, n, size), n]) for size in sizes])
-            total = total[..., None] * each if axis == len(own) - 1 else np.outer(total, each)
-            total = total if axis == len(own) - 1 else total.reshape(-1)
-        return total[None]
+        for each in outer:
+            total = np.outer(total, each).reshape(-1)
+        return np.asarray(total[None, :, None] * inner)
 
     def _load(
         self,

@@ -16,7 +16,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment, blocks
-from snnc.targets.paicore.tiling.reach import Reach, Span
+from snnc.targets.paicore.tiling.reach import ALL, Reach, Span
 from snnc.targets.paicore.tiling.shares import Share, in_boxes
 from snnc.targets.paicore.tiling.sources import share_shape, sources_of
 
@@ -163,8 +163,12 @@ def choices(populations: Populations, op: Op, most: int, tight: float, coarse: b
         tight: by how much more room its neurons are to have.
         coarse: whether to try one size only for each number of boxes along an axis.
     """
-    shape = share_shape(populations, Share(op))
-    found = sources_of(populations, [Share(op)]) or {}
+    # A single value without axes is one place.
+    shape = share_shape(populations, Share(op)) or (1,)
+    found = {
+        segment: (tuple(places) or (1,), reach or (ALL,))
+        for segment, (places, reach) in (sources_of(populations, [Share(op)]) or {}).items()
+    }
     wide, bits = populations.form(op).wide, populations.bits(op)
     # A layer that reads itself would choose for itself twice.
     free = all(s.source is not op.result for s in found)

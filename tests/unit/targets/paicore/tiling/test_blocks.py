@@ -224,3 +224,11 @@ def test_neurons_of_another_shape_than_their_currents_are_cut_too() -> None:
     second = net.fire("second", net.conv(back, 4, 3, 1, 1), 144)
     module = net.build.finish(second)
     assert exact(boxed(module), module)
+
+
+def test_a_value_without_axes_is_one_box() -> None:
+    net = Net("one", 8)
+    x = net.build.input("x", "u1[]~")
+    factor = net.build.weight("w", np.full((), 5, np.int8))
+    module = net.build.finish(net.fire("a", net.build.op("scale", x, factor), 1))
+    assert 1 == boxed(module).manifest["resources"]["cores"]
