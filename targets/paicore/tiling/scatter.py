@@ -25,7 +25,8 @@ from snnc.targets.paicore.tiling.shares import Share
 UNREAD = -1
 """The mask of an element without weights, which goes to an axon that the first tile leaves free."""
 
-_ONES = np.array([number.bit_count() for number in range(LIMITS.routing_group)])
+ONES = np.array([number.bit_count() for number in range(LIMITS.routing_group)])
+"""How many bits of a code are set."""
 
 
 @frozen(eq=False)
@@ -62,7 +63,7 @@ def cubes(element: Ints, code: Ints, exact: bool) -> Cubes:
         count = np.diff(first, append=len(code))
         base: Ints = np.bitwise_and.reduceat(code, first)
         mask: Ints = base ^ np.bitwise_or.reduceat(code, first)
-        loose = (1 << _ONES[mask]) > count
+        loose = (1 << ONES[mask]) > count
         if not exact or not loose.any():
             begins = np.flatnonzero(np.diff(element[first], prepend=-1))
             rank = np.arange(len(first)) - np.repeat(begins, np.diff(begins, append=len(first)))
@@ -87,7 +88,7 @@ def _best_bit(code: Ints, first: Ints, mask: Ints) -> Ints:
             base = np.bitwise_and.reduceat(np.where(mine, code, every), first) & every
             top = np.bitwise_or.reduceat(np.where(mine, code, 0), first) & every
             some = np.logical_or.reduceat(mine, first)
-            size += np.where(some, 1 << _ONES[base ^ top], 0)
+            size += np.where(some, 1 << ONES[base ^ top], 0)
         better = (mask >> bit & 1 == 1) & (size < least)
         best, least = np.where(better, bit, best), np.where(better, size, least)
     return best
@@ -184,7 +185,7 @@ def _addresses(bits: int, ways: Ints, room: int) -> tuple[Ints | None, NDArray[n
     starts = np.cumsum(counts) - counts
     axons = np.zeros(ways.shape[1], dtype=np.int64)
     # Large cubes first: what goes to all tiles takes the same axons in all of them.
-    for number in np.lexsort((groups[0], groups[1], -_ONES[groups[1]])).tolist():
+    for number in np.lexsort((groups[0], groups[1], -ONES[groups[1]])).tolist():
         here = np.flatnonzero(inside[number])
         free = np.flatnonzero(~taken[here].any(axis=0))[: counts[number]]
         if len(free) < counts[number]:

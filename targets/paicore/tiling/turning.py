@@ -10,11 +10,10 @@ import numpy as np
 
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.tiling.reads import Reads
+from snnc.targets.paicore.tiling.scatter import ONES
 
 SWEEPS = 4
 """How often all blocks are gone through, at most."""
-
-_ONES = np.array([number.bit_count() for number in range(1 << 10)])
 
 
 def turned(reads: Reads, codes: Ints) -> Ints:
@@ -29,7 +28,7 @@ def turned(reads: Reads, codes: Ints) -> Ints:
     def heard(number: Ints) -> int:
         code = number[tile]
         mask = np.bitwise_and.reduceat(code, first) ^ np.bitwise_or.reduceat(code, first)
-        return int((1 << _ONES[mask]).sum())
+        return int((1 << ONES[mask]).sum())
 
     number = np.arange(1 << bits)
     best = heard(number)

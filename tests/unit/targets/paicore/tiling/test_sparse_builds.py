@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import snnc
@@ -126,17 +126,17 @@ def test_codes_that_are_no_tiles_are_refused(codes) -> None:
     assert ["bad-place"] == [d.code for d in caught.value.diagnostics]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_random_sparse_networks_are_exact_and_never_larger(data: st.DataObject) -> None:
-    """Cores of values have 144 axons, so small networks extend them."""
+    """Cores of values have 144 axons, so networks of this size extend them."""
     seed = data.draw(st.integers(0, 1 << 16), label="seed")
     draw, net = np.random.default_rng(seed), Sparse(seed)
-    size = data.draw(st.integers(150, 400), label="size")
+    size = data.draw(st.integers(500, 1100), label="size")
     made = [net.build.input("x", f"u8[{size}]~")]
     for number in range(data.draw(st.integers(1, 3), label="layers")):
         source = made[data.draw(st.integers(0, number), label="source")]
-        count = data.draw(st.integers(100, 300), label="neurons")
+        count = data.draw(st.integers(150, 500), label="neurons")
         width = data.draw(st.integers(0, 20), label="width")
         mask = shuffled(band(count, width, source.type.size), seed)
         mask |= draw.random(mask.shape) < data.draw(st.sampled_from([0, 0.001, 0.01]), label="far")
@@ -149,4 +149,5 @@ def test_random_sparse_networks_are_exact_and_never_larger(data: st.DataObject) 
         made.append(net.values(f"l{number}", current))
     module = net.build.finish(*made[1:])
     built = verified(module)
+    event("irregular" if "partition" in built.manifest["report"] else "as before")
     assert built.manifest["resources"]["cores"] <= cores(module, partition="off")
