@@ -16,9 +16,9 @@ from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
-from snnc.diagnostics import fail
+from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
@@ -101,17 +101,25 @@ class Group(Pass):
             hypergraph.tell_if_missing(context.diagnostics)
         populations = Populations.of(module)
         regions, hints = self._hints(populations)
+        made = _placed(module, hints)
         if any("codes" in hint for hint in hints.values()):
             from snnc.targets.paicore.tiling.sparse import partitions
 
+            whole = self._whole(module, populations)
+            if whole is not None and _taken(whole) < _taken(made):
+                return whole
             context.report["partition"] = partitions(regions.plans())
+        return made
 
-        def placed(op: Op, build: Rebuild) -> Any:
-            if op.kind != "neuron":
-                return None
-            return build.copy(op, place={**(op["place"] or {}), **hints[op]})
+    def _whole(self, module: Module, populations: Populations) -> Module | None:
+        """Return the module without tiles of any neurons, None where it does not fit so.
 
-        return rebuild(module, placed)
+        Layers that share cores take fewer than their plans say, which only packing tells.
+        """
+        try:
+            return _placed(module, evolve(self, partition="off")._hints(populations)[1])
+        except SnncError:
+            return None
 
     def _hints(self, populations: Populations) -> tuple["Regions", dict[Op, dict[str, Any]]]:
         """Return the regions and the `place` entries.
@@ -129,6 +137,24 @@ class Group(Pass):
                 if any(tight.get(op, 1.0) > MOST_SLACK for op in error.ops):
                     raise _too_large(error.ops, error.cores) from None
                 tight |= {op: tight.get(op, 1.0) * MORE_ROOM for op in error.ops}
+
+
+def _placed(module: Module, hints: Mapping[Op, Mapping[str, Any]]) -> Module:
+    def placed(op: Op, build: Rebuild) -> Any:
+        if op.kind != "neuron":
+            return None
+        return build.copy(op, place={**(op["place"] or {}), **hints[op]})
+
+    return rebuild(module, placed)
+
+
+def _taken(module: Module) -> tuple[int, int]:
+    """Return the cores that hold neurons, and those that frames reach."""
+    from snnc.targets.paicore.laid import Division
+
+    division = Division(module)
+    reached = (int(np.count_nonzero(made.reached)) for made in division.grids.values())
+    return sum(map(len, division.cores.values())), sum(reached)
 
 
 class TooLarge(Exception):

@@ -126,7 +126,7 @@ def test_codes_that_are_no_tiles_are_refused(codes) -> None:
     assert ["bad-place"] == [d.code for d in caught.value.diagnostics]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_random_sparse_networks_are_exact_and_never_larger(data: st.DataObject) -> None:
     """Cores of values have 144 axons, so networks of this size extend them."""
