@@ -43,13 +43,20 @@ class Reference:
 
 
 class ReferenceProgram:
-    """A module with the meaning of each of its ops."""
+    """A module with the meaning of each of its ops, and `spent`, the values that it reads last.
+
+    These are dropped once it has run, so that a large tick needs no memory for all its values.
+    """
 
     def __init__(self, module: Module) -> None:
         verify(module).check()
         self.module = module
         self.order = run_order(module.graph)
         self.meanings: dict[Op, Meaning] = {op: meaning(module, op) for op in self.order}
+        last = {value: op for op in self.order for value in (*op.results, *op.values)}
+        self.spent: dict[Op, list[Value]] = {op: [] for op in self.order}
+        for value, op in last.items():
+            self.spent[op].append(value)
 
     def run(
         self,
@@ -103,6 +110,11 @@ class _Run:
         shown = {v.name: v for v in self.graph.outputs} | dict(wanted.values)
         self.shown = [(name, value) for name, value in shown.items() if value.type.timed]
         self.records = {name: self._record(value.type) for name, value in self.shown}
+        self.kept = {value for _, value in self.shown}
+        # A delay reads its source at the end of the tick.
+        self.kept |= {
+            v for op, m in program.meanings.items() if isinstance(m, Delay) for v in op.values
+        }
         self.records |= {name: self._record(wanted.types[name]) for name in wanted.potentials}
         self._constants()
 
@@ -130,6 +142,9 @@ class _Run:
         for op in self.program.order:
             if op.result.type.timed and not isinstance(self.program.meanings[op], Delay):
                 self._run_op(op, tick)
+                for value in self.program.spent[op]:
+                    if value.type.timed and value not in self.kept:
+                        del self.now[value]
         for op, m in delays:
             self.states[op] = m.step(tick, [self.now[op.values[-1]]], self.states[op])[1]
         for name, value in self.shown:

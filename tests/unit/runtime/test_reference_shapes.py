@@ -1,5 +1,6 @@
 """Convolutions, pools and movements against formulas written out tap by tap."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -170,3 +171,18 @@ def test_a_loop_without_a_delay_is_refused():
     b.bind(later, made)
     with pytest.raises(SnncError, match="loop-without-delay"):
         Reference().prepare(b.finish(made))
+
+
+def test_a_tick_holds_the_values_that_are_read_again_and_no_others():
+    b = Builder("deep", "snn")
+    x = first = b.input("x", "f32[10000]~")
+    for _ in range(50):
+        x = b.op("relu", x)
+    module = b.finish(b.op("add", x, b.op("delay", first)))
+    program, ones = Reference().prepare(module), np.ones((1, 2, 10000), np.float32)
+    tracemalloc.start()
+    result = program.run({"x": ones})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [1.0, 2.0] == np.unique(result.outputs["add"]).tolist()
+    assert peak < 30 * 40000
