@@ -187,9 +187,9 @@ def test_true_processes_end_with_the_documented_statuses(folder, build):
     assert process("run", cwd=folder).returncode == 2
     text = (folder / "net.snn").read_text()
     (folder / "other.snn").write_text(text.replace("threshold = 3", "threshold = 4"))
-    (folder / "soft.snn").write_text(text.replace("= 3}", "= 3, reset_by = 5}"))
+    (folder / "odd.snn").write_text(text.replace("= 3}", "= 3, overflow = saturate, width = 8}"))
     assert process("diff", "other.snn", "build", "-i", "x.npz", cwd=folder).returncode == 3
-    assert process("check", "soft.snn", cwd=folder).returncode == 4
+    assert process("check", "odd.snn", cwd=folder).returncode == 4
 
 
 def test_a_defect_ends_a_true_process_without_a_traceback(folder):
