@@ -34,6 +34,7 @@ from snnc.targets.paicore.populations import (
     blocks,
     checked_extension,
 )
+from snnc.targets.paicore.regions import allocate
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.divide import divide_all
 from snnc.targets.paicore.tiling.grid import Part
@@ -109,6 +110,10 @@ class Group(Pass):
             if whole is not None and _taken(whole) < _taken(made):
                 return whole
             context.report["partition"] = partitions(regions.plans())
+        elif any(plan.tile and plan.occupied > plan.cores for _, plan in regions.plans()):
+            other = _placed(module, self._hints(populations, near=False)[1])
+            if _occupied(other) < _occupied(made):
+                return other
         return made
 
     def _whole(self, module: Module, populations: Populations) -> Module | None:
@@ -121,14 +126,16 @@ class Group(Pass):
         except SnncError:
             return None
 
-    def _hints(self, populations: Populations) -> tuple["Regions", dict[Op, dict[str, Any]]]:
-        """Return the regions and the `place` entries.
+    def _hints(
+        self, populations: Populations, near: bool = True
+    ) -> tuple["Regions", dict[Op, dict[str, Any]]]:
+        """Return the regions and the `place` entries; `near` as for `Planner`.
 
         Where neurons turn out too many for a tile, by copies or widths, more room is left for them.
         """
         tight: dict[Op, float] = {}
         while True:
-            regions = Regions(populations, self.multicast, tight, self.partition)
+            regions = Regions(populations, self.multicast, tight, self.partition, near)
             regions.merge()
             regions.share(self.for_)
             try:
@@ -157,6 +164,21 @@ def _taken(module: Module) -> tuple[int, int]:
     return sum(map(len, division.cores.values())), sum(reached)
 
 
+def _occupied(module: Module) -> int:
+    """Return the cores that regions take where small ones lie in the holes of others."""
+    from snnc.targets.paicore.laid import Division
+
+    division = Division(module)
+    wishes = [division.wish(group) for group in division.members]
+    chips = [(0, n) for n in range(len(wishes))]  # There is room for each on one of its own.
+    made, taken = allocate(wishes, chips), set[tuple[int, int]]()
+    for wish in wishes:
+        region = made[wish.number]
+        here = region.start + np.flatnonzero(wish.needs)
+        taken |= {(region.chip_rank, place) for place in here.tolist()}
+    return len(taken)
+
+
 class TooLarge(Exception):
     """A region that needs more cores than there can be."""
 
@@ -177,13 +199,14 @@ class Regions:
         multicast: str,
         tight: Mapping[Op, float] | None = None,
         partition: str = PARTITION[0],
+        near: bool = True,
     ) -> None:
         self.populations, self.tight = populations, tight or {}
         self._forms = {op: populations.form(op) for op in populations.ops}
         self._bits = {op: populations.bits(op) for op in populations.ops}
         blocks = populations.ops if multicast == "contiguous" else ()
         most = {op: self._deepest([Share(op)]) for op in blocks}
-        self.planner = Planner(populations, multicast, most, self.tight, partition)
+        self.planner = Planner(populations, multicast, most, self.tight, partition, near)
         self._counts: dict[tuple[Share, Destination], float] = {}
         self.shares = divide_all(self.planner, self.tight)
         self.readers = Readers(populations, self.shares)

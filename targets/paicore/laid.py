@@ -17,6 +17,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.regions import Wish
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.grid import Arrival
 from snnc.targets.paicore.tiling.patches import Patch, Patched, covers
@@ -145,6 +146,15 @@ class Division:
         hint = self.hints[piece.op]
         found = self.populations.widths(piece.op) if hint.get("mixed", 0) else None
         return int(hint["bits"]) if found is None else int(found[self.mine(piece)].max())
+
+    def wish(self, group: int, pin: int | None = None) -> Wish:
+        """Return what a region needs of a chip."""
+        made = self.grids[group]
+        used = np.zeros(1 << made.bits, dtype=bool)
+        used[list(self.cores[group])] = True
+        wide, values = self.extension(group), self.takes_values(group)
+        kind, room = wide << 1 | values, wide * axons_of(values)
+        return Wish(group, made.reached | used, used, kind, made.axons, room, pin)
 
     def extension(self, group: int) -> int:
         """Return the axon extension of a region's cores."""

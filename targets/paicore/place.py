@@ -117,14 +117,7 @@ class Placer:
 
     def _wish(self, group: int) -> Wish:
         """Return what a region needs of a chip."""
-        made = self.division.grids[group]
-        used = np.zeros(1 << made.bits, dtype=bool)
-        used[list(self.cores[group])] = True
-        wide, values = self.division.extension(group), self.division.takes_values(group)
-        kind = wide << 1 | values
-        room = wide * axons_of(values)
-        pin = self._pin(self.division.members[group])
-        return Wish(group, made.reached | used, used, kind, made.axons, room, pin)
+        return self.division.wish(group, self._pin(self.division.members[group]))
 
     def place(self) -> Module:
         """Return the placed module."""

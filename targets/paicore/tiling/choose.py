@@ -80,6 +80,7 @@ def choose(
     wide: bool,
     extensions: tuple[int, int],
     contiguous: bool,
+    near: bool,
 ) -> Tiling | None:
     """Return the best tiles of a region, None where no legal axon extension is enough.
 
@@ -89,6 +90,7 @@ def choose(
         wide: whether the cores take values.
         extensions: the smallest and the largest axon extension.
         contiguous: whether a place may go to one tile only.
+        near: of tilings that take as many cores, the one of fewest links, else of fewest tiles.
     """
     followed = {span.axis for _, reach in sources.values() for span in reach}
     along = list(zip(*(member.shape for member in members), strict=True))
@@ -112,7 +114,7 @@ def choose(
         return None
     occupied = counted.reached << split
     cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
-    at, passed = counted.best(cost, lcn, split)
+    at, passed = counted.best(cost, lcn, split, near)
     return Tiling(
         tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
         1 << int(lcn[at]),
@@ -129,17 +131,18 @@ def chosen(
     wide: bool,
     extensions: tuple[int, int],
     contiguous: bool,
+    near: bool,
 ) -> Tiling | None:
     """Return what `choose` does; passes ask the same of a layer, one after another."""
     spans = tuple(
         (tuple(sizes), *((s.axis, s.low.tobytes(), s.high.tobytes()) for s in reach))
         for sizes, reach in sources.values()
     )
-    key = (tuple(members), spans, wide, extensions, contiguous)
+    key = (tuple(members), spans, wide, extensions, contiguous, near)
     if key not in _CHOSEN:
         if len(_CHOSEN) >= MOST_CHOSEN:
             _CHOSEN.clear()
-        _CHOSEN[key] = choose(members, sources, wide, extensions, contiguous)
+        _CHOSEN[key] = choose(members, sources, wide, extensions, contiguous, near)
     return _CHOSEN[key]
 
 
@@ -218,8 +221,10 @@ class _Counted:
     def _each(self, number: int, values: ArrayLike) -> NDArray[np.int64]:
         return _on(values, number, self.rank)
 
-    def best(self, cost: Ints, lcn: Ints, split: Ints) -> tuple[tuple[int, ...], int]:
-        """Return the combination of least cost, then axon extension, then links, and its links.
+    def best(self, cost: Ints, lcn: Ints, split: Ints, near: bool) -> tuple[tuple[int, ...], int]:
+        """Return the combination of least cost, then axon extension, and its links.
+
+        If `near`, the fewest links come next.
 
         Of combinations whose links are alike, it is the one of fewest tiles, then bits.
         """
@@ -234,6 +239,7 @@ class _Counted:
             ],
         )
         alike = np.maximum(passed, passed.min() + passed.min() // ALIKE)
+        alike = alike if near else np.zeros_like(passed)
         first = int(np.lexsort((numbering.bits, self.tiles[ties], alike))[0])
         return tuple(int(each[first]) for each in ties), int(passed[first])
 

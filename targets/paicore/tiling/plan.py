@@ -88,7 +88,9 @@ class Planner:
     """Chooses the layout of regions; the same question gets the same answer without counting.
 
     Where regions are blocks, layers choose together: `most` is then the largest axon extension that
-    the buffers of each layer allow, `tight` by how much more room some layers need.
+    the buffers of each layer allow, `tight` by how much more room some layers need. Of tilings with
+    as many cores the one of fewest links is taken if `near`, else that of fewest tiles, whose idle
+    cores lie together.
     """
 
     def __init__(
@@ -98,8 +100,10 @@ class Planner:
         most: Mapping[Op, int] | None = None,
         tight: Mapping[Op, float] | None = None,
         partition: str = PARTITION[0],
+        near: bool = True,
     ) -> None:
         self.populations, self.multicast, self.partition = populations, multicast, partition
+        self.near = near
         self._most, self._tight = most or {}, tight or {}
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._widths: dict[Op, tuple[tuple[int, float], ...]] = {}
@@ -162,7 +166,9 @@ class Planner:
         sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
             return whole
-        found = chosen(members, sources, wide, (least, most), self.multicast == "contiguous")
+        found = chosen(
+            members, sources, wide, (least, most), self.multicast == "contiguous", self.near
+        )
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)

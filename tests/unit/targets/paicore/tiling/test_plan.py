@@ -2,6 +2,8 @@
 
 import pytest
 
+from snnc.driver.pipeline import run_pipeline
+from snnc.targets.paicore.placed import read_placed
 from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling.plan import Planner
 from snnc.targets.paicore.tiling.shares import Share
@@ -45,6 +47,11 @@ def test_convolutional_networks_need_as_few_cores_as_known(name: str) -> None:
         required.append(sum(plan.cores for plan in plans))
         occupied.append(sum(plan.occupied for plan in plans))
     assert (REQUIRED[name], OCCUPIED[name]) == (tuple(required), tuple(occupied))
+
+
+def test_tiles_leave_holes_that_small_layers_fit_where_that_saves_cores() -> None:
+    placed = read_placed(run_pipeline(chain("dynapcnn_mnist", 8), "@paicore", target="paicore"))
+    assert (284, 325) == (len(placed.cores), len(placed.cores) + len(placed.idle))
 
 
 def test_a_layer_that_fills_its_cores_is_not_cut() -> None:
