@@ -77,8 +77,9 @@ def check_exactness(
             help="run it on inputs that it takes: snnc diff BEFORE AFTER -i X.npz",
         )
         return False
-    constant = [v.name for v in before.graph.outputs if not v.type.timed]
-    late = {v.name: 0 for v in before.graph.outputs}
+    called = _called(before)
+    constant = [called[v.name] for v in before.graph.outputs if not v.type.timed]
+    late = {called[v.name]: 0 for v in before.graph.outputs}
     if exactness is Exactness.DELAYED:
         late |= {name: _delay(trials, name) for name in late if name not in constant}
     for trial in trials:
@@ -124,7 +125,14 @@ def _inputs(module: Module) -> list[str]:
 
 
 def _outputs(module: Module) -> list[str]:
-    return [f"%{v.name}: {list(v.type.shape)}" for v in module.graph.outputs]
+    called = _called(module)
+    return [f"%{called[v.name]}: {list(v.type.shape)}" for v in module.graph.outputs]
+
+
+def _called(module: Module) -> dict[str, str]:
+    """Return what hosts call each output: one that sends what has a name notes that in `place`."""
+    places = {op.result: op["place"] or {} for op in module.ops("neuron") if module.level == "int"}
+    return {v.name: places.get(v, {}).get("returned", v.name) for v in module.graph.outputs}
 
 
 def trial_ticks(module: Module) -> int:
@@ -137,6 +145,7 @@ def trial_ticks(module: Module) -> int:
 def _trials(label: str, before: Module, after: Module, engine: Engine) -> Iterator[Trial]:
     ticks = max(trial_ticks(before), trial_ticks(after))
     old, new = engine.prepare(before), engine.prepare(after)
+    before_names, after_names = _called(before), _called(after)
     for stimulus, inputs in stimuli(before, ticks):
         try:
             expected = old.run(inputs, ticks=ticks).outputs
@@ -151,7 +160,11 @@ def _trials(label: str, before: Module, after: Module, engine: Engine) -> Iterat
                 notes=[str(d) for d in error.diagnostics],
                 help="this is a defect of the pass; leave it out and report it",
             ) from error
-        yield Trial(stimulus, expected, actual)
+        yield Trial(
+            stimulus,
+            {before_names[name]: array for name, array in expected.items()},
+            {after_names[name]: array for name, array in actual.items()},
+        )
 
 
 def _late(array: Array, delay: int) -> Array:

@@ -86,10 +86,11 @@ def rebuild(
         build.turn_to(op)
         first = len(build.ops)
         results = function(op, build)
+        kept = results is None
         if results is None:
             results = build.copy(op)
-        else:
-            same = False
+        # Other weights of the same names may give a kept op other types.
+        same &= kept and [r.type for r in results] == [r.type for r in op.results]
         for made in build.ops[first:]:
             build.origin[made] = op
         for old, new in zip(op.results, results, strict=True):
