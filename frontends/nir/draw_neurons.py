@@ -175,7 +175,10 @@ _FIRE = (
 def _equal(
     module: Module, op: Op, key: str, read: dict[str, Any], found: dict[str, Any], shape: Any
 ) -> bool:
-    """Whether a parameter is read as what the op has, in float32."""
+    """Whether a parameter is read as what the op has, in float32.
+
+    `leak_to` counts even at a decay of 1: v - leak_to + leak_to rounds small potentials away.
+    """
     if key == "floor":
         return op["floor"] is None
     if key == "reset_by":
@@ -190,8 +193,6 @@ def _equal(
         wanted = _full(module, op, key)
     usual = op.spec.default(key)
     got = np.asarray(read.get(key, usual), dtype=np.float64)
-    if key == "leak_to" and (np.asarray(read.get("decay", 1.0)) == 1).all():
-        return True
     single = np.broadcast_to(got, shape).astype(np.float32)
     return bool((single == wanted.astype(np.float32)).all())
 

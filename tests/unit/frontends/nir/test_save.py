@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
 import snnc
@@ -155,6 +155,7 @@ NO_FORM = {
     "first": {"first": 2, "compare": "gt", "reset": "hard"},
     "max_count": {"spike": "count", "max_count": 3},
     "reset_by": {"reset_by": 0.5},
+    "leak_to": {"leak_to": 1.0, "compare": "gt", "reset": "hard"},
     "filter": {"filter": "whole", "filter_decay": 0.5, "decay": 0.5, "compare": "gt"},
 }
 
@@ -302,6 +303,18 @@ numbers = st.floats(-2, 2, width=32)
             "filter_decay": st.floats(0, 1, width=32),
         }
     )
+)
+@example(
+    {
+        "decay": 1.0,
+        "gain": 1.1754943508222875e-38,
+        "leak_to": 1.0,
+        "threshold": 0.0,
+        "reset_to": 0.0,
+        "compare": "gt",
+        "filter": "none",
+        "filter_decay": 0.0,
+    }
 )
 @settings(max_examples=40, deadline=None)
 def test_whatever_is_written_is_read_the_same_by_its_nodes(neuron):
