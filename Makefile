@@ -11,7 +11,7 @@ demo: $(VENV)/.product
 	$(BIN)/python -m examples.mnist.demo
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 # What takes minutes: the laws with many examples, large networks, the real peer packages, and the
 # frameworks of PyTorch.
