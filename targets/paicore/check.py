@@ -204,6 +204,8 @@ def _check_copies(placed: Placed, name: str, copies: list[Layer], found: Diagnos
     if len(modes) > 1:
         message = f"the cores of %{name} differ in {', '.join(MODE)}: {sorted(modes)}"
         found.error("layer-mode", message, loc, help=_HELP)
+    if len(copies) == 1:
+        return
     first = copies[0].rows()
     for number, other in enumerate(copies[1:], 1):
         rows, same = other.rows(), first[other.neurons]
