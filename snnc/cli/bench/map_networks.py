@@ -71,7 +71,7 @@ class Net:
 def networks() -> tuple[Net, ...]:
     """Return the networks of all suites."""
     chains = [
-        Net(name, suite, shape, _chain(shape, text))
+        Net(name, suite, shape, chain(shape, text))
         for suite, nets in (("conv", CONVOLUTIONAL), ("fc", CONNECTED))
         for name, (shape, text) in nets.items()
     ]
@@ -89,10 +89,11 @@ def growing(channels: int, layers: Sequence[int], chips: int, kind: str = "vgg")
     """Return a network on 32 x 32 pixels: blocks of so many layers, each twice as many channels."""
     blocks = (f"c{channels << n}k3p1 " * count + "m2" for n, count in enumerate(layers))
     shape, text = (3, 32, 32), f"{' '.join(blocks)} f128 f10"
-    return Net(f"{kind} {channels}/{2 * channels}", "growth", shape, _chain(shape, text), chips)
+    return Net(f"{kind} {channels}/{2 * channels}", "growth", shape, chain(shape, text), chips)
 
 
-def _chain(shape: tuple[int, ...], text: str) -> tuple[Layer, ...]:
+def chain(shape: tuple[int, ...], text: str) -> tuple[Layer, ...]:
+    """Return the layers of a chain on an input; `text` as in `CONVOLUTIONAL`."""
     found: list[Layer] = []
     for number, word in enumerate(text.split()):
         match = _LAYER.fullmatch(word)

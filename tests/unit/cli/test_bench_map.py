@@ -23,7 +23,7 @@ from snnc.targets.paicore.traffic import links
 @pytest.fixture
 def small(monkeypatch):
     """Small networks in place of the measured ones."""
-    chain = map_networks._chain
+    chain = map_networks.chain
     nets = (
         map_networks.Net("lenet", "conv", (1, 6, 6), chain((1, 6, 6), "c2k3p1 m2 f3")),
         map_networks.Net("tiny", "fc", (8,), chain((8,), "f5 f2")),
@@ -100,7 +100,7 @@ def test_a_reservoir_reads_itself_a_tick_later():
 
 
 def test_a_child_counts_cores_and_links():
-    layers = map_networks._chain((40,), "f300 f10")
+    layers = map_networks.chain((40,), "f300 f10")
     task = {"shape": [40], "layers": layers, "bits": 8, "chip": [0, 0], "verify": True}
     task["multicast"] = "contiguous"
     found = map_child.measure(task)
