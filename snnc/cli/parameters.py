@@ -197,54 +197,37 @@ def front_end(f: F) -> F:
     return sample(checkpoint(backbone(pairs(joined))))
 
 
-def calibrating(f: F) -> F:
-    """Add `--calibrate` and how its data are read."""
+def _reading(f: F, name: str, help: str) -> F:
+    """Add an option of data, and how they are read: how many samples, divided by what."""
     for add in (
         click.option(
-            "--calibrate-limit",
+            f"{name}-limit",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Use the first N samples of --calibrate.",
+            help=f"Use the first N samples of {name}.",
         ),
         click.option(
-            "--calibrate-scale",
+            f"{name}-scale",
             type=float,
             metavar="S",
-            help="Divide the inputs of --calibrate by S: 255 makes pixels 0..1.",
+            help=f"Divide the inputs of {name} by S: 255 makes pixels 0..1.",
         ),
-        click.option(
-            "--calibrate",
-            metavar="X.npz",
-            help="Inputs from which passes take statistics, as for run or for eval.",
-        ),
+        click.option(name, metavar="X.npz", help=help),
     ):
         f = add(f)
     return f
+
+
+def calibrating(f: F) -> F:
+    """Add `--calibrate` and how its data are read."""
+    help = "Inputs from which passes take statistics, as for run or for eval."
+    return _reading(f, "--calibrate", help)
 
 
 def rating(f: F) -> F:
     """Add `--rates` and how its data are read."""
-    for add in (
-        click.option(
-            "--rates-limit",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Use the first N samples of --rates.",
-        ),
-        click.option(
-            "--rates-scale",
-            type=float,
-            metavar="S",
-            help="Divide the inputs of --rates by S: 255 makes pixels 0..1.",
-        ),
-        click.option(
-            "--rates",
-            metavar="X.npz",
-            help="Inputs, as for run or for eval: what sends many spikes is placed close together.",
-        ),
-    ):
-        f = add(f)
-    return f
+    help = "Inputs, as for run or for eval: what sends many spikes is placed close together."
+    return _reading(f, "--rates", help)
 
 
 def quantizing(f: F) -> F:

@@ -243,23 +243,19 @@ def _codes(laid: Sequence[Laid]) -> dict[Share, Ints]:
 
 
 def _bad_patches(op: Op) -> Exception:
-    return fail(
-        "bad-place",
-        f"%{op.result.name}: patches hold not each of its neurons once, in tiles of codes 0.."
-        f"{MOST_CODES - 1} of their own",
-        op.loc,
-        help="leave patches out of place; group finds them",
-    )
+    why = f"hold not each of its neurons once, in tiles of codes 0..{MOST_CODES - 1} of their own"
+    return _bad_place(op, "patches", why)
 
 
 def _bad_codes(op: Op) -> Exception:
-    return fail(
-        "bad-place",
-        f"%{op.result.name}: codes are no list of a tile, 0..{MOST_CODES - 1}, for each of its "
-        f"{op.result.type.size} neurons",
-        op.loc,
-        help="leave codes out of place; group finds them",
-    )
+    size = op.result.type.size
+    why = f"are no list of a tile, 0..{MOST_CODES - 1}, for each of its {size} neurons"
+    return _bad_place(op, "codes", why)
+
+
+def _bad_place(op: Op, key: str, why: str) -> Exception:
+    help = f"leave {key} out of place; group finds them"
+    return fail("bad-place", f"%{op.result.name}: {key} {why}", op.loc, help=help)
 
 
 def _cores_of(laid: Sequence[Laid]) -> dict[int, list[Piece]]:

@@ -74,30 +74,41 @@ class Tiling:
     links: int
 
 
+@frozen
+class Terms:
+    """What a choice must keep to.
+
+    Attributes:
+        wide: whether the cores take values.
+        extensions: the smallest and the largest axon extension.
+        contiguous: whether a place may go to one tile only.
+        near: of tilings that take as many cores, the one of fewest links, else of fewest tiles.
+    """
+
+    wide: bool
+    extensions: tuple[int, int]
+    contiguous: bool
+    near: bool
+
+
 def choose(
     members: Sequence[Member],
     sources: Sources,
-    wide: bool,
-    extensions: tuple[int, int],
-    contiguous: bool,
-    near: bool,
+    terms: Terms,
 ) -> Tiling | None:
     """Return the best tiles of a region, None where no legal axon extension is enough.
 
     Args:
         members: the layers; of one rank. Axes of different sizes are not cut.
         sources: what they read.
-        wide: whether the cores take values.
-        extensions: the smallest and the largest axon extension.
-        contiguous: whether a place may go to one tile only.
-        near: of tilings that take as many cores, the one of fewest links, else of fewest tiles.
+        terms: what a choice must keep to.
     """
     followed = {span.axis for _, reach in sources.values() for span in reach}
     along = list(zip(*(member.shape for member in members), strict=True))
     sizes = [_sizes(counts, number in followed) for number, counts in enumerate(along)]
     counted = _Counted(along, sizes, [_Cut(*source, sizes) for source in sources.values()])
-    legal = counted.alone if contiguous else np.ones_like(counted.alone)
-    least, most = extensions
+    legal = counted.alone if terms.contiguous else np.ones_like(counted.alone)
+    wide, (least, most) = terms.wide, terms.extensions
     lcn = np.full(counted.axons.shape, least.bit_length() - 1)
     for code in range(least.bit_length() - 1, LIMITS.max_lcn):
         lcn += counted.axons > axons_of(wide) << code
@@ -114,7 +125,7 @@ def choose(
         return None
     occupied = counted.reached << split
     cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
-    at, passed = counted.best(cost, lcn, split, near)
+    at, passed = counted.best(cost, lcn, split, terms.near)
     return Tiling(
         tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
         1 << int(lcn[at]),
@@ -128,21 +139,18 @@ def choose(
 def chosen(
     members: Sequence[Member],
     sources: Sources,
-    wide: bool,
-    extensions: tuple[int, int],
-    contiguous: bool,
-    near: bool,
+    terms: Terms,
 ) -> Tiling | None:
     """Return what `choose` does; passes ask the same of a layer, one after another."""
     spans = tuple(
         (tuple(sizes), *((s.axis, s.low.tobytes(), s.high.tobytes()) for s in reach))
         for sizes, reach in sources.values()
     )
-    key = (tuple(members), spans, wide, extensions, contiguous, near)
+    key = (tuple(members), spans, terms)
     if key not in _CHOSEN:
         if len(_CHOSEN) >= MOST_CHOSEN:
             _CHOSEN.clear()
-        _CHOSEN[key] = choose(members, sources, wide, extensions, contiguous, near)
+        _CHOSEN[key] = choose(members, sources, terms)
     return _CHOSEN[key]
 
 

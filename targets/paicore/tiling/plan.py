@@ -23,7 +23,7 @@ from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
-from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, chosen
+from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, Terms, chosen
 from snnc.targets.paicore.tiling.grid import Grid, Part, Whole
 from snnc.targets.paicore.tiling.patches import Patched, Patches
 from snnc.targets.paicore.tiling.reach import ALL, shape_of
@@ -166,9 +166,8 @@ class Planner:
         sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
             return whole
-        found = chosen(
-            members, sources, wide, (least, most), self.multicast == "contiguous", self.near
-        )
+        terms = Terms(wide, (least, most), self.multicast == "contiguous", self.near)
+        found = chosen(members, sources, terms)
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)
