@@ -46,7 +46,7 @@ def neuron_node(module: Module, op: Op, name: str, profile: Profile, fires: bool
         op.loc,
         help=f"write it with profile {' or '.join(others)}"
         if others
-        else "a word such as reset or compare can be given as a convention for all neurons",
+        else "give the convention of all neurons, as save(net, path, reset='soft', compare='ge')",
     )
 
 

@@ -13,6 +13,9 @@ import click
 NUMERIC = frozenset("0123456789.,:/%+-ex")
 """Characters of cells that stand to the right: numbers, shapes, coordinates, shares."""
 
+WORD = 8
+"""Letters of a line to which a column of words may shrink on a narrow terminal."""
+
 WIDEST = 10_000
 """Width that no table reaches: what goes into a file or a pipe is never wrapped."""
 
@@ -35,7 +38,7 @@ def show_table(
 ) -> None:
     """Print rows as a table, whole numbers to the right; `empty` is said where there are none."""
     from rich import box
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
     from rich.text import Text
 
@@ -48,13 +51,19 @@ def show_table(
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         numeric = all(set(row[number]) <= NUMERIC for row in body)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # A number in two lines is none: headers and words give way on a narrow terminal.
+        longest = max(len(row[number]) for row in body)
+        least = longest if numeric else min(longest, WORD)
+        justify: JustifyMethod = "right" if numeric else "left"
+        table.add_column(column, justify=justify, overflow="fold", min_width=least)
     for row in body:
         table.add_row(*(Text(cell) for cell in row))
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else WIDEST
     stream = io.StringIO()
-    Console(file=stream, width=width, force_terminal=terminal, highlight=False).print(table)
+    Console(file=stream, width=width, force_terminal=terminal, highlight=False).print(
+        table, crop=False
+    )
     click.echo("\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()))
 
 

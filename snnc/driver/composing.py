@@ -62,7 +62,8 @@ def _write(
             help="scale weights and leaks down; snnc explain never-exact",
             exit_status=4,
         )
-    digests = {**emitted.digests, **save_model(module, folder)}
+    program = save_model(module, folder)
+    digests = {**emitted.digests, **program}
     takes = [v.name for v in placed.graph.inputs]
     manifest = {
         **made_from,
@@ -78,6 +79,6 @@ def _write(
         "layout": dict(emitted.layout),
         "report": told,
     }
-    text = readme(manifest, emitted.files)
+    text = readme(manifest, emitted.files, tuple(program))
     digests[README] = write_composed(folder / README, text.encode())
     return write_manifest(folder, manifest, digests)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def readme(manifest: Mapping[str, Any], files: tuple[str, ...]) -> str:
-    """Return the text of a build's README from its manifest and the target's files."""
+def readme(manifest: Mapping[str, Any], files: tuple[str, ...], program: tuple[str, ...]) -> str:
+    """Return the text of a build's README from its manifest, the target's files, the program's."""
     target = manifest["target"]
     variant = f", variant {manifest['variant']}" if manifest["variant"] else ""
     notice = manifest["layout"].get("notice")
@@ -16,7 +16,8 @@ def readme(manifest: Mapping[str, Any], files: tuple[str, ...]) -> str:
         f"    {manifest['pipeline']}\n",
         "## What is here\n",
         *(f"- `{name}`" for name in files),
-        "- `model.snn`, `model.safetensors`: the program that these files equal, spike for spike",
+        f"- {', '.join(f'`{name}`' for name in program)}: "
+        "the program that these files equal, spike for spike",
         "- `manifest.json`: versions, options, digests of every file, resources, latency\n",
         "## Inputs and outputs\n",
         *_values(manifest),

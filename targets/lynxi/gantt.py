@@ -26,7 +26,7 @@ def picture(line: Timeline, title: str = "", samples: int = 4) -> str:
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="12" y="22" font-size="15">{escape(title)}</text>',
         f'<text x="12" y="42">first result after {line.latency:.4g}, then one every '
-        f"{line.period:.4g}</text>",
+        f"{line.period:.4g}; numbers are samples</text>",
     ]
     for g, ticks in enumerate(line.slices):
         for m in range(line.models):

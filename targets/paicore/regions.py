@@ -186,10 +186,11 @@ def allocate(wishes: Sequence[Wish], chips: Sequence[tuple[int, int]]) -> dict[i
 
 
 def _full(cores: int, region: int, chips: Sequence[tuple[int, int]]) -> Exception:
+    offer = "1 chip offers" if len(chips) == 1 else f"{len(chips)} chips offer"
     return fail(
         "chip-full",
-        f"the network takes {cores} cores; {len(chips)} chip(s) offer "
-        f"{ONLINE * len(chips)}, and no room is left for a region of {region}",
-        help="add a chip (--chip X,Y), use fewer weight bits, or group{for=cores}",
+        f"the network takes {cores:,} cores; {offer} {ONLINE * len(chips):,}, and no room is left "
+        f"for a region of {region}",
+        help="add a chip (--chip X,Y), use fewer weight bits, or --group cores",
         exit_status=4,
     )

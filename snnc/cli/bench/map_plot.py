@@ -42,11 +42,13 @@ def _times(axis: Any, rows: list[dict[str, Any]]) -> None:
     # What the smallest network would cost with as many bytes.
     size, seconds = points[0]
     most = points[-1][0]
-    axis.plot([0, most], [0, seconds / size * most], ":", color="black", linewidth=0.8)
-    for row, (x, y) in zip(rows, points, strict=True):
-        axis.annotate(
-            f"{row['required']:,} cores", (x, y), textcoords="offset points", xytext=(5, -9)
-        )
+    line = [0, most], [0, seconds / size * most]
+    axis.plot(*line, ":", color="black", linewidth=0.8, label="as many per byte as the smallest")
+    for number, (row, at) in enumerate(zip(rows, points, strict=True)):
+        # Neighbors may be as good as equal, so that their texts go apart.
+        beside = {"xytext": (5, -9)} if number % 2 else {"xytext": (-5, 4), "ha": "right"}
+        axis.annotate(f"{row['required']:,} cores", at, textcoords="offset points", **beside)
+    axis.legend(frameon=False, loc="upper left")
     axis.set_xlim(left=0)
     axis.set_ylim(bottom=0)
     axis.grid(linewidth=0.3)

@@ -161,7 +161,9 @@ def _show(build: "Build", output: str, check: bool, kept: bool) -> None:
     found |= {f"latency of {n}": counted(t, "tick") for n, t in manifest["latency"].items()}
     show_pairs(found, "  ")
     if manifest["relies_on"]:
-        click.echo(f"  relies on, unproven on silicon: {', '.join(manifest['relies_on'])}")
+        click.echo("  relies on, unproven on silicon:")
+        for item in manifest["relies_on"]:
+            click.echo(f"    {item}")
     if check:
         click.echo("  verified: the files, emulated, equal the program at every tick tried")
     size = sum(path.stat().st_size for path in Path(output).rglob("*") if path.is_file())

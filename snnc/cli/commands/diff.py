@@ -59,13 +59,20 @@ def command(
         for source in (left, right)
     ]
     names = _chosen(only, *sides)
+    compared = [n for n in names if n in sides[0].arrays and n in sides[1].arrays]
+    if not compared:
+        has = [", ".join(s.outputs if only == "outputs" else s.arrays) or "nothing" for s in sides]
+        raise fail(
+            "nothing-to-compare",
+            f"{left} has {has[0]}; {right} has {has[1]}",
+            help="name the same values on both sides",
+        )
     found = first_difference(
         {n: sides[0].arrays[n] for n in names if n in sides[0].arrays},
         {n: sides[1].arrays[n] for n in names if n in sides[1].arrays},
         order=sides[0].order,
         names=(left, right),
     )
-    compared = [n for n in names if n in sides[0].arrays and n in sides[1].arrays]
     if not any(sides[0].arrays[name].size for name in compared):
         raise fail(
             "nothing-to-compare",

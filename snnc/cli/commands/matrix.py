@@ -108,6 +108,8 @@ def command(
         ]
         heads = ("device", "begins", "steps done", "free again")
         show_table(heads, rows[: times * (len(cut) + 1)], "\nFirst sample")
+        if output:
+            click.echo(f"wrote {output}")
     if not equal:
         raise click.exceptions.Exit(3)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from snnc.cli.paicore.mapping import in_time
 from snnc.cli.paicore.tables import dendrites, layer_name
 from snnc.targets.paicore.placed import Core, Placed
+from snnc.targets.paicore.side import numbered
 from snnc.targets.paicore.traffic import LEVELS, Costs, Traffic
 
 if TYPE_CHECKING:
@@ -72,10 +73,15 @@ def _sent(trains: Mapping[str, Array], item: Any, ticks: int) -> Array:
 
 
 def flows(placed: Placed, costs: Traffic, rates: Rates) -> list[dict[str, Any]]:
-    """Return a row per input and layer: its spikes of a mean sample and what they cost."""
+    """Return a row per input and layer: its spikes of a mean sample and what they cost.
+
+    Further ways of an input, and further copies of a layer, have `#1`, `#2` ... behind their name.
+    """
+    names: dict[str, None] = {}
+    for item in placed.inputs:
+        names[numbered(item.source.name, names)] = None
     found = [
-        _flow(item.source.name, costs.inputs[n], rates.inputs[n], rates.samples)
-        for n, item in enumerate(placed.inputs)
+        _flow(name, costs.inputs[n], rates.inputs[n], rates.samples) for n, name in enumerate(names)
     ]
     for layer in (layer for copies in in_time(placed).values() for layer in copies):
         rows = layer.rows()

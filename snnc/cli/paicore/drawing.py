@@ -8,20 +8,28 @@ shows when one points at it. The same build gives the same bytes.
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from math import ceil
 
 from attrs import frozen
 
 from snnc.cli.paicore.mapping import coverage, in_time
 from snnc.cli.paicore.tables import available, dendrites, held, layer_name, place
+from snnc.cli.printing import counted
 from snnc.targets.paicore.core import Coordinate
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Placed
 from snnc.targets.paicore.traffic import Address
 
 CELL, EDGE, KEY, LINE = 15, 24, 250, 17
-"""Sizes of a cell, of the margin, of the list of layers, and of one line of text."""
+"""Sizes of a cell, of the margin, of a column of the list of layers, and of one line of text."""
 
 SIDE = LIMITS.side
+PITCH = SIDE * CELL + EDGE
+"""From one chip to the next; between two rows of chips lies the text of the upper one."""
+
+ENTRIES = SIDE * CELL // LINE
+"""Lines of a column of the list of layers: as many as stand beside a chip."""
+
 NAME = 26
 """Letters of a layer's name that fit."""
 
@@ -42,11 +50,13 @@ Cells = Mapping[Coordinate, Cell]
 
 
 def drawing(placed: Placed) -> str:
-    """Return the picture of a placed network, chips from left to right."""
+    """Return the picture of a placed network, chips row by row, as many rows as columns."""
     names = list(in_time(placed))
     chips = placed.chips
-    width = 2 * EDGE + len(chips) * (SIDE * CELL + EDGE) + KEY
-    height = 2 * EDGE + LINE + max(SIDE * CELL, LINE * (len(names) + 6))
+    across = ceil(len(chips) ** 0.5)
+    key = list(_key(placed, names, (EDGE + across * PITCH, EDGE + LINE)))
+    width = 2 * EDGE + across * PITCH + KEY * ceil(len(key) / ENTRIES)
+    height = EDGE + LINE + ceil(len(chips) / across) * PITCH
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="11">',
@@ -57,10 +67,9 @@ def drawing(placed: Placed) -> str:
     ]
     cells = _cells(placed)
     for number, chip in enumerate(chips):
-        left = EDGE + number * (SIDE * CELL + EDGE)
-        lines += _chip(chip, cells[chip], names, (left, EDGE + LINE))
-    lines += _key(placed, names, (EDGE + len(chips) * (SIDE * CELL + EDGE), EDGE + LINE))
-    return "\n".join([*lines, "</svg>", ""])
+        corner = EDGE + number % across * PITCH, EDGE + LINE + number // across * PITCH
+        lines += _chip(chip, cells[chip], names, corner)
+    return "\n".join([*lines, *key, "</svg>", ""])
 
 
 def _cells(placed: Placed) -> dict[Coordinate, dict[Coordinate, Cell]]:
@@ -74,7 +83,8 @@ def _cells(placed: Placed) -> dict[Coordinate, dict[Coordinate, Cell]]:
             for layer, done, first, last in pieces
         )
         reached = frozenset(covered[core.place])
-        text = f"{place(core.chip, core.at)} {told}{_numbers(core)}, {len(reached)} multicasts"
+        text = f"{place(core.chip, core.at)} {told}{_numbers(core)}, "
+        text += counted(len(reached), "multicast")
         found[core.chip][core.at] = Cell(layers, reached, dendrites(core) / available(core), text)
     for empty in placed.idle:
         text = f"{place(empty.chip, empty.at)} empty, reached by multicasts"
@@ -84,7 +94,8 @@ def _cells(placed: Placed) -> dict[Coordinate, dict[Coordinate, Cell]]:
 
 
 def _numbers(core: Core) -> str:
-    return f": {core.count} neurons, {core['bits']} bits, extension {core['extension']}"
+    neurons, bits = counted(core.count, "neuron"), counted(core["bits"], "bit")
+    return f": {neurons}, {bits}, extension {core['extension']}"
 
 
 def _color(number: int) -> str:
@@ -166,26 +177,29 @@ def _borders(cells: Cells, cell: Cell, place: Coordinate, at: tuple[int, int]) -
 
 
 def _key(placed: Placed, names: Sequence[str], corner: tuple[int, int]) -> Iterator[str]:
-    left, top = corner
+    """Yield the entries of the list of layers, each an element, in columns."""
     used = dict.fromkeys(names, 0)
     for name, copies in placed.copies.items():
         used[name] = len({core.place for layer in copies for core, _, _ in layer.pieces})
-    entries = [(_color(n), f"{_short(name)}: {used[name]}") for n, name in enumerate(names)]
-    entries += [
-        ("url(#idle)", f"empty, but reached: {len(placed.idle)}"),
+    required, occupied = len(placed.cores), len(placed.cores) + len(placed.idle)
+    entries = [
+        ("", f"{counted(required, 'core')} required, {occupied:,} occupied"),
+        *((_color(n), f"{_short(name)}: {used[name]:,}") for n, name in enumerate(names)),
+        ("url(#idle)", f"empty, but reached: {len(placed.idle):,}"),
         (ONLINE, "learning cores, not used"),
+        ("", "thick line: another layer"),
+        ("", "thin line: reached by other multicasts"),
     ]
     for n, (fill, text) in enumerate(entries):
-        y = top + n * LINE
-        yield f'<rect x="{left}" y="{y}" width="11" height="11" fill="{fill}" stroke="#555"/>'
-        yield _text(left + 18, y + 10, text)
-    total = f"{len(placed.cores)} cores required, {len(placed.cores) + len(placed.idle)} occupied"
-    for n, text in enumerate((total, "line: other multicasts; thick: other layer")):
-        yield _text(left, top + (len(entries) + n) * LINE + 14, text)
+        left, y = corner[0] + n // ENTRIES * KEY, corner[1] + n % ENTRIES * LINE
+        box = f'<rect x="{left}" y="{y}" width="11" height="11" fill="{fill}" stroke="#555"/>'
+        yield (box if fill else "") + _text(left + (18 if fill else 0), y + 10, text)
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+    """Return a name that fits, without its middle: ends tell layers of one kind apart."""
+    left, right = (NAME - 1) // 2, NAME // 2
+    return name if len(name) <= NAME else f"{name[:left]}…{name[-right:]}"
 
 
 def _text(x: int, y: int, text: str, bold: bool = False) -> str:

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 CHIP = LIMITS.side**2 - (LIMITS.side - LIMITS.online_from) ** 2
 """Cores of a chip that a program may use."""
 
+ALL_CHIPS = tuple((x, y) for x in range(LIMITS.side) for y in range(LIMITS.side))
+"""Coordinates that a chip may have, in the order in which further ones are offered."""
+
 LARGEST = 5
 """Layers that are named."""
 
-TRIED = (1, 1.5, 2)
-"""Numbers of chips that are tried, by the least that could be enough."""
+TRIED = (1, 1.25, 1.5, 2)
+"""Numbers of chips that are tried, by the fewest that have so many cores."""
+
+SHORT = 4
+"""Chips of an option that a column of a table still holds."""
 
 NO_ROOM = ("chip-full", "region-too-large")
 """What more chips or narrower weights may help against."""
@@ -83,14 +89,7 @@ class Fitting:
         """Yield what was tried against an error: more chips, then fewer bits, until it fits."""
         if code not in NO_ROOM or needs["beyond_a_core"]:
             return
-        chips = list(self._chosen({}).options.chips)
-        first = max(len(chips) + 1, needs["chips"])
-        module = self._scheduled(self.passes)
-        for count in (ceil(first * more) for more in TRIED):
-            way = self._with_chips(module, chips, count)
-            yield way
-            if way["fits"] or way["code"] != NO_ROOM[0]:
-                break
+        yield from self._more_chips(needs["chips"])
         for bits, cores in needs["cores_by_bits"].items():
             if cores <= needs["available"] and needs["waits_for_bits"]:
                 way = self._tried(f"--bits {bits}", {**self.passes, "bits": int(bits)}, {})
@@ -98,33 +97,43 @@ class Fitting:
                 if way["fits"]:
                     break
 
-    def _with_chips(
-        self, module: "Module", chips: Sequence[tuple[int, int]], count: int
-    ) -> dict[str, Any]:
-        receiver = self._chosen({}).options.receiver
-        free = (
-            (x, y)
-            for x in range(LIMITS.side)
-            for y in range(LIMITS.side)
-            if (x, y) != receiver and (x, y) not in chips
-        )
-        wanted = [*chips, *(next(free) for _ in range(count - len(chips)))]
-        text = " ".join(f"--chip {x},{y}" for x, y in wanted)
-        flat = tuple(n for chip in wanted for n in chip)
-        return self._tried(text, self.passes, {"chip": flat}, module)
+    def _more_chips(self, least: int) -> Iterator[dict[str, Any]]:
+        """Yield what more chips do; cores are divided once, as that does not depend on chips."""
+        chosen = self._chosen({})
+        begin, behind = self._scheduled(self.passes), "schedule"
+        numbers: tuple[float, ...] = (1,)
+        try:
+            division = _between(self._stages(chosen, self.passes), "schedule", "group")
+            begin, behind = self._run(begin, division, chosen), "group"
+            least, numbers = ceil(_cores(begin) / CHIP), TRIED
+        except SnncError:
+            pass  # What the division says, the one try says again.
+        chips = list(chosen.options.chips)
+        free = [chip for chip in ALL_CHIPS if chip not in (*chips, chosen.options.receiver)]
+        first = max(len(chips) + 1, least)
+        for count in (ceil(first * more) for more in numbers):
+            wanted = [*chips, *free[: count - len(chips)]]
+            if len(wanted) < count:
+                break
+            text = " ".join(f"--chip {x},{y}" for x, y in wanted)
+            flat = tuple(n for chip in wanted for n in chip)
+            way = self._tried(text, self.passes, {"chip": flat}, (begin, behind))
+            yield {**way, "chips": count}
+            if way["fits"] or way["code"] != NO_ROOM[0]:
+                break
 
     def _tried(
         self,
         text: str,
         passes: Mapping[str, Any],
         own: Mapping[str, Any],
-        module: "Module | None" = None,
+        begun: "tuple[Module, str] | None" = None,
     ) -> dict[str, Any]:
+        """Return what an option does; `begun` is a module and the pass that it is behind."""
         chosen = self._chosen(own)
         try:
-            begin = self._scheduled(passes) if module is None else module
-            stages = _behind(self._stages(chosen, passes))
-            placed = self._run(begin, stages, chosen)
+            begin, behind = begun or (self._scheduled(passes), "schedule")
+            placed = self._run(begin, _between(self._stages(chosen, passes), behind), chosen)
         except SnncError as error:
             why = error.diagnostics[0]
             told = {"cores": None, "code": why.code, "why": why.message}
@@ -135,7 +144,7 @@ class Fitting:
     def _scheduled(self, passes: Mapping[str, Any]) -> "Module":
         chosen = self._chosen({})
         stages = self._stages(chosen, passes)
-        before = stages[: len(stages) - len(_behind(stages))]
+        before = _between(stages, "", "schedule")
         return self._run(self.module, before, chosen, passes.get("calibrate"))
 
     def _waits_for_bits(self) -> bool:
@@ -169,10 +178,17 @@ class Fitting:
         return run_stages(module, stages, context, self.registry.get_engine("reference"))[-1]
 
 
-def _behind(stages: Sequence["Stage"]) -> Sequence["Stage"]:
-    """Return the stages behind `schedule`, which divide cores and place them."""
-    end = next(n for n, stage in enumerate(stages, 1) if stage.step.name == "schedule")
-    return stages[end:]
+def _between(stages: Sequence["Stage"], behind: str, last: str = "") -> Sequence["Stage"]:
+    """Return the stages behind one pass up to another; empty names are the ends."""
+    at = {stage.step.name: number for number, stage in enumerate(stages, 1)}
+    return stages[at.get(behind, 0) : at.get(last, len(stages))]
+
+
+def _cores(module: "Module") -> int:
+    """Return how many cores of a module behind `group` hold neurons."""
+    from snnc.targets.paicore.laid import Division
+
+    return sum(map(len, Division(module).cores.values()))
 
 
 def show_needs(needs: Mapping[str, Any], ways: Sequence[Mapping[str, Any]]) -> None:
@@ -197,5 +213,18 @@ def show_needs(needs: Mapping[str, Any], ways: Sequence[Mapping[str, Any]]) -> N
             shown["with fewer bits"] += "; the weights are integers already: quantize them anew"
     show_pairs(shown, "  ")
     if ways:
-        rows = [(way["option"], way["fits"], way["cores"], way["why"]) for way in ways]
+        rows = [(_named(way), way["fits"], _cell(way["cores"]), way["why"]) for way in ways]
         show_table(("tried", "fits", "cores", "why not"), rows, "\nWhat would make it fit")
+        for way in ways:
+            if way["fits"] and _named(way) != way["option"]:
+                click.echo(f"  {_named(way)}: {way['option']}")
+
+
+def _named(way: Mapping[str, Any]) -> str:
+    """Return what was tried, so short that a table holds it."""
+    chips = int(way.get("chips", 0))
+    return counted(chips, "chip") if chips > SHORT else str(way["option"])
+
+
+def _cell(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}"

@@ -176,16 +176,14 @@ def _traffic(found: Mapping[str, Any], activity: Mapping[str, Any] | None) -> No
     shown = ("frames", "links", "between_chips", "to_host", "deliveries", "spurious", "operations")
     levels = [f"level {n}" for n in range(1, len(found["total"]["links_by_level"]) + 1)]
     show_table(
-        ("sender", *(name.replace("_", " ") for name in shown), *levels),
-        [
-            (
-                row["sender"],
-                *(_number(row[name]) for name in shown),
-                *(_number(n) for n in row["links_by_level"]),
-            )
-            for row in rows
-        ],
+        ("sender", *(name.replace("_", " ") for name in shown)),
+        [(row["sender"], *(_number(row[name]) for name in shown)) for row in rows],
         f"\nTraffic: {title}",
+    )
+    show_table(
+        ("sender", *levels),
+        [(row["sender"], *map(_number, row["links_by_level"])) for row in rows],
+        "\nLinks by level of the quad tree, from a core up to the root",
     )
 
 

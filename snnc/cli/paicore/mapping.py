@@ -147,12 +147,16 @@ def _row(
     }
 
 
+def _cell(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
 def show_mapping(found: Mapping[str, Any]) -> None:
     """Print what `mapping` returned."""
     names = list(found["layers"][0])
     show_table(
         [name.replace("_", " ") for name in names],
-        [list(row.values()) for row in found["layers"]],
+        [[_cell(value) for value in row.values()] for row in found["layers"]],
         "\nMapping",
     )
     totals = found["totals"]

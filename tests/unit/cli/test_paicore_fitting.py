@@ -10,12 +10,12 @@ from snnc.ir.write import save
 LAYERS, NEURONS = 5, 16_000
 
 
-def wide(level, path):
-    """Write five layers of 16,000 neurons with two inputs: 250 cores each with 8 bits."""
+def wide(level, path, layers=LAYERS):
+    """Write layers of 16,000 neurons with two inputs: 250 cores each with 8 bits."""
     build = Builder("wide", level)
     x = build.input("x", "u1[2]~")
     made = []
-    for number in range(LAYERS):
+    for number in range(layers):
         w = np.random.default_rng(number).integers(90, 128, (NEURONS, 2))
         kind = np.int8 if level == "int" else np.float32
         current = build.op("linear", x, build.weight(f"w{number}", w.astype(kind)))
@@ -57,6 +57,16 @@ def test_a_network_that_does_not_fit_is_told_what_it_needs_and_with_how_many_chi
 def test_what_would_make_it_fit_does(integers, snnc):
     chips = ("--chip", "0,0", "--chip", "0,1")
     assert 0 == snnc("check", integers, "-t", "paicore", *chips).exit_code
+
+
+def test_as_many_chips_are_tried_as_its_cores_need_and_told_so_that_a_line_holds_them(folder, snnc):
+    wide("int", folder / "wide.snn", 13)
+    (found,) = snnc("check", "wide.snn", "-t", "paicore", "--json").json()
+    # Three regions of 250 cores fill a chip, as each takes a block of 256.
+    assert [(4, False), (5, True)] == [(way["chips"], way["fits"]) for way in found["ways"]]
+    shown = snnc("check", "wide.snn", "-t", "paicore").stdout
+    chips = " ".join(f"--chip 0,{n}" for n in range(5))
+    assert f"yes    3,250\n  5 chips: {chips}\n" in shown
 
 
 def test_a_network_that_is_to_be_quantized_is_tried_with_fewer_bits(folder, snnc):

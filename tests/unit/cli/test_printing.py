@@ -1,6 +1,9 @@
 """Tables and JSON."""
 
 import json
+import os
+import re
+import sys
 
 from snnc.cli.printing import show_json, show_pairs, show_table
 
@@ -27,6 +30,16 @@ def test_an_empty_table_says_so(capsys):
 def test_a_long_cell_is_not_cut_in_a_pipe(capsys):
     show_table(("a", "b"), [("x" * 300, "y" * 300)])
     assert "y" * 300 in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_breaks_words_but_no_number(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((30, 24)))
+    numbers = ["1,234,567", "7,654,321", "1,111,111"]
+    show_table(("layer", "operations", "deliveries", "links"), [("a b " * 20, *numbers)])
+    shown = capsys.readouterr().out
+    assert [True] * 3 == [number in shown for number in numbers]
+    assert max(len(line) for line in re.sub(r"\x1b\[\d*m", "", shown).splitlines()) < 50
 
 
 def test_pairs_are_aligned(capsys):

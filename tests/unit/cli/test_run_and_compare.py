@@ -157,6 +157,13 @@ def test_diff_of_two_files_of_values_needs_no_inputs(snnc):
     assert snnc("diff", "y.npz", "y.npz").stdout == "equal: 1 value at every tick: y\n"
 
 
+def test_diff_of_values_of_other_names_tells_the_names_of_both(folder, snnc):
+    np.savez(folder / "a.npz", a=np.ones((1, 2, 3), np.uint8))
+    np.savez(folder / "b.npz", b=np.ones((1, 2, 3), np.uint8))
+    told = snnc("diff", "a.npz", "b.npz")
+    assert "error[nothing-to-compare]: a.npz has a; b.npz has b\n" in told.stderr
+
+
 def test_diff_of_nothing_is_not_equal(folder, snnc):
     with np.load(folder / "x.npz") as archive:
         np.savez(folder / "none.npz", x=archive["x"][:, :0])
