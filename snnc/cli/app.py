@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Tools": {
         "doctor": ("doctor:command", "Versions, packages, plugins and settings, for a report."),
-        "bench": ("bench:command", "Measure the compiler."),
+        "bench": ("bench:command", "Measure the compiler and the emulators."),
         "completion": ("completion:command", "Print the completion script of a shell."),
     },
 }
