@@ -26,6 +26,9 @@ CONVOLUTIONS = ("conv1d", "conv2d")
 RECENT_BYTES = 1 << 23
 """Weights of cores made last, up to this size, are at hand."""
 
+BLOCK_BYTES = 1 << 23
+"""Zeros that are taken at once: so many, the system gives in large pages, which takes less time."""
+
 
 @frozen(eq=False)
 class _Look:
@@ -48,6 +51,21 @@ class _Look:
         return tuple(table.tobytes() for table in tables)
 
 
+class _Zeros:
+    """Matrices of zeros, cut from large blocks."""
+
+    def __init__(self) -> None:
+        self._left = np.zeros(0, dtype=np.int8)
+
+    def take(self, rows: int, columns: int) -> Array:
+        """Return a matrix `int8[rows, columns]` that nobody else has."""
+        size = rows * columns
+        if size > len(self._left):
+            self._left = np.zeros(max(size, BLOCK_BYTES), dtype=np.int8)
+        made, self._left = self._left[:size], self._left[size:]
+        return made.reshape(rows, columns)
+
+
 class Kernels:
     """Makes the weights of neurons from the kernels of a program, where that is all there is."""
 
@@ -56,6 +74,7 @@ class Kernels:
         self._found: dict[Op, dict[Edge, Op | None]] = {}
         self._maps: dict[Op, tuple[Ints, NDArray[np.bool_]]] = {}
         self._recent: dict[tuple[object, ...], Array] = {}
+        self._zeros = _Zeros()
 
     def rows(
         self, op: Op, select: Ints, at: Callable[[Edge], int | Ints], columns: int
@@ -75,7 +94,7 @@ class Kernels:
         key = (op, columns, *(look.key for look in looks))
         made = self._recent.pop(key, None)
         if made is None:
-            made = np.zeros((len(select), columns), dtype=np.int8)
+            made = self._zeros.take(len(select), columns)
             for look in looks:
                 self._write(made, look)
             most = RECENT_BYTES // made.nbytes

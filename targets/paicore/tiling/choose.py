@@ -21,8 +21,9 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Segment
-from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, width
-from snnc.targets.paicore.tiling.reach import Reach
+from snnc.targets.paicore.tiling.answers import Answers
+from snnc.targets.paicore.tiling.axis import Axis, axes, codes_of, width
+from snnc.targets.paicore.tiling.reach import Reach, told
 from snnc.targets.paicore.tiling.spread import Numbering, links
 
 EVERY_SIZE = 64
@@ -142,22 +143,12 @@ def chosen(
     terms: Terms,
 ) -> Tiling | None:
     """Return what `choose` does; passes ask the same of a layer, one after another."""
-    spans = tuple(
-        (tuple(sizes), *((s.axis, s.low.tobytes(), s.high.tobytes()) for s in reach))
-        for sizes, reach in sources.values()
-    )
-    key = (tuple(members), spans, terms)
-    if key not in _CHOSEN:
-        if len(_CHOSEN) >= MOST_CHOSEN:
-            _CHOSEN.clear()
-        _CHOSEN[key] = choose(members, sources, terms)
-    return _CHOSEN[key]
+    read = tuple((tuple(sizes), told(reach)) for sizes, reach in sources.values())
+    question = (tuple(members), read, terms)
+    return _CHOSEN.of(question, lambda: choose(members, sources, terms))
 
 
-MOST_CHOSEN = 4096
-"""How many answers are kept."""
-
-_CHOSEN: dict[tuple[object, ...], Tiling | None] = {}
+_CHOSEN = Answers[Tiling | None]()
 
 
 def _sizes(counts: Sequence[int], followed: bool) -> list[int]:
@@ -189,7 +180,7 @@ class _Cut:
                 self.rest *= count
             else:
                 low, high = span.low, span.high
-                self.axes[span.axis] = [axis(low, high, count, t) for t in sizes[span.axis]]
+                self.axes[span.axis] = axes(low, high, count, sizes[span.axis])
         self.unread = any(not one[0].read.all() for one in self.axes.values())
 
 
@@ -288,6 +279,9 @@ def _reached(kinds: Sequence[Axis | None], tiles: int) -> int:
     size = 1 << width(tiles)
     if any(one is None for one in kinds):
         return size
+    first, *others = kinds
+    if first is not None and all(one is first for one in others):
+        return first.taken
     found = np.zeros(size, dtype=bool)
     found[codes_of(tiles)] = True
     for one in kinds:
@@ -298,4 +292,4 @@ def _reached(kinds: Sequence[Axis | None], tiles: int) -> int:
 
 def _alone(kinds: Sequence[Axis | None], tiles: int) -> bool:
     """Whether each place along an axis goes to one tile only."""
-    return tiles == 1 or all(one is not None and not one.mask.any() for one in kinds)
+    return tiles == 1 or all(one is not None and one.alone for one in kinds)

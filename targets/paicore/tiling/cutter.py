@@ -29,9 +29,10 @@ Bounds = Mapping[int, Sequence[int]]
 
 @frozen
 class Finer:
-    """A choice: the patches of each layer, and what it costs."""
+    """A choice: the patches of each layer, the axons of a core, and what it costs."""
 
-    patched: Patched
+    patches: tuple[tuple[Patch, ...], ...]
+    room: int
     cores: int
     occupied: int
 
@@ -143,13 +144,14 @@ class Cutter:
             for layer, each in enumerate(patches)
         ]
         cores = np.concatenate(held)
-        patched = Patched(dict(zip(self.shares, map(tuple, patches), strict=True)), self.room)
+        chosen = tuple(map(tuple, patches))
+        patched = Patched(dict(zip(self.shares, chosen, strict=True)), self.room)
         made = Patches(self.shapes, patched, width(int(cores.max())), self.reads)
         if made.bits > MOST_BITS or not made.fits:
             return None
         tiles = np.asarray(made.reached.reshape(-1, 1 << made.split).any(axis=1))
         tiles[made.codes] = True
-        return Finer(patched, int(cores.sum()), int(tiles.sum()) << made.split)
+        return Finer(chosen, self.room, int(cores.sum()), int(tiles.sum()) << made.split)
 
 
 def _alone(patch: Patch) -> Bounds:
@@ -160,11 +162,11 @@ def _alone(patch: Patch) -> Bounds:
 def _covered(span: Span, size: int) -> Ints:
     """Return how many places the neurons first..stop-1 read, for all first < stop."""
     found = np.zeros((size + 1, size + 1), dtype=np.int64)
-    empty = span.high < span.low
-    low, high = np.where(empty, span.low.max(initial=0), span.low), np.where(empty, -1, span.high)
-    for first in range(size):
-        lows = np.minimum.accumulate(low[first:])
-        found[first, first + 1 :] = np.maximum.accumulate(high[first:]) - lows + 1
+    empty, place = span.high < span.low, np.arange(size)
+    later, none = place >= place[:, None], span.low.max(initial=0)
+    low = np.minimum.accumulate(np.where(later & ~empty, span.low, none), axis=1)
+    high = np.maximum.accumulate(np.where(later & ~empty, span.high, -1), axis=1)
+    found[:-1, 1:] = high - low + 1
     return np.maximum(found, 0)
 
 

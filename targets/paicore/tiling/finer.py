@@ -7,11 +7,13 @@ read one source in bands that take turns.
 
 from collections.abc import Mapping
 
+from snnc.targets.paicore.tiling.answers import Answers
 from snnc.targets.paicore.tiling.braid import braided
 from snnc.targets.paicore.tiling.choose import Member
 from snnc.targets.paicore.tiling.cutter import Cutter, Finer
 from snnc.targets.paicore.tiling.patches import Reads
 from snnc.targets.paicore.tiling.ragged import ragged
+from snnc.targets.paicore.tiling.reach import told
 from snnc.targets.paicore.tiling.shares import Share
 
 WAYS = {1: ragged, 2: braided}
@@ -25,7 +27,7 @@ def finer(
     extensions: tuple[int, int],
     cost: int,
 ) -> Finer | None:
-    """Return the cheapest way, None where none is found below a cost.
+    """Return the cheapest way, None where none is found below a cost; answers are kept.
 
     Args:
         layers: one or two, whole, each with weights of one width.
@@ -34,6 +36,24 @@ def finer(
         extensions: the smallest and the largest axon extension.
         cost: of the layout that is known.
     """
+    read = tuple(
+        (tuple(sizes), *(None if reach is None else told(reach) for reach in each))
+        for sizes, each in reads.values()
+    )
+    question = (*layers.values(), read, wide, extensions, cost)
+    return _FINER.of(question, lambda: _cheapest(layers, reads, wide, extensions, cost))
+
+
+_FINER = Answers[Finer | None]()
+
+
+def _cheapest(
+    layers: Mapping[Share, Member],
+    reads: Reads,
+    wide: bool,
+    extensions: tuple[int, int],
+    cost: int,
+) -> Finer | None:
     best: Finer | None = None
     least, most = extensions
     for extension in (1 << n for n in range(least.bit_length() - 1, most.bit_length())):

@@ -201,9 +201,8 @@ class Planner:
         found = finer(layers, reads, wide, (least, plan.extension), plan.cost)
         if found is None:
             return plan
-        return Plan(
-            found.patched.room // axons_of(wide), found.cores, found.occupied, found.patched
-        )
+        patched = Patched(dict(zip(shares, found.patches, strict=True)), found.room)
+        return Plan(found.room // axons_of(wide), found.cores, found.occupied, patched)
 
     @property
     def boxes(self) -> bool:

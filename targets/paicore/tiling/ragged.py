@@ -28,10 +28,11 @@ def ragged(cutter: Cutter, cost: int) -> Iterator[Finer]:
     for lead, other in permutations(cutter.axes, 2):
         if shape[lead] > LONGEST:
             continue
-        tiles = _tiles(cutter, lead, other)
+        most = (cost - 1) // (OCCUPIED + 1)
+        tiles = _tiles(cutter, lead, other, most)
         for last in (1, -1):
-            bands = _bands(tiles, last)
-            if bands and (OCCUPIED + 1) * sum(count for _, _, count in bands) < cost:
+            bands = _bands(tiles, shape[lead], last)
+            if bands and sum(count for _, _, count in bands) <= most:
                 found = cutter.checked([_patches(cutter, lead, other, bands)])
                 if found is not None:
                     yield found
@@ -48,8 +49,8 @@ def _patches(cutter: Cutter, lead: int, other: int, bands: Bands) -> list[Patch]
     return patches
 
 
-def _tiles(cutter: Cutter, lead: int, other: int) -> dict[tuple[int, int], int]:
-    """Return the tiles of one core that each band needs at least; none where one is too much."""
+def _tiles(cutter: Cutter, lead: int, other: int, most: int) -> dict[tuple[int, int], int]:
+    """Return the tiles of one core that each band needs at least, of bands that do with `most`."""
     (shape,) = cutter.shapes
     rows = cutter.table(0, lead) * cutter.rest(0)[:, None, None]
     for axis, size in enumerate(shape):
@@ -58,24 +59,24 @@ def _tiles(cutter: Cutter, lead: int, other: int) -> dict[tuple[int, int], int]:
     long = np.maximum(np.arange(shape[lead] + 1) - np.arange(shape[lead] + 1)[:, None], 0)
     neurons = long * prod(shape) // (shape[lead] * shape[other])
     least = np.zeros_like(neurons)
-    for tiles in range(shape[other], 0, -1):
+    flat = rows.reshape(len(rows), -1)
+    for tiles in range(min(shape[other], most), 0, -1):
         sizes = even(shape[other], tiles)
         columns = np.asarray(ends(sizes))
         each = cutter.table(0, other)[:, columns[:-1], columns[1:]]
-        axons = np.tensordot(each.T, rows, 1).max(axis=0)
+        axons = (each.T @ flat).max(axis=0).reshape(neurons.shape)
         cores = cutter.cores_of(0, neurons * sizes[0])
         least = np.where((axons <= cutter.room) & (cores <= 1), tiles, least)
     some = np.argwhere((least > 0) & (long > 0)).tolist()
     return {(first, stop): int(least[first, stop]) for first, stop in some}
 
 
-def _bands(tiles: dict[tuple[int, int], int], last: int) -> Bands:
-    """Return bands of the fewest tiles in all, none if none do.
+def _bands(tiles: dict[tuple[int, int], int], size: int, last: int) -> Bands:
+    """Return bands of an axis of some size, of the fewest tiles in all, none if none do.
 
     Of equal ones those whose `last` band is long (1), or short (-1).
     """
     best: dict[int, tuple[int, Bands]] = {0: (0, [])}
-    size = max((stop for _, stop in tiles), default=0)
     for stop in range(1, size + 1):
         ways = [
             (best[first][0] + tiles[first, stop], last * first, first)

@@ -6,7 +6,7 @@ hold more (dilated taps, kernels with zeros), which costs axons and changes noth
 mixes axes, all of the source is taken to be read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 from attrs import frozen
@@ -42,6 +42,11 @@ Reach = tuple[Span, ...]
 """The spans along all axes of a source."""
 
 ALL = Span()
+
+
+def told(reach: Reach) -> Hashable:
+    """Return the spans of a reach by value, as part of a question."""
+    return tuple((span.axis, span.low.tobytes(), span.high.tobytes()) for span in reach)
 
 
 def shape_of(synapses: Synapses, op: Op) -> tuple[Value, tuple[int, ...]]:

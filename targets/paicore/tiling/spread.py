@@ -8,6 +8,7 @@ element is looked at by itself.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from attrs import frozen
@@ -35,21 +36,27 @@ class Numbering:
         """The bits of the whole code."""
         return self.split + np.sum(self.widths, axis=0, dtype=np.int64)
 
-    def place(self, number: int, bit: int) -> Ints:
-        """Return which bit of the code holds a bit of an axis."""
-        inner = range(len(self.widths) - 1, 0, -1)
-        before = self.split.copy()
+    def _place(self, number: int, bit: Ints) -> Ints:
+        """Return which bit of the code holds each of some bits of an axis: (bits, tilings)."""
+        inner, bit = range(len(self.widths) - 1, 0, -1), bit[:, None]
+        before = self.split if number else self.split + bit
         for other in inner:
-            most = bit + 1 if other > number else bit
-            before += self.widths[other] if number == 0 else np.minimum(self.widths[other], most)
-        return before + bit if number == 0 else before
+            size = self.widths[other]
+            before = before + (np.minimum(size, bit + (other > number)) if number else size)
+        return before
+
+    @cached_property
+    def _held(self) -> list[Ints]:
+        """For each axis the bits of the code that hold its own, those that lack beyond the rest."""
+        found = []
+        for number, size in enumerate(self.widths):
+            bit = np.arange(int(size.max(initial=0)))
+            found.append(np.where(bit[:, None] < size, self._place(number, bit), 2 * LEVELS))
+        return found
 
     def below(self, number: int, level: int) -> Ints:
         """Return how many bits of an axis lie below a level of the tree."""
-        found = np.zeros_like(self.split)
-        for bit in range(int(self.widths[number].max(initial=0))):
-            found += (bit < self.widths[number]) & (self.place(number, bit) < 2 * level)
-        return found
+        return np.asarray((self._held[number] < 2 * level).sum(axis=0))
 
 
 def links(
@@ -65,6 +72,7 @@ def links(
             that it follows how the tilings cut it.
     """
     total = np.zeros_like(numbering.split)
+    counts: dict[tuple[int, int], int] = {}
     axes = range(len(numbering.widths))
     for level in range(LEVELS):
         below = [numbering.below(number, level) for number in axes]
@@ -73,16 +81,18 @@ def links(
             frames = np.full_like(total, rest)
             for number in axes:
                 if number in cuts:
-                    frames *= _reached(cuts[number], below[number])
+                    frames *= _reached(cuts[number], below[number], counts)
                 else:
                     open_ += numbering.widths[number] - below[number]
             total += frames << open_
     return total
 
 
-def _reached(cuts: Sequence[Axis], below: Ints) -> Ints:
-    """Return the blocks of tiles that places along an axis reach, all but the lowest bits told."""
-    counts: dict[tuple[int, int], int] = {}
+def _reached(cuts: Sequence[Axis], below: Ints, counts: dict[tuple[int, int], int]) -> Ints:
+    """Return the blocks of tiles that places along an axis reach, all but the lowest bits told.
+
+    `counts` keeps them by cut and bits.
+    """
     found = []
     for cut, low in zip(cuts, below.tolist(), strict=True):
         key = id(cut), low

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, everywhere, width
+from snnc.targets.paicore.tiling.axis import Axis, _cut, axes, axis, codes_of, everywhere, width
 
 
 @st.composite
@@ -49,6 +49,23 @@ def test_a_place_that_nobody_reads_goes_nowhere(
     made = axis(low, high, places, tile)
     assert read <= set(np.flatnonzero(made.read).tolist())
     assert not made.mask[~made.read].any()
+
+
+@given(windows(), st.lists(st.integers(1, 24), min_size=1))
+def test_each_size_is_cut_as_if_it_were_the_only_one(
+    given_windows: tuple[Ints, Ints, int], sizes: list[int]
+) -> None:
+    low, high, places = given_windows
+    together = axes(low, high, places, sizes)
+    for size, made in zip(sizes, together, strict=True):
+        assert [-(-len(low) // size), width(made.tiles)] == [made.tiles, made.bits]
+        held = made.reached.copy()
+        held[codes_of(made.tiles)] = True
+        assert (held.sum(), not made.mask.any()) == (made.taken, made.alone)
+        alone = _cut(low, high, places, [size])[0]
+        assert alone.period == made.period
+        for name in ("base", "mask", "read", "reached"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(made, name))
 
 
 @given(st.integers(1, 200))
