@@ -4,8 +4,9 @@ The bound of a layer is strict under what the chip says of a core (capacity by w
 extension, distinct axons) and one premise: each element under a neuron's window takes an axon of
 its core, also where its weight is 0, unless 60 % of a matrix are 0. Neurons of a core share axons
 where their windows overlap, so what counts is the smallest union of windows that so many neurons
-can have (`windows.py`). Bits are those of each neuron's own weights. Copies that a placement needs
-are not in the bound, nor are relays that it adds.
+can have (`windows.py`), and that a map has few corners, where it is smallest (`corners.py`). Bits
+are those of each neuron's own weights. Copies that a placement needs are not in the bound, nor are
+relays that it adds.
 
 A core may hold several layers only if its one register fits them all: the bound of a network takes
 layers of one register together, and adds the rest.
@@ -13,12 +14,13 @@ layers of one register together, and adds the rest.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 from attrs import frozen
 
 from snnc.ir.graph import Module, Op
+from snnc.targets.paicore.corners import least_cores
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations
@@ -74,6 +76,9 @@ def _bound(populations: Populations, op: Op, widest: int) -> Bound:
     held = {bits: best for bits, best in most.items() if best}
     shares = sum((Fraction(n, capacity(wide, bits, 1)) for bits, n in sizes), Fraction(0))
     cores = ceil(sum((Fraction(n, held.get(bits, 1)) for bits, n in sizes), Fraction(0)))
+    for number, windows in enumerate(edges):
+        others = edges[:number] + edges[number + 1 :]
+        cores = _at_corners(windows, others, op, wide, sizes[0][0], cores)
     most_bits = max(bits for bits, _ in sizes)
     hint = populations.hint(op)
     return Bound(
@@ -105,8 +110,35 @@ def _widths(seen: Sequence[Windows], op: Op) -> list[tuple[int, int]]:
 def _most(seen: Sequence[Windows], wide: bool, bits: int) -> int:
     """Return how many neurons of a layer one core can hold, over all axon extensions."""
     best = 0
-    for extension in (1 << code for code in range(LIMITS.max_lcn + 1)):
+    for extension in _extensions():
         neurons = np.arange(1, capacity(wide, bits, extension) + 1)
         needed = sum((windows.least(neurons) for windows in seen), np.zeros_like(neurons))
         best = max(best, int(np.count_nonzero(needed <= axons_of(wide) * extension)))
     return best
+
+
+def _at_corners(
+    windows: Windows, others: Sequence[Windows], op: Op, wide: bool, bits: int, known: int
+) -> int:
+    """Return how many cores a layer needs, `known` or more, by what it reads of one source.
+
+    No weights count as wider than `bits`, the least of any neuron.
+    """
+    places = windows.made * prod(axis.made for axis in windows.axes or ())
+    if windows.axes is None or places != op.result.type.size:
+        return known
+    held = []
+    for extension in _extensions():
+        neurons = np.arange(1, capacity(wide, bits, extension) + 1)
+        axons = axons_of(wide) * extension
+        most = min(axons // windows.read, prod(axis.given for axis in windows.axes))
+        taken = windows.read * np.arange(most + 1)
+        apart = sum((w.least(neurons) for w in others), np.zeros_like(neurons))
+        inside = np.searchsorted(windows.least(neurons), taken, side="right")
+        beside = np.searchsorted(apart, axons - taken, side="right")
+        held.append(tuple(np.minimum(inside, beside).tolist()))
+    return least_cores(windows.axes, windows.made, known, tuple(held))
+
+
+def _extensions() -> list[int]:
+    return [1 << code for code in range(LIMITS.max_lcn + 1)]

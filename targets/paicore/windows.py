@@ -50,7 +50,8 @@ class Windows:
 
     `groups` independent parts each give `made` neurons per place out of `read` channels; `union[q]`
     is the least number of places that q places of a part look at. `fan_in` is the most that one
-    neuron reads, `bits` the width of the weights of each channel, or of all.
+    neuron reads, `bits` the width of the weights of each channel, or of all. `axes` are rows and
+    columns where there is one part, and each place sees something, without holes.
     """
 
     groups: int
@@ -59,6 +60,7 @@ class Windows:
     union: Ints
     fan_in: int
     bits: NDArray[np.int64]
+    axes: tuple[Axis, Axis] | None = None
 
     def least(self, neurons: Ints) -> Ints:
         """Return the least axons that so many neurons need."""
@@ -122,21 +124,24 @@ def _convolution(synapses: Synapses, seer: Op, most: int) -> Windows:
     axes = _axes(seer, given, made, kernel)
     each = outputs // groups
     union = union_of(axes, -(-most // each))
-    taps = [max((len(seen) for seen in _taps(axis)), default=0) for axis in axes]
-    return Windows(groups, channels // groups, each, union, channels // groups * prod(taps), bits)
+    taps = [[len(seen) for seen in seen_by(axis)] for axis in axes]
+    whole = groups == 1 and all(
+        min(t, default=0) and a.dilation == 1 for t, a in zip(taps, axes, strict=True)
+    )
+    fan_in = channels // groups * prod(max(t, default=0) for t in taps)
+    return Windows(groups, channels // groups, each, union, fan_in, bits, axes if whole else None)
 
 
 def _axes(
     seer: Op, given: Sequence[int], made: Sequence[int], kernel: Sequence[int]
-) -> tuple[Axis, ...]:
+) -> tuple[Axis, Axis]:
     count = len(kernel)
     stride = list(seer["stride"]) or (list(kernel) if "pool" in seer.kind else [1] * count)
     before = (list(seer["padding"]) or [0] * count)[:count]
     dilation = list(seer["dilation"]) or [1] * count
-    return tuple(
-        Axis(*numbers)
-        for numbers in zip(given, made, kernel, stride, before, dilation, strict=True)
-    )
+    numbers = zip(given, made, kernel, stride, before, dilation, strict=True)
+    rows, columns = (Axis(1, 1, 1, 1, 0, 1), *(Axis(*each) for each in numbers))[-2:]
+    return rows, columns
 
 
 def _bits(rows: Array) -> NDArray[np.int64]:
@@ -160,9 +165,9 @@ def _from_rows(synapses: Synapses, op: Op, edge: Edge) -> Windows:
     return Windows(1, least, size, np.arange(2), most, np.concatenate(bits))
 
 
-def union_of(axes: tuple[Axis, ...], most: int) -> Ints:
+def union_of(axes: tuple[Axis, Axis], most: int) -> Ints:
     """Return, for 0 to `most` places of a window's result, the least places of input they see."""
-    rows, columns = axes if len(axes) == 2 else (Axis(1, 1, 1, 1, 0, 1), *axes)
+    rows, columns = axes
     most = min(most, rows.made * columns.made)
     return _union(rows, columns, most)
 
@@ -187,7 +192,7 @@ def _union(rows: Axis, columns: Axis, most: int) -> Ints:
     return np.minimum.accumulate(best[::-1])[::-1]
 
 
-def _taps(axis: Axis) -> list[range]:
+def seen_by(axis: Axis) -> list[range]:
     """Return the places that each place of the result sees, clipped to the input."""
     found = []
     for place in range(axis.made):
@@ -203,7 +208,7 @@ def _taps(axis: Axis) -> list[range]:
 @lru_cache(maxsize=256)
 def least_cover(axis: Axis) -> Ints:
     """Return, for 0 to all places of an axis, the least places of its input that they see."""
-    seen = _taps(axis)
+    seen = seen_by(axis)
     if axis.dilation > 1:
         fewest = min((len(s) for s in seen), default=0)
         counts = np.arange(axis.made + 1)
