@@ -24,7 +24,8 @@ def steps_back(source: Population | None, target: Population) -> int:
 def phases(network: Network) -> dict[str, int]:
     """Return the phase of each input and working population.
 
-    They are the largest with phase < start and phase <= phase of each source + steps back.
+    They are the largest with phase < start and phase <= phase of each source + steps back, and
+    equal for readers of one source that start and stop together: a core holds them only then.
     """
     working = {p.name: p for p in network.populations if p.start > 0}
     found = {name: p.start - 1 for name, p in working.items()}
@@ -34,6 +35,10 @@ def phases(network: Network) -> dict[str, int]:
         for s in network.synapses
         if s.target in working and s.source in found
     ]
+    together: dict[tuple[str, int, int], list[str]] = {}
+    for source, target, _ in edges:
+        node = working[target]
+        together.setdefault((source, node.start, node.ticks), []).append(target)
     changed = True
     while changed:
         changed = False
@@ -41,6 +46,10 @@ def phases(network: Network) -> dict[str, int]:
             reach = found[source] + back
             if reach < found[target]:
                 found[target], changed = reach, True
+        for readers in together.values():
+            least = min(found[name] for name in readers)
+            changed |= any(found[name] > least for name in readers)
+            found |= dict.fromkeys(readers, least)
     return found
 
 

@@ -52,13 +52,13 @@ def tonic(shape: Shape, fire_step: Any = 1) -> Registers:
 
 
 def phasic(shape: Shape, fire_step: Any, neg_floor: Any = -10) -> Registers:
-    """Fire once after `fire_step` spikes, then rest at the floor for ever."""
-    floor = abs(integer(neg_floor, "neg_floor"))
+    """Fire once after `fire_step` spikes, then rest one below the floor for ever."""
+    floor = integer(neg_floor, "neg_floor", 1 - FARTHEST)
     return {
         "threshold": 2 * integer(fire_step, "fire_step", 0, FARTHEST // 2),
         "reset": "hard",
-        "reset_to": -floor - 1,
-        "negative": floor,
+        "reset_to": floor - 1,
+        "negative": abs(floor),
         "leak": 1,
         "leak_reversal": True,
     }

@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 
 from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
-from snnc.ir.graph import Module, Op, Value
+from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
@@ -35,6 +35,7 @@ from snnc.targets.paicore.populations import (
     checked_extension,
 )
 from snnc.targets.paicore.regions import allocate
+from snnc.targets.paicore.sharing import neighbors, of_one_time
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.divide import divide_all
 from snnc.targets.paicore.tiling.grid import Part
@@ -242,26 +243,29 @@ class Regions:
         self.made = self._joiner.merge(self.made)
 
     def share(self, goal: str) -> None:
-        """Join readers of one input, neighbors in text order, where that occupies fewer cores.
+        """Join populations whose neurons may share cores, where fewer cores are occupied then."""
+        pairs = chain(
+            of_one_time(self.populations, self._untiled), neighbors(self.populations, self._whole)
+        )
+        for pair in pairs:
+            into, other = sorted(self.made.group(op) for op in pair)
+            if into == other:
+                continue
+            joined = self._joiner.joined(self.made, into, [other])
+            if joined is not None:
+                before = self._occupied(self.made, [into, other], goal)
+                if self._occupied(joined, [into], goal) < before:
+                    self.made = joined
 
-        An input costs no cores however many regions it goes to, so only half-empty cores count.
-        """
-        readers: dict[Value, dict[Op, None]] = {}
-        for op in self.populations.ops:
-            for edge, source in self.populations.feeding(op):
-                if source is None:
-                    readers.setdefault(edge.source, {})[op] = None
-        for ops in readers.values():
-            alone = [op for op in ops if len(self.shares[op]) == 1]
-            for first, second in pairwise(alone):
-                pair = sorted(self.made.group(op) for op in (first, second))
-                if pair[0] == pair[1]:
-                    continue
-                joined = self._joiner.joined(self.made, pair[0], pair[1:])
-                if joined is not None:
-                    before = self._occupied(self.made, pair, goal)
-                    if self._occupied(joined, pair[:1], goal) < before:
-                        self.made = joined
+    def _whole(self, op: Op) -> bool:
+        """Whether a population is not divided."""
+        return len(self.shares[op]) == 1
+
+    def _untiled(self, op: Op) -> bool:
+        """Whether a population is in a region without tiles."""
+        group = self.made.group(op)
+        whole = self._whole(op) and not self.shares[op][0].box
+        return whole and self.plan(self.made.members[group], self.made.copies).tile is None
 
     def _occupied(self, made: Partition, groups: Sequence[int], goal: str) -> int:
         """Return the cores that some regions reserve: powers of two where they have no tiles."""
@@ -423,7 +427,7 @@ class Regions:
             outward = to.output >= 0
             size = self.populations.size(op)
             stride = blocks(size) if outward else self._wide(made, to.groups[0])
-            key = (self.populations.start(op), op["first"], op["ticks"], stride, *mode)
+            key = (*self.populations.times(op), stride, *mode)
             classes.setdefault(key, []).append((share, copy))
         ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
         first = next(iter(parts))

@@ -185,6 +185,10 @@ class Populations:
         """Return the start that `schedule` chose; 0 before it ran."""
         return int(self.hint(op).get("start", 0))
 
+    def times(self, op: Op) -> tuple[int, int, int]:
+        """Return start, first tick and number of ticks: one for all neurons of a core."""
+        return self.start(op), op["first"], op["ticks"]
+
     def quiet(self, op: Op) -> int:
         """Return the tick before which a population sends nothing."""
         return int(self.hint(op).get(QUIET, op["first"]))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from attrs import evolve
 from numpy.typing import NDArray
 
@@ -30,6 +31,11 @@ REGISTERS = (
     *("input_width", "spike_width", "snn_en"),
 )
 """What an `OfflineNeuron` of a description may say, besides its times."""
+
+SYNAPSE = (
+    *("conn_type", "stride", "padding", "dilation", "groups", "kernel_order", "output_padding"),
+)
+"""What a synapse of a description may say."""
 
 STOCHASTIC = ("thres_mask_bits", "leak_integration_mode")
 
@@ -73,6 +79,16 @@ def records(folder: Path) -> dict[str, Array]:
         if (folder / f"{name}.npz").exists():
             return dict(load_npz(folder / f"{name}.npz"))
     raise unsupported(folder.name, "PAIBox could not run it (target_chip), nothing to compare with")
+
+
+def chips(folder: Path) -> dict[str, list[int]]:
+    """Return the options of the target that a description asks for, none where they are usual."""
+    asked = json.loads((folder / "net.json").read_text()).get("compile", {})
+    found = {
+        "chip": [n for chip in asked.get("target_chips", [[0, 0]]) for n in chip],
+        "output_chip": list(asked.get("output_chip", [1, 0])),
+    }
+    return {} if found == {"chip": [0, 0], "output_chip": [1, 0]} else found
 
 
 def compare(
@@ -168,6 +184,8 @@ class _Reader:
         kind, args, name = edge["type"], edge.get("args", {}), edge["id"]
         if kind.startswith("STDP"):
             raise unsupported(name, "the synapses learn")
+        if set(args) - set(SYNAPSE):
+            raise unsupported(name, f"nothing is known of {sorted(set(args) - set(SYNAPSE))}")
         weights = weights_of(self._given(edge.get("weights", 1)), name)
         form = args.get("conn_type", "MatConn" if kind == "MatMul2d" else kind)
         source = shapes[edge["src"]]
@@ -178,6 +196,8 @@ class _Reader:
         if form == "MatConn":
             return links.rows(weights, source)
         axes = int(kind[-2])
+        if args.get("kernel_order", "OI").startswith("IO"):
+            weights = np.swapaxes(weights, 0, 1)
         stride, padding, extra = (
             per_axis(args.get(key, default), axes, key)
             for key, default in (("stride", 1), ("padding", 0), ("output_padding", 0))

@@ -15,10 +15,9 @@ from snnc.diagnostics import SnncError
 from snnc.ir.write import write
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
-from tests.golden.paibox_translate import translate
+from tests.golden.paibox_translate import chips, translate
 from tests.golden.test_paibox import DEFECTS, FOLDERS, REFUSED
 
-CHIPS = {"51_multichip": {"chip": [0, 0, 0, 1], "output_chip": [2, 0]}}
 OPEN_ENDED = {"29_recurrent_pair"}
 """Loops whose recorded graph names no output."""
 
@@ -36,7 +35,7 @@ def without_program(build: Path, copy: Path) -> Path:
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
 def test_compiled_files_do_what_paibox_recorded(folder: Path, tmp_path: Path) -> None:
     case = translate(folder)
-    build = snnc.compile(case.module, target="paicore", **CHIPS.get(folder.name, {}))
+    build = snnc.compile(case.module, target="paicore", **chips(folder))
     build.save(tmp_path / "build")
     files = without_program(tmp_path / "build", tmp_path / "files")
     emulated = Paicore().emulate(files).run(case.inputs, probe=tuple(case.expected))

@@ -14,9 +14,8 @@ from snnc.driver.pipeline import choose, plan, run_stages
 from snnc.extend.passes import Context
 from snnc.targets.paicore.placed import read_placed
 from snnc.targets.paicore.side import graph
-from tests.golden.paibox_translate import translate
+from tests.golden.paibox_translate import chips, translate
 from tests.golden.test_paibox import FOLDERS, REFUSED
-from tests.golden.test_paibox_builds import CHIPS
 
 NAMES = ("n_core_required", "n_core_occupied", "inherent_timestep")
 RECORDED = json.loads(Path(__file__).with_name("paibox_numbers.json").read_text())
@@ -26,10 +25,11 @@ FEWER = {
     "51_multichip": "its regions on the second chip leave the first one empty",
     "53_opt_core": "layers of one start share cores",
     "54_no_weight_opt": "weights are stored wider than they are there",
+    "80_shared_through_others": "its regions leave cores empty",
+    "81_input_skip_shares": "its regions leave cores empty",
 }
 MORE = {
     "32_stale_delay_register_300": "a relay repeats what PAIBox reads out of stale slots",
-    "70_random_0": "layers that read different sources do not share a core",
 }
 EARLIER = {
     "25_bitwise_not": "starts follow the data, not the user's numbers",
@@ -44,7 +44,7 @@ COMPARED = [f for f in FOLDERS if f.name in RECORDED and f.name not in REFUSED]
 def numbers(folder: Path) -> tuple[int, ...]:
     """Return our numbers of merit of a case."""
     registry = open_registry()
-    chosen = choose(registry, "paicore", CHIPS.get(folder.name, {}))
+    chosen = choose(registry, "paicore", chips(folder))
     stages = plan(registry, f"@{chosen.name}", chosen)
     context = Context(hardware=chosen.hardware())
     module = translate(folder).module

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import snnc
-from tests.golden.paibox_translate import translate
-from tests.golden.test_paibox_builds import CHIPS
+from tests.golden.paibox_translate import chips, translate
 from tests.golden.witness import Witness
 
 HERE = Path(__file__).parent / "paibox"
@@ -24,7 +23,7 @@ CASES = (
 @pytest.mark.parametrize("name", CASES)
 def test_a_host_written_for_the_vendor_sees_the_recorded_spikes(name, tmp_path):
     case = translate(HERE / name)
-    snnc.compile(case.module, target="paicore", **CHIPS.get(name, {})).save(tmp_path)
+    snnc.compile(case.module, target="paicore", **chips(HERE / name)).save(tmp_path)
     inputs = {key: train[0].reshape(train.shape[1], -1) for key, train in case.inputs.items()}
     ticks = len(next(iter(inputs.values())))
     seen = Witness(tmp_path).run(inputs, ticks)

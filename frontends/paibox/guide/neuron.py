@@ -17,7 +17,7 @@ from snnc.frontends.paibox.guide import public
 from snnc.frontends.paibox.guide.calls import here, strict
 from snnc.frontends.paibox.guide.parts import Part, flat_or_shaped
 from snnc.frontends.paibox.network import Population
-from snnc.frontends.paibox.numbers import array_of
+from snnc.frontends.paibox.numbers import array_of, integer
 from snnc.frontends.paibox.presets import neuron
 from snnc.frontends.paibox.translate import registers
 from snnc.ir.build import Builder
@@ -206,6 +206,7 @@ class PhasicSpiking(Neuron):
         tick_wait_end: int = 0,
         name: str | None = None,
     ) -> None:
-        args = {"fire_step": time_to_fire, "neg_floor": neg_floor}
+        floor = -abs(integer(neg_floor, "neg_floor"))
+        args = {"fire_step": time_to_fire, "neg_floor": floor}
         timing = (keep_shape, delay, tick_wait_start, tick_wait_end, name)
         super().__init__("PhasicSpiking", shape, args, timing)

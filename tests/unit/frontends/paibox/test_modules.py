@@ -23,6 +23,7 @@ def code_of(call):
         ("IF", {"threshold": 3, "neg_threshold": -4}, ("soft", 3, 0, 4, "floor")),
         ("TonicSpiking", {"fire_step": 4}, ("hard", 4, 0, FARTHEST, "reset")),
         ("PhasicSpiking", {"fire_step": 3}, ("hard", 6, -11, 10, "floor")),
+        ("PhasicSpiking", {"fire_step": 3, "neg_floor": 5}, ("hard", 6, 4, 5, "floor")),
         ("BypassNeuron", {}, ("hard", 1, 0, 0, "reset")),
         ("StoreVoltageNeuron", {}, ("none", FARTHEST, 0, FARTHEST, "reset")),
     ],

@@ -139,3 +139,12 @@ def test_a_network_needs_neurons_with_names_of_their_own():
     with pytest.raises(SnncError) as caught:
         translate(Network("twice", (Input("a", (2,)),), (Population("a", (2,)),), ()))
     assert "duplicate-name" == caught.value.code
+
+
+def test_readers_of_one_source_that_start_together_have_one_phase():
+    nodes = (Population("a", (2,)), *(Population(name, (2,), start=2) for name in "bcd"))
+    one, ends = Diagonal(np.int8(1)), ("ia", "ab", "ib", "ac", "cd")
+    synapses = tuple(Synapse(n + m, n, m, one) for n, m in ends)
+    found = phases(Network("skip", (Input("i", (2,)),), nodes, synapses))
+    # %b reads the input at once, and %c with it; %d reads %c as late as it may.
+    assert {"i": 0, "a": 0, "b": 0, "c": 0, "d": 1} == found

@@ -1,0 +1,75 @@
+"""Populations that may share cores: which pairs are tried, and what they take."""
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.ir import Builder, Module, Value
+from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.sharing import EVERY_PAIR, neighbors, of_one_time
+
+
+def layer(build: Builder, name: str, size: int, *sources: Value, first: int = 0) -> Value:
+    """Add neurons that read each source with weights of eight bits."""
+    rng = np.random.default_rng(len(name))
+    sums = []
+    for source in sources:
+        weights = rng.integers(-128, 128, (size, source.type.size)).astype(np.int8)
+        sums.append(build.op("linear", source, build.weight("w", weights)))
+    current = sums[0] if len(sums) == 1 else build.op("add", *sums)
+    return build.op("neuron", current, name=name, threshold=99, first=first)
+
+
+def fan(*sizes: int) -> Module:
+    """Return layers of some sizes that read one input."""
+    build = Builder("net", "int")
+    x = build.input("x", "u1[9]~")
+    return build.finish(*(layer(build, f"n{n}", size, x) for n, size in enumerate(sizes)))
+
+
+def apart() -> Module:
+    """Return two layers that read two inputs, and one behind them that reads both inputs."""
+    build = Builder("net", "int")
+    x, y = (build.input(name, "u1[9]~") for name in "xy")
+    a, b = layer(build, "a", 20, x), layer(build, "b", 20, y)
+    return build.finish(a, b, layer(build, "c", 60, x, build.op("delay", a), y, first=1))
+
+
+def names(pairs: list[tuple[object, ...]]) -> list[str]:
+    return ["".join(op.result.name for op in pair) for pair in pairs]
+
+
+def cores(module: Module) -> int:
+    return int(snnc.compile(module, target="paicore").manifest["resources"]["cores"])
+
+
+def always(op: object) -> bool:
+    return True
+
+
+def test_all_pairs_of_few_are_tried_and_neighbors_of_many() -> None:
+    few, many = fan(*[4] * EVERY_PAIR), fan(*[4] * (EVERY_PAIR + 1))
+    assert EVERY_PAIR * (EVERY_PAIR - 1) // 2 == len(list(of_one_time(Populations(few), always)))
+    assert EVERY_PAIR == len(list(of_one_time(Populations(many), always)))
+
+
+def test_layers_that_work_at_one_time_are_joined_through_a_third() -> None:
+    populations = Populations(apart())
+    assert ["ab"] == names(list(of_one_time(populations, always)))
+    assert ["ac", "bc"] == names(list(neighbors(populations, always)))
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [((10, 60, 31), 2), ((20, 50, 44), 2)])
+def test_small_layers_share_a_core_past_a_large_one(sizes: tuple[int, ...], expected: int) -> None:
+    # A core holds 64 neurons with weights of eight bits.
+    assert expected == cores(fan(*sizes))
+
+
+def test_layers_that_read_different_inputs_share_a_core() -> None:
+    assert 2 == cores(apart())
+
+
+def test_shared_cores_do_what_the_network_does() -> None:
+    rng, module = np.random.default_rng(3), apart()
+    inputs = {v.name: rng.integers(0, 2, (2, 9, 9)).astype(np.uint8) for v in module.graph.inputs}
+    assert snnc.compile(module, target="paicore").verify(inputs)
