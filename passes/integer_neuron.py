@@ -26,6 +26,9 @@ from snnc.passes.rounding import Reals, snapped
 KEPT = ("reset", "spike", "max_count", "first", "ticks", "potential", "place")
 """Attributes that mean the same at both levels."""
 
+LEAVE_OUT = "(of a network of PyTorch: --set outputs=0 keeps the first result of forward alone)"
+"""How a potential that forward returns beside the spikes is left out."""
+
 PLAIN = ("reset_to", "leak", "floor", "initial")
 """Potentials that are only divided by the unit."""
 
@@ -83,6 +86,7 @@ def refuse_neuron(module: Module, op: Op, potential_used: bool, found: Diagnosti
 def _refuse_reset_time(op: Op, potential_used: bool, found: Diagnostics) -> None:
     """Allow a late reset only where it commutes with the charge and nobody sees v in between."""
     time, reset = op["reset_time"], op["reset"]
+    help = "use reset_time = now"
     if time == "now" or reset == "none":
         return
     if time == "after" and reset == "hard":
@@ -91,13 +95,14 @@ def _refuse_reset_time(op: Op, potential_used: bool, found: Diagnostics) -> None
         why = "comes after the floor of its own tick"
     elif potential_used:
         why = "leaves v unreset in the potential that is returned"
+        help = f"{help}, or do not return the potential {LEAVE_OUT}"
     else:
         return
     _refuse(
         found,
         op,
         f"reset_time = {time} with reset = {reset} {why}, and integer neurons reset at once",
-        "use reset_time = now",
+        help,
     )
 
 

@@ -24,6 +24,7 @@ from snnc.ir.types import F32
 from snnc.ir.weights import Array
 from snnc.passes.accuracy import compare_accuracy
 from snnc.passes.calibration import Calibration, calibration_of, needed
+from snnc.passes.integer_neuron import LEAVE_OUT
 from snnc.passes.layer_errors import compare_layers
 from snnc.passes.parameters import by_neuron, param_array
 from snnc.passes.threshold_search import count_errors
@@ -94,20 +95,21 @@ def _refuse(module: Module, leaky: list[Op]) -> None:
     found = Diagnostics()
     used = [*module.graph.outputs, *(v for op in module.graph.ops for v in op.values)]
     for op in leaky:
-        decay, why = _param(module, op, "decay"), ""
+        decay, why, way = _param(module, op, "decay"), "", ""
         if (decay < 0).any() or (decay > 1).any():
             why = f"decay = {float(decay.min())!r}..{float(decay.max())!r} is no leak"
         elif (_param(module, op, "threshold") <= 0).any():
             why = "the threshold, of which the leak is a part, is not positive everywhere"
         elif any(result in used for result in op.results[1:]):
             why = "its potential is returned, which would be another one"
+            way = f"do not return it {LEAVE_OUT}, "
         if why:
             found.error(
                 "no-subtractive-leak",
                 f"%{op.result.name}: {why}",
                 op.loc,
-                help="train this layer with decay = 1, or use a target that runs the real network "
-                "(lynxi)",
+                help=f"{way}train this layer with decay = 1, or use a target that runs the real "
+                "network (lynxi)",
             )
     found.check()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from attrs import evolve
 
-from snnc.frontends.pytorch.axes import F
+from snnc.frontends.pytorch.axes import F, without_time
 from snnc.frontends.pytorch.flow import Flow, Ops
 from snnc.frontends.pytorch.slices import backwards, channels_added
 
@@ -244,10 +244,9 @@ def negative(o: Ops, self: Flow) -> Flow:
 def times(o: Ops, x: Flow, by: Any) -> Flow:
     """Return x times a constant."""
     if x.over:
-        value = np.asarray(by.detach().cpu() if hasattr(by, "cpu") else by, dtype=np.float32)
-        if value.size != 1:
-            raise o.refuse("a sum over time times several factors", "scale the train instead")
-        return evolve(x, factor=x.factor * float(value.reshape(())))
+        one = np.asarray(by.detach().cpu() if hasattr(by, "cpu") else by, dtype=np.float32)
+        if one.size == 1 and (x.over == "sum" or one.item() > 0):
+            return evolve(x, factor=x.factor * o.sizes.share(one.item()))
     value = o.aligned(x, by)
     if (value == 1).all():
         return x
@@ -259,7 +258,6 @@ def times(o: Ops, x: Flow, by: Any) -> Flow:
 def reduced(o: Ops, self: Flow, dim: Any, keepdim: bool = False, dtype: Any = None) -> Flow:
     """Sum or mean over time (a read-out) or over a channel's positions, or the sum of channels."""
     dims = sorted(d % len(self.axes) for d in dim)
-    o.only_ticks(self)
     mean = "mean" in o.name
     if len(dims) == 1 and self.axes[dims[0]] == ("T",) and not keepdim:
         axes = tuple(a for a in self.axes if a != ("T",))
@@ -270,23 +268,36 @@ def reduced(o: Ops, self: Flow, dim: Any, keepdim: bool = False, dtype: Any = No
         kind = f"{'avg' if mean else 'sum'}_pool{spatial}d"
         channels = self.expr.shape[0]
         ones = (channels, *(1,) * spatial)
-        o.only_ticks(self)
+        o.before_readout(self, kind)
         made = o.exprs.make(kind, (self.expr,), ones, o.loc, kernel=self.expr.shape[1:])
         shape = ones if keepdim else (channels,)
         made = o.exprs.make("reshape", (made,), shape, o.loc) if shape != ones else made
         axes = self.axes if keepdim else self.axes[: rank - spatial]
         return evolve(self, expr=made, axes=axes)
     if dims == [rank - spatial - 1] and spatial == 2 and keepdim and not mean:
+        o.before_readout(self, "sum_pool2d")
         return channels_added(o, self)
     raise o.refuse(
         f"{o.name} over axes {dims}", "reduce over time alone, or over all positions of channels"
     )
 
 
+@lowers("aten.max.dim", "aten.amax.default")
+def greatest(o: Ops, self: Flow, dim: Any, keepdim: bool = False) -> Any:
+    """Greatest value over time (a read-out); when it was has no form, and may not be used."""
+    (place,) = (dim,) if isinstance(dim, int) else dim if len(dim) == 1 else (None,)
+    if place is None or self.over or keepdim or self.axes[place] != ("T",):
+        raise o.refuse(
+            f"{o.name} over axes {dim} of {list(self.shape(o.sizes))}",
+            "take the greatest value over time alone, as the network's result, or use a max pool",
+        )
+    found = evolve(self, axes=without_time(self.axes), over="max")
+    return [found, None] if o.name == "aten.max.dim" else found
+
+
 @lowers("aten.flip.default")
 def flip(o: Ops, self: Flow, dims: Any) -> Flow:
     """Axes of the sample, backwards."""
-    o.only_ticks(self)
     found = self
     for dim in dims:
         found = backwards(o, found, dim % len(self.axes))

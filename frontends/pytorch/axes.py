@@ -7,6 +7,7 @@ The axes of the sample are always in the order of the expression's shape.
 
 from collections.abc import Sequence
 
+import numpy as np
 from attrs import frozen
 
 Axis = str | tuple[str, ...]
@@ -32,6 +33,11 @@ class Sizes:
         for atom in axis:
             size *= self.ticks if atom == "T" else self.batch
         return size
+
+    def share(self, factor: float) -> float:
+        """Return a factor of float32, or 1 / ticks where it is that number rounded."""
+        mean = 1.0 / self.ticks
+        return mean if factor == float(np.float32(mean)) else factor
 
 
 def shape_of(axes: Axes, shape: Sequence[int], sizes: Sizes) -> tuple[int, ...]:

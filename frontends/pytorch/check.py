@@ -12,12 +12,12 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from snnc.diagnostics import UNKNOWN, fail, named
-from snnc.frontends.pytorch.axes import Sizes, has_time
+from snnc.frontends.pytorch.axes import has_time
 from snnc.frontends.pytorch.eager import Batch, Recorded, arranged, eager, fewer, inputs
 from snnc.frontends.pytorch.emit import Emitted
 from snnc.frontends.pytorch.expr import Array
 from snnc.frontends.pytorch.layout import axes_of_rank
-from snnc.frontends.pytorch.lower import Lowered
+from snnc.frontends.pytorch.lower import Lowered, Output
 from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
 
@@ -239,8 +239,12 @@ def _outputs(
     """Return the first difference of an output, read out as forward does."""
     for output, name, want in zip(lowered.outputs, emitted.outputs, theirs.outputs, strict=True):
         ours = values[name].astype(np.float64)
+        if _of_own_ticks(output, lowered) and theirs.ticks != lowered.sizes.ticks:
+            continue
         if output.over == "sum":
-            ours = ours.sum(axis=1, keepdims=True) * _factor(output, lowered, theirs)
+            ours = ours.sum(axis=1, keepdims=True) * output.factor
+        elif output.over == "max":
+            ours = ours.max(axis=1, keepdims=True) * output.factor
         elif output.over == "last":
             ours = ours[:, -1:]
         if ours.ndim == want.ndim - 1:
@@ -262,8 +266,9 @@ def _outputs(
     return None
 
 
-def _factor(output: Any, lowered: Lowered, theirs: Recorded) -> float:
-    """Return the factor on a sum, that of a mean for the ticks of this run."""
-    ticks = Sizes(lowered.sizes.ticks, 1).ticks
-    mean = output.factor * ticks == 1.0 and ticks > 1
-    return 1.0 / theirs.ticks if mean else float(output.factor)
+def _of_own_ticks(output: Output, lowered: Lowered) -> bool:
+    """Whether an output is a sum over 1 / ticks, which may be a mean or a division by a number.
+
+    Runs of other lengths than the sample's do not tell the two apart; the sample itself runs too.
+    """
+    return output.over == "sum" and output.factor == 1.0 / lowered.sizes.ticks != 1.0

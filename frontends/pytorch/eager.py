@@ -115,10 +115,14 @@ def _ticks(batch: Any, lowered: Lowered) -> int:
     return int(batch.shape[0]) // lowered.sizes.batch if has_time(lowered.layout) else 1
 
 
-def _recorder(calls: list[Any]) -> Callable[..., None]:
-    def hook(module: Any, given: Any, result: Any) -> None:
-        one = result[0] if isinstance(result, tuple) else result
-        calls.append(_stacked(one) if isinstance(one, list) else one.detach().clone())
+def _recorder(calls: list[Any]) -> Callable[..., Any]:
+    """Return a hook that keeps a layer's results; a list of ticks goes on as one train."""
+
+    def hook(module: Any, given: Any, result: Any) -> Any:
+        whole = _stacked(result) if isinstance(result, list) else result
+        one = whole[0] if isinstance(whole, tuple) else whole
+        calls.append(one.detach().clone())
+        return whole
 
     return hook
 

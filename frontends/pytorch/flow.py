@@ -15,7 +15,8 @@ class Flow:
     """A tensor that depends on the input.
 
     `tick` is None where time is among the axes, and for values that are the same at every tick.
-    `over` is set once the ticks were summed up ("sum"), with the factor on that sum.
+    `over` is set once the ticks were read out: summed up ("sum"), with the factor on that sum, or
+    the greatest of them taken ("max").
     """
 
     expr: Expr
@@ -27,6 +28,17 @@ class Flow:
     def shape(self, sizes: Sizes) -> tuple[int, ...]:
         """Return the shape of the tensor."""
         return shape_of(self.axes, self.expr.shape, sizes)
+
+
+MOVES = ("reshape", "permute", "slice")
+"""Kinds that only move elements: they may be done before ticks are read out as well as after."""
+
+LINEAR = (
+    "linear",
+    "scale",
+    *(f"{k}{n}d" for k in ("conv", "conv_transpose", "sum_pool", "avg_pool") for n in (1, 2)),
+)
+"""Kinds that are linear but for a bias: what they give of a sum is the sum of what they give."""
 
 
 @frozen(eq=False)
@@ -50,7 +62,7 @@ class Ops:
 
     def mapped(self, x: Flow, kind: str, shape: tuple[int, ...], **attrs: Any) -> Flow:
         """Return a flow with an op applied in every tick; the axes stay unless the rank changes."""
-        self.only_ticks(x)
+        self.before_readout(x, kind, "bias" in attrs)
         made = self.exprs.make(kind, (x.expr,), shape, self.loc, **attrs)
         axes = x.axes
         if len(shape) != len(x.expr.shape):
@@ -58,12 +70,29 @@ class Ops:
             axes = (*lead, *(F for _ in shape))
         return evolve(x, expr=made, axes=axes)
 
-    def only_ticks(self, x: Flow) -> None:
-        """Refuse a value that was summed over time."""
-        if x.over:
+    def before_readout(self, x: Flow, kind: str, bias: bool = False) -> None:
+        """Refuse an op behind a read-out over time that can't be done in every tick before it.
+
+        A mean of ticks that each get the bias has it once; a sum would have it once for each tick.
+        """
+        if not x.over or kind in MOVES or (x.over == "sum" and kind in LINEAR and not bias):
+            return
+        if x.over == "sum" and kind in LINEAR:
+            if x.factor == 1.0 / self.sizes.ticks:
+                return
             raise self.refuse(
-                f"{self.name} is applied to a sum over time",
-                "do it outside the network: the chip gives the train, the host sums it up",
+                f"{self.name} adds a bias to a sum over time, once for any number of ticks",
+                "take the mean over time in place of the sum, or leave the bias out",
+            )
+        self.only_ticks(x)
+
+    def only_ticks(self, x: Flow) -> None:
+        """Refuse a value that was read out over time."""
+        if x.over:
+            what = "a sum" if x.over == "sum" else "the greatest value"
+            raise self.refuse(
+                f"{self.name} is applied to {what} over time",
+                "do it outside the network: the chip gives the train, the host reads it out",
             )
 
     def own(self, x: Flow) -> Flow:

@@ -39,6 +39,9 @@ class Options:
     name: str = option("", help="name of the network; its class name if not given")
     check: bool = option(True, help="compare the lowering with the network, layer by layer")
     allow_mismatch: bool = option(False, help="go on where the comparison finds a difference")
+    outputs: str = option(
+        "all", help="which results of forward are kept: all, or their numbers from 0 (0 or [0,2])"
+    )
     convert: bool = option(False, help="turn a plain ReLU network into a spiking one")
     percentile: float = option(
         99.9, help="percentile of a layer's activations on normalize_on that is its threshold"
@@ -93,9 +96,9 @@ class Torch:
         given = dict(options)
         run, sample = given.pop("run", None), given.pop("sample", None)
         data = given.pop("normalize_on", None)
-        time = given.get("time")
-        if isinstance(time, int) and not isinstance(time, bool):
-            given["time"] = str(time)
+        for number in ("time", "outputs"):
+            if isinstance(given.get(number), int) and not isinstance(given[number], bool):
+                given[number] = str(given[number])
         chosen: Options = build(Options, given, "front end pytorch")
         if isinstance(source, (str, Path)):
             source, sample = load_program(Path(source), sample)
@@ -116,6 +119,7 @@ def lowered(
     """
     from snnc.frontends.pytorch.capture import capture, check_mode, check_numbers
     from snnc.frontends.pytorch.check import check
+    from snnc.frontends.pytorch.convert import with_outputs
     from snnc.frontends.pytorch.emit import emit
     from snnc.frontends.pytorch.lower import lower
     from snnc.frontends.pytorch.samples import element_of
@@ -135,6 +139,7 @@ def lowered(
     name = options.name or type(network).__name__
     elements = {n: element_of(s, options.input) for n, s in zip(names, samples, strict=True)}
     emitted = emit(found, name, elements)
+    ties: tuple[str, ...] = ()
     if options.check:
         if run is None:
             raise fail(
@@ -143,14 +148,33 @@ def lowered(
                 help="read it with snnc.load, or say check=False",
             )
         report = check(network, samples, found, emitted, run, options.allow_mismatch)
-        if report.ties and not options.convert:
-            ties = tuple(str(tie) for tie in report.ties)
-            return evolve(emitted.module, attrs={**emitted.module.attrs, "ties": ties})
+        ties = tuple(str(tie) for tie in report.ties)
+    if options.outputs != "all":
+        found = with_outputs(found, chosen_outputs(found.outputs, options.outputs))
     if options.convert:
         return _converted(found, name, elements, options, run, data)
     if options.encode != "none":
-        return _encoded(found, name, elements, options)
-    return emitted.module
+        made = _encoded(found, name, elements, options)
+    else:
+        made = emit(found, name, elements).module if options.outputs != "all" else emitted.module
+    return evolve(made, attrs={**made.attrs, "ties": ties}) if ties else made
+
+
+def chosen_outputs(outputs: list[Any], text: str) -> list[Any]:
+    """Return the results of forward that a text of numbers names, in its order.
+
+    Raises:
+        SnncError: `unknown-output` for what is no number of a result, or one twice.
+    """
+    given = [part.strip() for part in text.strip("[]").split(",")]
+    known = [str(number) for number in range(len(outputs))]
+    if any(part not in known for part in given) or len(set(given)) < len(given):
+        raise fail(
+            "unknown-output",
+            f"outputs = {text}: forward has {len(outputs)} results",
+            help=f"name some of them once: {', '.join(known)}; or all",
+        )
+    return [outputs[int(part)] for part in given]
 
 
 def _converted(

@@ -8,7 +8,6 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from attrs import define, evolve, field, frozen
 
 import snnc.frontends.pytorch.windows  # noqa: F401  registers its functions
@@ -282,7 +281,7 @@ class Walk:
             return Output(value.expr, value.axes)
         expr, factor = value.expr, 1.0
         if expr.kind == "scale" and self.exprs.arrays[expr["w"]].ndim == 0:
-            expr, factor = expr.args[0], self._nice(float(self.exprs.arrays[expr["w"]]))
+            expr, factor = expr.args[0], self.sizes.share(float(self.exprs.arrays[expr["w"]]))
         total = summed(expr, self.sizes.ticks)
         if total is not None:
             return Output(total, value.axes, "sum", factor)
@@ -293,11 +292,6 @@ class Walk:
                 help="return all ticks, their sum or mean, or the last one",
             )
         return Output(value.expr, value.axes, "last")
-
-    def _nice(self, factor: float) -> float:
-        """Return a factor of float32, or 1 / ticks where it is that number rounded."""
-        mean = 1.0 / self.sizes.ticks
-        return mean if factor == float(np.float32(mean)) else factor
 
 
 def _live(nodes: Sequence[Any]) -> set[Any]:

@@ -214,12 +214,15 @@ class Evaluator:
 def scores(module: "Module", output: str, array: Any) -> Any:
     """Return the score of each element of an output, `(samples, elements)`: its sum over ticks.
 
-    Where the network that the module comes from reads out the last tick, it is that one.
+    Where the network that the module comes from reads out the last tick, it is that one; where it
+    reads out the greatest over time, the greatest.
     """
     ways = module.attrs.get("readout")
     way = ways.get(output) if isinstance(ways, Mapping) else None
-    last = isinstance(way, Mapping) and way.get("over_time") == "last"
-    return total(array[:, -1:]) if last else total(array)
+    over = way.get("over_time") if isinstance(way, Mapping) else None
+    if over == "max" and array.shape[1]:
+        return total(array.max(axis=1, keepdims=True))
+    return total(array[:, -1:]) if over == "last" else total(array)
 
 
 def total(array: Any) -> Any:

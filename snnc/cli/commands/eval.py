@@ -71,7 +71,7 @@ def command(
     """Measure accuracy, speed and spikes on labelled data.
 
     The prediction is the output element with the largest sum over all ticks, the first of equals;
-    where a network of PyTorch reads out the last tick, the largest there.
+    where a network of PyTorch reads out the last tick, or the greatest value, the largest of these.
     The interval is Wilson's, 95 %. Results depend on neither --jobs nor --batch. With --resume the
     count stands in a file after each batch, and goes on from there when the command is repeated,
     also with a larger --limit.
