@@ -110,8 +110,8 @@ def _into(
         names[: len(layer.symbols)] = [hand_over(symbol, build) for symbol in layer.symbols]
     operands: list[Operand] = [
         build(layer.values[0]),
-        _rounded(scaled, element, names[0], layer, build),
-        _rounded(bias, element, names[1], layer, build),
+        rounded(scaled, element, names[0], layer, build),
+        rounded(bias, element, names[1], layer, build),
     ]
     loc = fuse(layer.loc, norm.loc)
     made = build.emit(layer.kind, operands, layer.attrs, loc=loc, names=[norm.result.name])
@@ -121,8 +121,8 @@ def _into(
 def _depthwise(op: Op, factor: Doubles, offset: Doubles, build: Rebuild) -> Value:
     x, shape = build(op.values[0]), op.result.type.shape
     element, name = op.result.type.element, op.result.name
-    w = _rounded(factor.reshape(-1, 1, 1), element, f"{name}.w", op, build)
-    bias = _rounded(offset, element, f"{name}.b", op, build)
+    w = rounded(factor.reshape(-1, 1, 1), element, f"{name}.w", op, build)
+    bias = rounded(offset, element, f"{name}.b", op, build)
     if len(shape) == 2:
         return build.emit("conv1d", [x, w, bias], {"groups": shape[0]}, names=[name]).result
     flat = build.op("reshape", x, shape=(shape[0], op.result.type.size // shape[0]))
@@ -130,7 +130,8 @@ def _depthwise(op: Op, factor: Doubles, offset: Doubles, build: Rebuild) -> Valu
     return build.op("reshape", normed, name=name, shape=shape)
 
 
-def _rounded(values: Doubles, element: Element, name: str, op: Op, build: Rebuild) -> Symbol:
+def rounded(values: Doubles, element: Element, name: str, op: Op, build: Rebuild) -> Symbol:
+    """Return a new weight: doubles, rounded once to an element."""
     with np.errstate(over="ignore"):
         narrow = values.astype(element.storage)
     return build.weight(name, tensor(narrow, element, op.loc, f"@{name}"))

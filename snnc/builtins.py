@@ -13,6 +13,7 @@ PLUGIN = Plugin(
         "infer": "snnc.passes.infer:Infer",
         # snn: real numbers
         "fold-norm": "snnc.passes.fold_norm:FoldNorm",
+        "fold-pool": "snnc.passes.fold_pool:FoldPool",
         "subtractive-leak": "snnc.passes.subtractive_leak:SubtractiveLeak",
         # snn -> int
         "quantize": "snnc.passes.quantize:Quantize",

@@ -88,7 +88,7 @@ class Dynapcnn:
         spread = "spread," if options.spread else ""
         lowered = f"discretize{{scale={scale}}},{spread}place{{strategy={strategy}}}"
         converted = "ann-to-snn," if options.ann_to_snn else ""
-        return f"clean,fold-norm,{converted}legalise,{lowered}"
+        return f"clean,fold-norm,fold-pool,{converted}legalise,{lowered}"
 
     def emit(self, module: Module, folder: Path, options: Any) -> Emitted:
         """Write `config.json` and `layout.json`; see `emit.emit`."""

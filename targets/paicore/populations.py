@@ -263,7 +263,8 @@ class Populations:
                     f"the weights into %{op.result.name} span {low}..{high}; "
                     "a synapse holds -128..127",
                     op.loc,
-                    help="quantize to fewer bits, or split parallel connections",
+                    help="quantize to fewer bits, put fold-pool before quantize where currents are "
+                    "pooled, or split parallel connections",
                 )
             self._bits[op] = max(element.bits, int(self.hint(op).get("bits", 0)))
         return self._bits[op]
