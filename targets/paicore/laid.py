@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from snnc.diagnostics import fail
 from snnc.ir.graph import Module, Op
 from snnc.targets.paicore.dense import Piece
+from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.limits import LIMITS
@@ -154,7 +155,23 @@ class Division:
         used[list(self.cores[group])] = True
         wide, values = self.extension(group), self.takes_values(group)
         kind, room = wide << 1 | values, wide * axons_of(values)
-        return Wish(group, made.reached | used, used, kind, made.axons, room, pin)
+        needs = made.reached | used
+        passing = None if used.all() else self._passing(group, needs & ~used)
+        return Wish(group, needs, used, kind, made.axons, room, pin, passing)
+
+    def _passing(self, group: int, codes: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """Return on which axons something goes to some codes of a region, None where to none."""
+        here = np.flatnonzero(codes)[:, None]
+        if not here.size:
+            return None
+        found = np.zeros((len(here), self.grids[group].axons), dtype=bool)
+        for segment in self.segments[group]:
+            for to in self.arrivals(group, segment):
+                ways = np.stack([to.base, to.mask, to.axon])
+                base, mask, axon = distinct(ways)[0]
+                code, number = np.nonzero((here ^ base) & ~mask == 0)
+                found[code, axon[number]] = True
+        return found
 
     def extension(self, group: int) -> int:
         """Return the axon extension of a region's cores."""

@@ -7,7 +7,8 @@ in the others. The online cores are the last 16; no frame may go there.
 
 A region takes only the codes that something goes to; what lies between is free for others. A core
 that a region reaches without using it may hold neurons of another region, if both count their slots
-alike and use different axons: what comes by the way finds no weight.
+alike and use different axons: what comes by the way finds no weight. Which axons come by the way is
+known core by core, so that a small region finds room between them.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +62,8 @@ class Wish:
 
     `needs` says of each code of its block whether something goes there, `used` whether neurons are
     there. Cores of one `kind` (a number > 0) read their buffers alike; `axons` of their `room` are
-    in use.
+    in use. `passing` says of each code that is needed and not used, in order, on which axons
+    something arrives there; without it, on all that are in use.
     """
 
     number: int
@@ -71,6 +73,19 @@ class Wish:
     axons: int = 1
     room: int = 1
     pin: int | None = None
+    passing: NDArray[np.bool_] | None = None
+
+    @property
+    def by_way(self) -> NDArray[np.bool_]:
+        """Whether something goes to each code and no neurons are there."""
+        return self.needs & ~self.used
+
+    @property
+    def arriving(self) -> NDArray[np.bool_]:
+        """Whether each axon of each code to which something goes by the way is met."""
+        if self.passing is not None:
+            return self.passing
+        return np.ones((int(self.by_way.sum()), self.axons), dtype=bool)
 
     @classmethod
     def block(cls, number: int, cores: int, pin: int | None = None) -> "Wish":
@@ -126,6 +141,8 @@ class Chip:
 
     def __init__(self) -> None:
         self.reached, self.used = _Arrivals(), _Arrivals()
+        self._lowest = np.zeros(CHIP, dtype=np.int64)
+        self._met: dict[int, NDArray[np.bool_]] = {}
 
     def place(self, wish: Wish, links: Links | None = None) -> tuple[int, int] | None:
         """Return the start and the first axon that take the fewest new cores, and take them.
@@ -134,23 +151,61 @@ class Chip:
         Neurons go where no others are, and must agree with all that goes there; what only goes
         there must agree with the neurons.
         """
-        size, by_way = len(wish.needs), wish.needs & ~wish.used
+        size, by_way = len(wish.needs), wish.by_way
         legal = ~_ONLINE.reshape(-1, size)[:, wish.needs].any(axis=1)
         legal &= (self.used.kind.reshape(-1, size)[:, wish.used] == 0).all(axis=1)
         legal &= self.reached.agrees(wish, wish.used) & self.used.agrees(wish, by_way)
         first = np.maximum(self.reached.tops(wish.used), self.used.tops(by_way))
-        legal &= first + wish.axons <= wish.room
-        if not legal.any():
-            return None
+        behind = first + wish.axons <= wish.room
         fresh = (self.reached.kind.reshape(-1, size)[:, wish.needs] == 0).sum(axis=1)
-        fresh = np.where(legal, fresh, CHIP + 1)
+        best = int(np.where(legal & behind, fresh, CHIP + 1).min())
+        for at in np.flatnonzero(legal & ~behind & (fresh < best)).tolist():
+            first[at] = self._between(wish, at * size)
+            behind[at] = first[at] >= 0
+        fresh = np.where(legal & behind, fresh, CHIP + 1)
         at = int(fresh.argmin())
+        if fresh[at] > CHIP:
+            return None
         if links is not None:
             equal = np.flatnonzero(fresh == fresh[at])
             at = int(equal[links(wish.number, equal * size).argmin()])
-        self.reached.add(wish, at * size, int(first[at]), wish.needs)
-        self.used.add(wish, at * size, int(first[at]), wish.used)
+        self._take(wish, at * size, int(first[at]))
         return at * size, int(first[at])
+
+    def _take(self, wish: Wish, start: int, first: int) -> None:
+        """Note that a wish lies at a start, from an axon on."""
+        self.reached.add(wish, start, first, wish.needs)
+        self.used.add(wish, start, first, wish.used)
+        self._lowest[start + np.flatnonzero(wish.used)] = first
+        if wish.used.all():
+            return
+        for code, met in zip(np.flatnonzero(wish.by_way).tolist(), wish.arriving, strict=True):
+            known = self._met.setdefault(start + code, np.zeros(wish.room, dtype=bool))
+            if len(known) == wish.room:
+                known[first : first + wish.axons] |= met
+
+    def _between(self, wish: Wish, start: int) -> int:
+        """Return the first axon of a wish between those that are met at a start, -1 if none.
+
+        No axon that comes by the way may be one that the neurons of its core read.
+        """
+        ends = np.arange(wish.room - wish.axons + 1)
+        legal = np.ones(len(ends), dtype=bool)
+        for place in (start + np.flatnonzero(wish.used)).tolist():
+            if place in self._met:
+                legal &= _none(self._met[place], ends, ends + wish.axons)
+        by_way = (start + np.flatnonzero(wish.by_way)).tolist()
+        for place, met in zip(by_way, wish.arriving, strict=True) if by_way else ():
+            if self.used.kind[place]:
+                low, top = self._lowest[place] - ends, self.used.top[place] - ends
+                legal &= _none(met, low.clip(0, wish.axons), top.clip(0, wish.axons))
+        return int(legal.argmax()) if legal.any() else -1
+
+
+def _none(flags: NDArray[np.bool_], first: Ints, stop: Ints) -> NDArray[np.bool_]:
+    """Return whether no flag is set between each first and stop."""
+    sums = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(sums[stop] == sums[first])
 
 
 _ONLINE = np.arange(CHIP) >= ONLINE

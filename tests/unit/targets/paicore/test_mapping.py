@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 import snnc
 from snnc.diagnostics import SnncError
@@ -167,6 +168,34 @@ def test_it_holds_none_that_counts_otherwise_or_finds_no_axons(change: dict[str,
     second = wish(1, [1], [1], **({"axons": 400, "room": 1152} | change))
     regions = allocate([first, second], [(0, 0)])
     assert [(0, 0), (4, 0)] == [(r.start, r.axon) for r in regions.values()]
+
+
+def passing(number: int, met: list[int]) -> Wish:
+    """Return a region whose last core hears what has no weight there, on axons of which some."""
+    flags = np.zeros((1, 1000), dtype=bool)
+    flags[0, met] = True
+    needs, used = np.ones(4, bool), np.array([1, 1, 1, 0], bool)
+    return Wish(number, needs, used, axons=1000, room=1152, passing=flags)
+
+
+@pytest.mark.parametrize(
+    ("met", "first"), [([999], 0), ([0, 999], 1), ([99, 500], 100), ([300, 800], 301)]
+)
+def test_a_region_lies_between_the_axons_that_come_by_the_way(met: list[int], first: int) -> None:
+    regions = allocate([passing(0, met), wish(1, [1], [1], axons=400, room=1152)], [(0, 0)])
+    assert [(0, 0), (3, first)] == [(r.start, r.axon) for r in regions.values()]
+
+
+def test_what_comes_by_the_way_keeps_clear_of_neurons_that_are_there() -> None:
+    # The second region's neurons lie at the hole; its other core reads 700 axons and may not hear.
+    first = wish(0, [1, 1, 1, 1], [1, 1, 1, 0], axons=700, room=1152)
+    met = np.zeros((1, 500), dtype=bool)
+    met[0, 60] = True
+    needs, used = np.ones(2, bool), np.array([0, 1], bool)
+    second = Wish(1, needs, used, axons=500, room=1152, passing=met)
+    known = evolve(first, passing=np.zeros((1, 700), dtype=bool))
+    laid = allocate([known, second], [(0, 0)])
+    assert [(0, 0), (2, 640)] == [(r.start, r.axon) for r in laid.values()]
 
 
 def test_codes_that_nothing_goes_to_are_free_for_others() -> None:
