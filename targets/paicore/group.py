@@ -34,7 +34,6 @@ from snnc.targets.paicore.populations import (
     blocks,
     checked_extension,
 )
-from snnc.targets.paicore.regions import allocate
 from snnc.targets.paicore.sharing import neighbors, of_one_time
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.divide import divide_all
@@ -105,16 +104,39 @@ class Group(Pass):
         regions, hints = self._hints(populations)
         made = _placed(module, hints)
         if any("codes" in hint for hint in hints.values()):
+            from snnc.targets.paicore.holes import taken
             from snnc.targets.paicore.tiling.sparse import partitions
 
             whole = self._whole(module, populations)
-            if whole is not None and _taken(whole) < _taken(made):
+            if whole is not None and taken(whole) < taken(made):
                 return whole
             context.report["partition"] = partitions(regions.plans())
-        elif any(plan.tile and plan.occupied > plan.cores for _, plan in regions.plans()):
-            other = _placed(module, self._hints(populations, near=False)[1])
-            if _occupied(other) < _occupied(made):
-                return other
+        else:
+            plans = [one for one in regions.plans() if one[1].tile]
+            holes = [shares for shares, plan in plans if plan.occupied > plan.cores]
+            if holes:
+                return self._filled(module, regions, made, holes)
+        return made
+
+    def _filled(
+        self, module: Module, regions: "Regions", made: Module, holes: Sequence[Sequence[Share]]
+    ) -> Module:
+        """Return a module in the way that occupies the fewest cores; some regions leave holes.
+
+        Layers that read only inputs may be taken apart into boxes that lie in holes of others.
+        """
+        from snnc.targets.paicore.holes import occupied
+        from snnc.targets.paicore.tiling.filling import filling
+
+        populations, planner = regions.populations, regions.planner
+        ops = [op for op in populations.ops if any(op not in {s.op for s in h} for h in holes)]
+        boxed = {op: boxes for op in ops if (boxes := filling(planner, op))}
+        least = occupied(made)
+        for near, apart in ((False, {}), (True, boxed)) if boxed else ((False, {}),):
+            other = _placed(module, self._hints(populations, near, apart)[1])
+            cores = occupied(other)
+            if cores < least:
+                made, least = other, cores
         return made
 
     def _whole(self, module: Module, populations: Populations) -> Module | None:
@@ -128,15 +150,20 @@ class Group(Pass):
             return None
 
     def _hints(
-        self, populations: Populations, near: bool = True
+        self,
+        populations: Populations,
+        near: bool = True,
+        boxed: Mapping[Op, tuple[Share, ...]] | None = None,
     ) -> tuple["Regions", dict[Op, dict[str, Any]]]:
         """Return the regions and the `place` entries; `near` as for `Planner`.
+
+        The layers `boxed` are divided into these shares.
 
         Where neurons turn out too many for a tile, by copies or widths, more room is left for them.
         """
         tight: dict[Op, float] = {}
         while True:
-            regions = Regions(populations, self.multicast, tight, self.partition, near)
+            regions = Regions(populations, self.multicast, tight, self.partition, near, boxed)
             regions.merge()
             regions.share(self.for_)
             try:
@@ -154,30 +181,6 @@ def _placed(module: Module, hints: Mapping[Op, Mapping[str, Any]]) -> Module:
         return build.copy(op, place={**(op["place"] or {}), **hints[op]})
 
     return rebuild(module, placed)
-
-
-def _taken(module: Module) -> tuple[int, int]:
-    """Return the cores that hold neurons, and those that frames reach."""
-    from snnc.targets.paicore.laid import Division
-
-    division = Division(module)
-    reached = (int(np.count_nonzero(made.reached)) for made in division.grids.values())
-    return sum(map(len, division.cores.values())), sum(reached)
-
-
-def _occupied(module: Module) -> int:
-    """Return the cores that regions take where small ones lie in the holes of others."""
-    from snnc.targets.paicore.laid import Division
-
-    division = Division(module)
-    wishes = [division.wish(group) for group in division.members]
-    chips = [(0, n) for n in range(len(wishes))]  # There is room for each on one of its own.
-    made, taken = allocate(wishes, chips), set[tuple[int, int]]()
-    for wish in wishes:
-        region = made[wish.number]
-        here = region.start + np.flatnonzero(wish.needs)
-        taken |= {(region.chip_rank, place) for place in here.tolist()}
-    return len(taken)
 
 
 class TooLarge(Exception):
@@ -201,6 +204,7 @@ class Regions:
         tight: Mapping[Op, float] | None = None,
         partition: str = PARTITION[0],
         near: bool = True,
+        boxed: Mapping[Op, tuple[Share, ...]] | None = None,
     ) -> None:
         self.populations, self.tight = populations, tight or {}
         self._forms = {op: populations.form(op) for op in populations.ops}
@@ -209,7 +213,7 @@ class Regions:
         most = {op: self._deepest([Share(op)]) for op in blocks}
         self.planner = Planner(populations, multicast, most, self.tight, partition, near)
         self._counts: dict[tuple[Share, Destination], float] = {}
-        self.shares = divide_all(self.planner, self.tight)
+        self.shares = {**divide_all(self.planner, self.tight), **(boxed or {})}
         self.readers = Readers(populations, self.shares)
         self._joiner = Joiner(populations, self.shares, self.readers, self)
         self.made = self._joiner.apart()
@@ -227,9 +231,9 @@ class Regions:
 
     def plan(self, shares: Sequence[Share], copies: Copies) -> Plan:
         """Return how a region is laid out; shares of one population all have its extension."""
-        if shares[0].box:
-            return self.planner.plan(shares, [1])
         counts = [self._count(share, copies) for share in shares]
+        if shares[0].box:
+            return self.planner.plan(shares, counts)
         least, most = 1, self._deepest(shares)
         if len(self.shares[shares[0].op]) > 1:
             every = self.shares[shares[0].op]

@@ -125,11 +125,18 @@ class Planner:
             least: the smallest axon extension that will do.
         """
         if shares[0].box:
-            return self.blocks.plan(shares[0])
+            return self._box(shares[0], copies[0])
         key = (*shares, *copies, most, least)
         if key not in self._plans:
             self._plans[key] = self._best(shares, copies, most, least)
         return self._plans[key]
+
+    def _box(self, share: Share, copies: float) -> Plan:
+        """Return the layout of a box; where regions need not be blocks, each copy fills a core."""
+        if self.boxes:
+            return self.blocks.plan(share)
+        cores = math.ceil(copies)
+        return Plan(1, cores, 1 << width(cores), share_shape(self.populations, share))
 
     def _best(
         self, shares: Sequence[Share], copies: Sequence[float], most: int, least: int
