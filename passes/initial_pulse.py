@@ -61,9 +61,7 @@ class _Pulses:
             most = max(array.shape[1] for array, _ in self.weights.values())
             self._made = clock(build, name, most, ticks=1)
         x = driven(build, build(op.values[0]), self._made, self.weights[op], name)
-        names = [r.name for r in op.results]
-        attrs = {key: value for key, value in op.attrs.items() if key != "initial"}
-        return build.emit("neuron", [x], attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,), initial=None)
 
 
 def _begins(module: Module, op: Op) -> bool:

@@ -191,8 +191,7 @@ class _Shrinking:
                 divided = bias // np.repeat(factors, len(bias) // len(factors))
                 self._made[key] = build.weight(hand_over(op.symbols[1], build), divided, I32)
             operands[-1] = self._made[key]
-        names = [r.name for r in op.results]
-        return build.emit(op.kind, operands, op.attrs, loc=op.loc, names=names).results
+        return build.over(op, operands)
 
     def _narrowed(self, op: Op, symbol: Symbol, build: Rebuild, factors: Ints) -> Symbol:
         was = self.module.symbol_type(symbol)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from snnc.ir.build import Builder
-from snnc.ir.graph import Module, Op, Value
+from snnc.ir.graph import Module, Op, Operand, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,13 @@ class Rebuild(Builder):
             made = self.again(op, operands)
             if made is not None:
                 return made.results
-        attrs = {**op.attrs, **changes}
+        return self.over(op, operands, **changes)
+
+    def over(self, op: Op, operands: "Sequence[Operand]", **changes: object) -> "Sequence[Value]":
+        """Add `op` again over other operands, with some attributes changed (None removes)."""
+        attrs, names = {**op.attrs, **changes}, [result.name for result in op.results]
         kind = op.name if op.name.partition(".")[0] == self.level else op.kind
-        return self.emit(
-            kind, operands, attrs, loc=op.loc, names=[r.name for r in op.results]
-        ).results
+        return self.emit(kind, operands, attrs, loc=op.loc, names=names).results
 
 
 def rebuild(

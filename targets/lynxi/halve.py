@@ -82,8 +82,7 @@ class _Rounding:
         if real and F16 not in {t.element for t in (*symbols, *(v.type for v in given))}:
             given = [self._rounded(v, build) for v in given]
         rest = [o for o in op.operands if isinstance(o, Symbol)]
-        names = [r.name for r in op.results]
-        return build.emit(op.kind, [*given, *rest], op.attrs, loc=op.loc, names=names).results
+        return build.over(op, [*given, *rest])
 
     def _rounded(self, value: Value, build: Rebuild) -> Value:
         if value not in self.made:

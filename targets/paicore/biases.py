@@ -153,8 +153,7 @@ def with_constants(module: Module, amounts: Mapping[str, Amounts], ticks: int = 
                 }
                 made[tick] = clock(build, f"{name}.clock", most, **attrs)
             x = driven(build, x, made[tick], weights, f"{name}.constant")
-        names = [result.name for result in op.results]
-        return build.emit("neuron", [x], op.attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,))
 
     return rebuild(module, driving)
 

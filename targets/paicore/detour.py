@@ -45,8 +45,7 @@ def with_detours(module: Module, sources: Container[Value]) -> Module:
             return made.relay((edge.source, edge.delay, wide), build(edge.source), build)
 
         x = over_sources(populations.synapses, op, build, choose)
-        names = [result.name for result in op.results]
-        results = build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+        results = build.over(op, (x,))
         for number, value in enumerate(outputs):
             if value is op.result:
                 made.relay((value, -1 - number, False), results[0], build)

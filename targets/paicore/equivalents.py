@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 from attrs import define, field
-from numpy.typing import NDArray
 
 from snnc.ir.graph import Module, Op
 from snnc.ir.neuron import param
 from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.ir.types import I32, U8, U16
+from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
-
-Ints = NDArray[np.int64]
 
 PARAMS = ("threshold", "reset_to", "reset_by", "leak", "negative", "floor", "initial")
 

@@ -30,11 +30,6 @@ _DIGITS = 64
 _BIT_VALUES = np.arange(_DIGITS - 1, -1, -1, dtype=np.uint64)
 
 
-def config_names(image: ChipImage, split: Split, suffix: Format) -> list[str]:
-    """Return the file names of a configuration, in the order of `write_image`."""
-    return [f"{stem}.{suffix}" for stem, _ in _parts(image, split)]
-
-
 def write_image(
     image: ChipImage, folder: Path, formats: Iterable[Format] = ("bin",), split: Split = "none"
 ) -> list[Path]:

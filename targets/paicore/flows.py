@@ -18,8 +18,7 @@ from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Destination
 
-CHIP = LIMITS.side * LIMITS.side
-LEVELS = LIMITS.side.bit_length() - 1
+CHIP, LEVELS = LIMITS.places, LIMITS.levels
 
 Rates = Mapping[str, Ints]
 """How many spikes each neuron of a population sends, by the population's name."""

@@ -38,8 +38,7 @@ def gate_late_readers(module: Module) -> Module:
         if op not in late:
             return None
         x = over_sources(gates.synapses, op, build, lambda edge: gates.gate(op, edge, build))
-        names = [result.name for result in op.results]
-        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,))
 
     return rebuild(module, gated)
 

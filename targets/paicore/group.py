@@ -110,9 +110,9 @@ class Group(Pass):
             whole = self._whole(module, populations)
             if whole is not None and taken(whole) < taken(made):
                 return whole
-            context.report["partition"] = partitions(regions.plans())
+            context.report["partition"] = partitions(regions.plans)
         else:
-            plans = [one for one in regions.plans() if one[1].tile]
+            plans = [one for one in regions.plans if one[1].tile]
             holes = [shares for shares, plan in plans if plan.occupied > plan.cores]
             if holes:
                 return self._filled(module, regions, made, holes)
@@ -344,13 +344,12 @@ class Regions:
             SnncError: `fan-in-exceeded`.
             TooLarge: where a region has no room for the cores of some populations.
         """
-        made = self._numbered()
+        made = self._numbered
         copies = made.copies
-        plans = {group: self.plan(shares, copies) for group, shares in made.members.items()}
-        wide = {group: plan.extension for group, plan in plans.items()}
+        wide = {group: plan.extension for group, (_, plan) in enumerate(self.plans)}
         laid: dict[Share, Laid] = {}
-        for group, shares in made.members.items():
-            tile = plans[group].tile
+        for group, (shares, plan) in enumerate(self.plans):
+            tile = plan.tile
             if tile is None:
                 self._check_fan_in([share.op for share in shares])
             parts = self._parts(shares, tile, copies)
@@ -364,13 +363,15 @@ class Regions:
                 laid[share] = Laid(share, group, tile, split, slices)
         return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
 
+    @cached_property
     def plans(self) -> list[tuple[Sequence[Share], Plan]]:
-        """Return the shares of each region with its layout."""
-        made = self._numbered()
+        """The shares of each region with its layout, once regions are joined."""
+        made = self._numbered
         return [(shares, self.plan(shares, made.copies)) for shares in made.members.values()]
 
+    @cached_property
     def _numbered(self) -> Partition:
-        """Return the partition with regions numbered in text order."""
+        """The partition with regions numbered in text order, once they are joined."""
         order = {g: n for n, g in enumerate(dict.fromkeys(chain(*self.made.groups.values())))}
         groups = {op: tuple(order[g] for g in gs) for op, gs in self.made.groups.items()}
         members = {n: self.made.members[g] for g, n in order.items()}

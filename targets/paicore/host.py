@@ -240,12 +240,6 @@ def _odd_frame(word: int, why: str) -> SnncError:
     )
 
 
-def drop_filler(words: Words) -> Words:
-    """Return the words without the all-0 and all-1 ones with which a board pads a transfer."""
-    padding = np.array([0, (1 << 64) - 1], dtype=np.uint64)
-    return words[~np.isin(words, padding)]
-
-
 def sync_words(chips: Sequence[Coordinate], steps: int) -> Words:
     """Return a sync word of `steps` steps for each chip."""
     return np.concatenate([frames.sync_word(chip, steps) for chip in chips])

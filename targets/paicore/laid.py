@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
@@ -16,34 +15,17 @@ from snnc.targets.paicore.dense import Piece
 from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of
-from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.hints import MOST_CODES, Laid, bad_codes, bad_place, laid_of
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.regions import Wish
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.grid import Arrival
 from snnc.targets.paicore.tiling.patches import Patch, Patched, covers
-from snnc.targets.paicore.tiling.plan import Cut, Geometry, grid, ordered
+from snnc.targets.paicore.tiling.plan import Geometry, grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
 from snnc.targets.paicore.tiling.scatter import Codes, Scatter
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import share_shape
-
-MOST_CODES = LIMITS.routing_group
-"""Codes that the tiles of a region can have."""
-
-
-@frozen(eq=False)
-class Laid:
-    """A share: its region, the region's tiles, bits that count a tile's cores, slices of cores.
-
-    Without tiles there is no `tile`, and `split` is -1; of an irregular region it is `Codes`.
-    """
-
-    share: Share
-    group: int
-    tile: Cut | None
-    split: int
-    slices: tuple[tuple[int, ...], ...]
 
 
 class Division:
@@ -63,7 +45,7 @@ class Division:
                 help="return the spikes that the host should receive",
             )
         self.hints = {op: self._hint(op) for op in self.populations.ops}
-        self.laid = {op: _laid(op, hint) for op, hint in self.hints.items()}
+        self.laid = {op: laid_of(op, hint) for op, hint in self.hints.items()}
         self.shares = {op: tuple(each.share for each in laid) for op, laid in self.laid.items()}
         self.readers = Readers(self.populations, self.shares)
         self.members: dict[int, list[Laid]] = {}
@@ -209,70 +191,19 @@ class Division:
         )
 
 
-def _laid(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
-    """Return the shares of a population as its `place` says."""
-    if "boxes" in hint:
-        return _boxes(op, hint)
-    if "shares" not in hint:
-        cut, split = hint.get("tile"), hint.get("split", -1)
-        if "codes" in hint:
-            cut = Codes({Share(op): _checked_codes(op, hint["codes"])}, 0)
-        elif "patches" in hint:
-            cut = Patched({Share(op): hint["patches"]}, 0)
-        return [Laid(Share(op), hint["group"], cut, split, hint["slices"])]
-    found = []
-    for number, (group, axis, first, stop, split, *tile) in enumerate(hint["shares"]):
-        slices = tuple(tuple(s) for *s, of in hint["slices"] if of == number)
-        share = Share(op, axis, first, stop)
-        found.append(Laid(share, group, tuple(tile) or None, split if tile else -1, slices))
-    return found
-
-
-def _boxes(op: Op, hint: Mapping[str, Any]) -> list[Laid]:
-    """Return shares that are boxes; each is one tile."""
-    slices: list[list[tuple[int, ...]]] = [[] for _ in hint["boxes"]]
-    for *part, number in hint["slices"]:
-        slices[number].append(tuple(part))
-    found = []
-    for mine, (group, split, *ends) in zip(slices, hint["boxes"], strict=True):
-        box = tuple(zip(ends[::2], ends[1::2], strict=True))
-        tile = tuple(stop - first for first, stop in box)
-        found.append(Laid(Share(op, box=box), group, tile, split, tuple(mine)))
-    return found
-
-
-def _checked_codes(op: Op, codes: Sequence[int]) -> Ints:
-    """Return the code of the tile of each neuron of a population."""
-    made = np.array(codes, dtype=np.int64)
-    if made.shape != (op.result.type.size,) or not ((made >= 0) & (made < MOST_CODES)).all():
-        raise _bad_codes(op)
-    return made
-
-
 def _codes(laid: Sequence[Laid]) -> dict[Share, Ints]:
     """Return the codes of all shares of an irregular region."""
     found: dict[Share, Ints] = {}
     for each in laid:
         if not isinstance(each.tile, Codes):
-            raise _bad_codes(each.share.op)
+            raise bad_codes(each.share.op)
         found |= each.tile.of
     return found
 
 
 def _bad_patches(op: Op) -> Exception:
     why = f"hold not each of its neurons once, in tiles of codes 0..{MOST_CODES - 1} of their own"
-    return _bad_place(op, "patches", why)
-
-
-def _bad_codes(op: Op) -> Exception:
-    size = op.result.type.size
-    why = f"are no list of a tile, 0..{MOST_CODES - 1}, for each of its {size} neurons"
-    return _bad_place(op, "codes", why)
-
-
-def _bad_place(op: Op, key: str, why: str) -> Exception:
-    help = f"leave {key} out of place; group finds them"
-    return fail("bad-place", f"%{op.result.name}: {key} {why}", op.loc, help=help)
+    return bad_place(op, "patches", why)
 
 
 def _cores_of(laid: Sequence[Laid]) -> dict[int, list[Piece]]:

@@ -94,8 +94,7 @@ def _pooled_values(op: Op, build: Rebuild) -> Any:
         return None
     name = f"{op.result.name}.pooled"
     x = build.op("neuron", build(op.values[0]), name=name, first=op["first"], **PASS_VALUE)
-    names = [result.name for result in op.results]
-    return build.emit("neuron", (x,), op.attrs, loc=op.loc, names=names).results
+    return build.over(op, (x,))
 
 
 def _passed_pools(module: Module) -> Module:

@@ -48,6 +48,21 @@ class Limits:
         """Largest membrane potential, also the largest threshold."""
         return (1 << (self.potential_bits - 1)) - 1
 
+    @property
+    def levels(self) -> int:
+        """Levels of the quad tree of a chip, from a core to the root."""
+        return self.side.bit_length() - 1
+
+    @property
+    def places(self) -> int:
+        """Places of cores on a chip, those of learning cores included."""
+        return self.side**2
+
+    @property
+    def offline(self) -> int:
+        """Cores of a chip that a program may use: all but the learning ones."""
+        return self.places - (self.side - self.online_from) ** 2
+
     def is_online(self, x: int, y: int) -> bool:
         """Whether the core at (x, y) is one of the learning cores."""
         return x >= self.online_from and y >= self.online_from

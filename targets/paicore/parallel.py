@@ -75,8 +75,7 @@ def split_parallel(module: Module) -> Module:
         if op not in wide:
             return None
         x = ways.through(op, build)
-        names = [result.name for result in op.results]
-        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,))
 
     made = rebuild(module, replaced)
     return with_ops(made, live_ops(made.graph))

@@ -56,7 +56,6 @@ def _relayed(populations: Populations, sources: Container[Value]) -> Module:
             return made[source]
 
         x = over_sources(populations.synapses, op, build, choose)
-        names = [result.name for result in op.results]
-        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,))
 
     return rebuild(populations.module, replaced)

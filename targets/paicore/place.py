@@ -22,7 +22,8 @@ from snnc.targets.paicore.dense import Dense, Piece
 from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axons_of
-from snnc.targets.paicore.laid import Division, Laid
+from snnc.targets.paicore.hints import Laid
+from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import RETURNED, Destination, Segment, blocks

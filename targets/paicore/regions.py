@@ -21,9 +21,8 @@ from snnc.diagnostics import fail
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
 
-CHIP = LIMITS.side * LIMITS.side
-ONLINE = CHIP - (LIMITS.side - LIMITS.online_from) ** 2
-"""First quad-tree place of the online cores."""
+CHIP, ONLINE = LIMITS.places, LIMITS.offline
+"""Places of a chip along the quad tree, and the first one of the online cores, the last ones."""
 
 
 def _address(places: Ints) -> Ints:

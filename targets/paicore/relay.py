@@ -180,8 +180,7 @@ class Relays:
             return self._relayed(edge.source, build, *stops[edge]) if edge in stops else None
 
         x = over_sources(self.synapses, op, build, choose)
-        names = [result.name for result in op.results]
-        return build.emit(op.kind, (x,), op.attrs, loc=op.loc, names=names).results
+        return build.over(op, (x,))
 
     def _relayed(self, source: Value, build: Rebuild, stops: int, first: int) -> Value:
         value, maker = build(source), self.populations.by_value.get(source)

@@ -21,7 +21,7 @@ from snnc.targets.paicore.routes import Region, destinations, region
 Address = tuple[Coordinate, Coordinate, Coordinate]
 """Chip, core and mask of a destination."""
 
-LEVELS = LIMITS.side.bit_length() - 1
+LEVELS = LIMITS.levels
 """Levels of the quad tree of a chip."""
 
 

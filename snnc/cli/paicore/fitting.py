@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from snnc.extend.registry import Registry
     from snnc.ir.graph import Module
 
-CHIP = LIMITS.side**2 - (LIMITS.side - LIMITS.online_from) ** 2
+CHIP = LIMITS.offline
 """Cores of a chip that a program may use."""
 
 ALL_CHIPS = tuple((x, y) for x in range(LIMITS.side) for y in range(LIMITS.side))

@@ -17,7 +17,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import Axis, width
 
-LEVELS = LIMITS.side.bit_length() - 1
+LEVELS = LIMITS.levels
 
 
 @frozen(eq=False)

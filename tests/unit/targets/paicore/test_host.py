@@ -153,12 +153,6 @@ def test_frames_that_no_neuron_can_have_sent_are_refused(word):
     assert refusal(wiring.decode, np.zeros(1, np.int64), word, 0, 9, into) == "output-frame"
 
 
-def test_a_boards_padding_is_dropped():
-    word = int(frames.spike_words((1, 0), (0, 0), (0, 0), 0, 0)[0])
-    padded = np.array([0, word, 2**64 - 1, word, 0], dtype=np.uint64)
-    assert host.drop_filler(padded).tolist() == [word, word]
-
-
 def test_a_board_gets_spikes_then_a_sync_in_each_burst():
     wiring = Wiring((input_port(1, extension=64),), (output_port(1),))
     parts = wiring.board_words({"x": np.ones((1, 6, 1), np.uint8)}, 6, [(0, 0)])
