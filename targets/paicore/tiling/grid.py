@@ -33,6 +33,14 @@ class Arrival:
     mask: Ints
     axon: Ints
 
+    def reached(self, bits: int, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
+        """Return for each code of so many bits whether any of some elements goes there."""
+        codes, ways = np.arange(1 << bits), np.stack([self.base[some], self.mask[some]])
+        found = np.zeros(len(codes), dtype=bool)
+        for base, mask in distinct(ways)[0].T.tolist():
+            found |= (codes ^ base) & ~mask == 0
+        return found
+
 
 @frozen(eq=False)
 class Part:
@@ -203,12 +211,7 @@ class Grid:
 
     def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> NDArray[np.bool_]:
         """Return for each code whether any of some elements of a source goes there."""
-        to, codes = self.arrival(segment), np.arange(1 << self.bits)
-        found = np.zeros(len(codes), dtype=bool)
-        ways = np.stack([to.base[some], to.mask[some]])
-        for base, mask in distinct(ways)[0].T.tolist():
-            found |= (codes ^ base) & ~mask == 0
-        return found
+        return self.arrival(segment).reached(self.bits, some)
 
 
 def axes_of(sizes: Sequence[int], reach: Reach, shape: Sequence[int], tile: Sequence[int]) -> Axes:

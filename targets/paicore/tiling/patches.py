@@ -18,7 +18,6 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.populations import Segment
 from snnc.targets.paicore.tiling.grid import Arrival, Part
@@ -209,11 +208,7 @@ class Patches:
 
     def reached_by(self, segment: Segment, some: slice | Ints = slice(None)) -> Flags:
         """Return for each code whether any of some elements of a source goes there."""
-        to, codes = self.arrival(segment), np.arange(1 << self.bits)
-        found = np.zeros(len(codes), dtype=bool)
-        for base, mask in distinct(np.stack([to.base[some], to.mask[some]]))[0].T.tolist():
-            found |= (codes ^ base) & ~mask == 0
-        return found
+        return self.arrival(segment).reached(self.bits, some)
 
     def order(self, share: Share) -> tuple[Ints, list[Part]]:
         """Return the neurons of a layer tile by tile, and where each tile begins and ends.

@@ -260,8 +260,4 @@ class Scatter:
         self, segment: Segment, some: slice | Ints = slice(None), rank: int = 0
     ) -> NDArray[np.bool_]:
         """Return for each code whether any of some elements of a source goes there."""
-        to, codes = self._arrivals[segment][rank], np.arange(1 << self.bits)
-        found = np.zeros(len(codes), dtype=bool)
-        for base, mask in distinct(np.stack([to.base[some], to.mask[some]]))[0].T.tolist():
-            found |= (codes ^ base) & ~mask == 0
-        return found
+        return self._arrivals[segment][rank].reached(self.bits, some)
