@@ -111,7 +111,7 @@ class Group(Pass):
             if whole is not None and taken(whole) < taken(made):
                 return whole
             context.report["partition"] = partitions(regions.plans)
-        else:
+        elif self.multicast == "masks":
             plans = [one for one in regions.plans if one[1].tile]
             holes = [shares for shares, plan in plans if plan.occupied > plan.cores]
             if holes:
@@ -125,16 +125,16 @@ class Group(Pass):
 
         Layers that read only inputs may be taken apart into boxes that lie in holes of others.
         """
-        from snnc.targets.paicore.holes import occupied
+        from snnc.targets.paicore.holes import taken
         from snnc.targets.paicore.tiling.filling import filling
 
         populations, planner = regions.populations, regions.planner
         ops = [op for op in populations.ops if any(op not in {s.op for s in h} for h in holes)]
         boxed = {op: boxes for op in ops if (boxes := filling(planner, op))}
-        least = occupied(made)
+        _, least = taken(made)
         for near, apart in ((False, {}), (True, boxed)) if boxed else ((False, {}),):
             other = _placed(module, self._hints(populations, near, apart)[1])
-            cores = occupied(other)
+            _, cores = taken(other)
             if cores < least:
                 made, least = other, cores
         return made

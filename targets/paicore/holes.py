@@ -8,14 +8,10 @@ from snnc.targets.paicore.regions import allocate
 
 
 def taken(module: Module) -> tuple[int, int]:
-    """Return the cores that hold neurons, and those that frames reach."""
-    division = Division(module)
-    reached = (int(np.count_nonzero(made.reached)) for made in division.grids.values())
-    return sum(map(len, division.cores.values())), sum(reached)
+    """Return the cores that hold neurons, and those that regions take if small ones lie in holes.
 
-
-def occupied(module: Module) -> int:
-    """Return the cores that regions take where small ones lie in the holes of others."""
+    Holes are places of a larger region's block that its frames do not reach, or only pass.
+    """
     division = Division(module)
     wishes = [division.wish(group) for group in division.members]
     chips = [(0, n) for n in range(len(wishes))]  # There is room for each on one of its own.
@@ -24,4 +20,4 @@ def occupied(module: Module) -> int:
         region = made[wish.number]
         here = region.start + np.flatnonzero(wish.needs)
         found |= {(region.chip_rank, place) for place in here.tolist()}
-    return len(found)
+    return sum(map(len, division.cores.values())), len(found)
