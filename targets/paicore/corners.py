@@ -18,7 +18,7 @@ most what their places weigh beyond m in all channels, and m N, for each m that 
 """
 
 from functools import lru_cache
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 from attrs import frozen
@@ -65,7 +65,7 @@ def least_cores(
     """Return how many cores a layer needs that needs `known` anyway.
 
     Args:
-        axes: rows and columns of its windows, not dilated, each of which sees something.
+        axes: rows and columns of its windows, each of which sees something.
         made: neurons of each place.
         known: a number of cores that is surely needed.
         held: for each axon extension and u, the most neurons that a core holds beside a union of
@@ -130,12 +130,17 @@ def _anywhere(axes: tuple[Axis, Axis], made: int, most: int, held: tuple[int, ..
     for tall in range(1, min(places, axes[0].made) + 1):
         broad = -(-places // tall)
         seen = prod(
-            min(axis.kernel + (size - 1) * min(axis.stride, axis.kernel), axis.given)
+            min(axis.kernel + (size - 1) * min(_step(axis), axis.kernel), axis.given)
             for axis, size in zip(axes, (tall, broad), strict=True)
         )
         if broad <= axes[1].made and seen < len(held) and held[seen] >= most:
             return True
     return False
+
+
+def _step(axis: Axis) -> int:
+    """Return how many taps lie between windows that share some."""
+    return axis.stride // gcd(axis.stride, axis.dilation)
 
 
 @lru_cache(maxsize=256)
@@ -147,8 +152,8 @@ def side_of(axis: Axis) -> Side:
     kinds = np.zeros(axis.made, np.int64)
     if len(inside):
         kinds[inside[0] : inside[-1] + 1] = 1
-        even = all(a.start + b.stop == axis.given for a, b in zip(seen, seen[::-1], strict=True))
-        kinds[inside[-1] + 1 :] = 0 if even else 2
+        sizes = [len(window) for window in seen]
+        kinds[inside[-1] + 1 :] = 0 if sizes == sizes[::-1] else 2
     return Side(tuple(np.bincount(kinds).tolist()), _cover(seen, kinds.tolist()))
 
 
@@ -157,13 +162,14 @@ def _cover(seen: list[range], kinds: list[int]) -> Ints:
     best = np.full([kinds.count(k) + 1 for k in range(count)], FAR, np.int64)
     best[(0,) * count] = 0
     ends: list[Ints] = []
-    for place, (window, kind) in enumerate(zip(seen, kinds, strict=True)):
+    order = sorted(zip(seen, kinds, strict=True), key=lambda place: place[0].start)
+    for place, (window, kind) in enumerate(order):
         here = np.full_like(best, FAR)
         here[tuple(int(k == kind) for k in range(count))] = len(window)
         more = tuple(slice(int(k == kind), None) for k in range(count))
         less = tuple(slice(None, -1 if k == kind else None) for k in range(count))
-        # The windows of an axis follow each other, so what one adds is known from the one before.
-        for before, found in zip(seen[:place], ends, strict=True):
+        # Windows in order follow each other, so what one adds is known from the one before.
+        for (before, _), found in zip(order[:place], ends, strict=True):
             adds = max(window.stop - max(window.start, before.stop), 0)
             np.minimum(here[more], found[less] + adds, out=here[more])
         ends.append(here)

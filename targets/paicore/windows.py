@@ -51,7 +51,7 @@ class Windows:
     `groups` independent parts each give `made` neurons per place out of `read` channels; `union[q]`
     is the least number of places that q places of a part look at. `fan_in` is the most that one
     neuron reads, `bits` the width of the weights of each channel, or of all. `axes` are rows and
-    columns where there is one part, and each place sees something, without holes.
+    columns where there is one part, and each place sees something.
     """
 
     groups: int
@@ -125,10 +125,8 @@ def _convolution(synapses: Synapses, seer: Op, most: int) -> Windows:
     each = outputs // groups
     union = union_of(axes, -(-most // each))
     taps = [[len(seen) for seen in seen_by(axis)] for axis in axes]
-    whole = groups == 1 and all(
-        min(t, default=0) and a.dilation == 1 for t, a in zip(taps, axes, strict=True)
-    )
-    fan_in = channels // groups * prod(max(t, default=0) for t in taps)
+    whole = groups == 1 and all(min(each, default=0) for each in taps)
+    fan_in = channels // groups * prod(max(each, default=0) for each in taps)
     return Windows(groups, channels // groups, each, union, fan_in, bits, axes if whole else None)
 
 
@@ -193,30 +191,30 @@ def _union(rows: Axis, columns: Axis, most: int) -> Ints:
 
 
 def seen_by(axis: Axis) -> list[range]:
-    """Return the places that each place of the result sees, clipped to the input."""
+    """Return what each place of the result sees of the input, clipped to it.
+
+    The input is counted with its places of remainder 0 by the dilation first, then those of
+    remainder 1 far behind, and so on: so a dilated window is a range too.
+    """
+    far = axis.given + axis.made * axis.stride + axis.kernel
     found = []
     for place in range(axis.made):
         first = place * axis.stride - axis.before
-        last = first + (axis.kernel - 1) * axis.dilation
         late = -(-max(0, -first) // axis.dilation)
-        found.append(
-            range(first + late * axis.dilation, min(last, axis.given - 1) + 1, axis.dilation)
-        )
+        taps = min(axis.kernel, -((first - axis.given) // axis.dilation)) - late
+        number, rest = divmod(first + late * axis.dilation, axis.dilation)
+        start = rest * far + number
+        found.append(range(start, start + max(taps, 0)))
     return found
 
 
 @lru_cache(maxsize=256)
 def least_cover(axis: Axis) -> Ints:
     """Return, for 0 to all places of an axis, the least places of its input that they see."""
-    seen = seen_by(axis)
-    if axis.dilation > 1:
-        fewest = min((len(s) for s in seen), default=0)
-        counts = np.arange(axis.made + 1)
-        shared = -(-counts * fewest // axis.kernel)
-        return np.where(counts > 0, np.maximum(shared, fewest), 0)
+    seen = sorted(seen_by(axis), key=lambda window: window.start)
     first = np.array([s.start for s in seen])
-    last = np.array([max(s.stop, s.start) for s in seen])
-    # The windows of an axis follow each other, so what one adds is known from the one before.
+    last = np.array([s.stop for s in seen])
+    # Windows in order follow each other, so what one adds is known from the one before.
     adds = last[None, :] - np.maximum(first[None, :], last[:, None])
     adds = np.where(np.tri(axis.made, dtype=bool), BLIND, np.maximum(adds, 0))
     covered = last - first

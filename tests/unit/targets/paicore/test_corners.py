@@ -14,16 +14,25 @@ from snnc.targets.paicore.corners import heaviest, least_cores, side_of
 from snnc.targets.paicore.windows import Axis, seen_by, union_of
 
 
-def made(size, kernel, stride=1, before=0, after=0):
-    return Axis(size, (size + before + after - kernel) // stride + 1, kernel, stride, before, 1)
+def made(size, kernel, stride=1, before=0, after=0, dilation=1):
+    places = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+    return Axis(size, places, kernel, stride, before, dilation)
+
+
+def taps(axis, place):
+    """Return the places of the input under one window."""
+    every = (place * axis.stride - axis.before + n * axis.dilation for n in range(axis.kernel))
+    return [tap for tap in every if 0 <= tap < axis.given]
 
 
 def unions(axes, channels=1):
     """Return how many places of the input each set of neurons sees, sets as bits of the index."""
     rows, columns = axes
     windows = [
-        sum(1 << (y * columns.given + x) for y, x in product(tall, broad))
-        for tall, broad in product(seen_by(rows), seen_by(columns))
+        sum(
+            1 << (y * columns.given + x) for y, x in product(taps(rows, row), taps(columns, column))
+        )
+        for row, column in product(range(rows.made), range(columns.made))
         for _ in range(channels)
     ]
     found = [0]
@@ -103,6 +112,7 @@ def test_no_cover_by_sets_that_fit_has_fewer_cores(axes, channels, read, own, ax
         (made(6, 3, 2, before=1), made(8, 3, 2, before=1)),
         (made(4, 5, before=2, after=2), made(5, 3, before=1, after=1)),
         (made(1, 1), made(11, 4, before=3, after=1)),
+        (made(5, 2, before=1, dilation=2), made(6, 3, 1, 2, 1, dilation=2)),
     ],
 )
 def test_no_set_of_places_is_heavier_than_its_bound(axes):
