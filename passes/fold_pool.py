@@ -12,6 +12,7 @@ pool.
 """
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -61,7 +62,7 @@ def _layer_of(module: Module, pool: Op) -> Op | None:
 
 def _each(op: Op, name: str, default: int) -> tuple[int, ...]:
     """Return an attribute of a convolution or pool, one number per axis of the map."""
-    value = op.attrs.get(name)
+    value: Any = op.attrs.get(name)
     axes = len(op.values[0].type.shape) - 1
     if value is None:
         return (default,) * axes
@@ -79,7 +80,8 @@ def _folder(module: Module) -> Replace:
 def _into(module: Module, layer: Op, pool: Op, build: Rebuild) -> Value:
     window = tuple(pool["kernel"])
     steps = _each(layer, "stride", 1)
-    jumps = tuple(pool.attrs.get("stride") or window)
+    given: Any = pool.attrs.get("stride")
+    jumps = tuple(given or window)
     factor = 1 / np.prod(window) if pool.kind.startswith("avg") else 1.0
     kernel = _summed(module.tensor(layer.symbols[0]).astype(np.float64), window, steps) * factor
     element = module.symbol_type(layer.symbols[0]).element
