@@ -159,7 +159,7 @@ def of_build(
     means = semantics or build.manifest["options"].get("semantics")
     name = f"{EMULATOR}, {means}" if means else "native" if quick else EMULATOR
     notes = build.notes(files, semantics)
-    return Evaluator(build.module, run, _label(name, notes, EMULATOR), read, activity, notes)
+    return Evaluator(build.returns, run, _label(name, notes, EMULATOR), read, activity, notes)
 
 
 def _label(engine: str, notes: "Iterable[Diagnostic]", instead: str) -> str:
@@ -190,7 +190,10 @@ class Evaluator:
         outputs = {v.name: v for v in module.graph.outputs}
         self.classes = outputs[self.output].type.size
         made = makers(module.graph)
-        layers = [v for v, op in made.items() if op.kind == "neuron" and v is op.result]
+        # Of a layer whose potentials alone are read, no spikes are anywhere to be counted.
+        read = {*module.graph.outputs, *(v for op in module.graph.ops for v in op.values)}
+        fires = [v for v, op in made.items() if op.kind == "neuron" and v is op.result]
+        layers = [v for v in fires if v in read or len(made[v].results) == 1]
         sent = [v.name for v in layers if not v.type.element.is_float] if activity else []
         whole = [] if outputs[self.output].type.element.is_float else [self.output]
         self._counted = tuple(dict.fromkeys((*sent, *whole)))

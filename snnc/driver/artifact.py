@@ -76,17 +76,20 @@ def module_digest(module: Module) -> str:
     return hashlib.sha256(write(module, locs=False).encode()).hexdigest()
 
 
-def save_model(module: Module, folder: Path) -> dict[str, str]:
-    """Write `model.snn` and its weights; return their names with their SHA-256.
+def save_model(
+    module: Module, folder: Path, names: tuple[str, str] = (MODEL, WEIGHTS)
+) -> dict[str, str]:
+    """Write a module and its weights; return their names with their SHA-256.
 
     Locations keep the name of a file, not its folder.
     """
+    text, tensors = names
     contents: dict[str, bytes | Iterable[bytes | memoryview]] = {
-        MODEL: write(module, folders=False).encode()
+        text: write(module, folders=False).encode()
     }
     apart = [w.tensor for w in module.weights.values() if not w.tensor.inline]
     if apart:
-        contents[WEIGHTS] = packed_tensors(apart)
+        contents[tensors] = packed_tensors(apart)
     return {name: write_composed(folder / name, data) for name, data in contents.items()}
 
 

@@ -18,6 +18,7 @@ from snnc.driver.engines import pick_engine
 from snnc.driver.host import Host, numbering
 from snnc.driver.pipeline import Chosen, choose
 from snnc.driver.progress import Progress, silent
+from snnc.driver.readout import FILE, Readout, parted, seen
 from snnc.driver.sources import MODEL
 from snnc.driver.verification import Verification, verify_files
 from snnc.extend.engine import Program, Result, notes_of
@@ -31,11 +32,12 @@ from snnc.runtime.values import read_values, types_of
 
 @frozen
 class State:
-    """Where a run of a build stopped: its encoders, the chip, and after how many ticks."""
+    """Where a run of a build stopped: encoders, chip, what reads it out, after how many ticks."""
 
     host: Any = None
     chip: Any = None
     ticks: int = 0
+    readout: Any = None
 
 
 class Build:
@@ -100,6 +102,32 @@ class Build:
                 help="give the network to compare with, or compile again",
             )
         return load_text(self._files / MODEL)
+
+    @cached_property
+    def _readout(self) -> Readout | None:
+        """What the host computes of what the chip sends, None for nothing."""
+        if not self.reads_out:
+            return None
+        tail = load_text(self._files / FILE)
+        engine = pick_engine(self._registry, "numpy", tail)
+        return Readout(tail, tuple(self.manifest["host"]["returns"]), engine.prepare(tail))
+
+    @property
+    def reads_out(self) -> bool:
+        """Whether the host computes outputs of what the chip sends."""
+        return "host" in self.manifest
+
+    @cached_property
+    def returns(self) -> Module:
+        """The program, with the outputs of `run` where the host computes some of them."""
+        behind = self._readout
+        return self.module if behind is None else seen(self.module, behind.outputs, behind.module)
+
+    def read_out(
+        self, sent: Mapping[str, Array], state: Any = None
+    ) -> tuple[dict[str, Array], Any]:
+        """Return all outputs, from the trains that the chip sends, and the state behind them."""
+        return (dict(sent), None) if self._readout is None else self._readout.run(sent, state)
 
     @cached_property
     def placed(self) -> Module:
@@ -172,7 +200,7 @@ class Build:
             SnncError: `run-too-long` beyond the ticks for which the build is exact; what the
                 emulator refuses.
         """
-        before = state or State()
+        before, probe = state or State(), tuple(probe)
         spikes, host = self._host.encode(
             named(self.module, inputs), ticks, before.host, first_sample
         )
@@ -188,7 +216,12 @@ class Build:
         # A target may leave encoders to the chip, whose emulator then draws.
         numbers = numbering(self._host.rest(), first_sample) if first_sample else {}
         ran = program.run(spikes, ticks=ticks, state=before.chip, probe=probe, **numbers)
-        return Result(ran.outputs, State(host, ran.state, done), ran.trace)
+        if not self.reads_out:
+            return Result(ran.outputs, State(host, ran.state, done), ran.trace)
+        outputs, kept = self.read_out(ran.outputs, before.readout)
+        asked = set(probe)
+        trace = {n: a for n, a in ran.outputs.items() if asked & {n, "all"} and n not in outputs}
+        return Result(outputs, State(host, ran.state, done, kept), {**trace, **ran.trace})
 
     def verify(
         self,
@@ -201,7 +234,7 @@ class Build:
 
         `engine` is what runs them: the emulator of the target, `auto`, or an engine by name.
         """
-        module = against or self.module
+        module = self.module if against is None else parted(against, self.target)[0]
         given = None if inputs is None else named(module, inputs)
         reference = pick_engine(self._registry, "reference", module)
         host = Host(module, self.manifest["takes"], reference)
@@ -232,7 +265,7 @@ class Build:
 
     def decode(self, frames: Any, ticks: int) -> dict[str, Array]:
         """Return the outputs `(1, ticks, *shape)` that the words of a board say."""
-        return dict(self._board("decode")(self._files, frames, ticks))
+        return self.read_out(self._board("decode")(self._files, frames, ticks))[0]
 
     def _board(self, kind: str) -> Callable[..., Any]:
         found: Callable[..., Any] | None = getattr(self.target, kind, None)

@@ -12,6 +12,7 @@ from snnc.driver.build import Build, named
 from snnc.driver.composing import compose
 from snnc.driver.cost import cost_of
 from snnc.driver.pipeline import (
+    Stage,
     Watch,
     choose,
     last_approximation,
@@ -21,12 +22,14 @@ from snnc.driver.pipeline import (
 from snnc.driver.planning import Wanted, planned
 from snnc.driver.progress import Progress, Steps, silent
 from snnc.driver.rates import counter
+from snnc.driver.readout import parted, tell
 from snnc.driver.reuse import origins, standing
 from snnc.driver.sources import Source, find_source, read_found, with_sample
 from snnc.extend.options import declared
 from snnc.extend.passes import Context
 from snnc.extend.registry import Registry
 from snnc.ir.graph import Module
+from snnc.ir.weights import Array
 from snnc.passes.calibration import LABELS
 from snnc.passes.width import max_ticks
 
@@ -93,7 +96,8 @@ def compile(
     rest = with_sample({k: v for k, v in options.items() if k not in mine}, sample)
     _check_names(target, list(theirs), named_source, rest)
     chosen = choose(registry, target, mine)
-    module = read_found(registry, named_source, rest)
+    whole = read_found(registry, named_source, rest)
+    module, tail = parted(whole, chosen.target)
     wanted = Wanted(pipeline, bits, per, shrink, passes or {})
     found = planned(registry, chosen, module.level, wanted)
     if calibrate is not None and not last_approximation(found):
@@ -108,36 +112,60 @@ def compile(
             "rates have no use: no pass of the pipeline places by them",
             help="leave them out",
         )
+    if tail is not None:
+        _check_answers(found)
     steps = Steps(progress, len(found) + 1 + check)
     seen = None if rates is None else named(module, rates, (LABELS,))
     if seen is not None and all(value.name != LABELS for value in module.graph.inputs):
         seen.pop(LABELS, None)
     context = Context(
         hardware=chosen.hardware(),
-        calibration=None if calibrate is None else named(module, calibrate, (LABELS,)),
+        calibration=None if calibrate is None else _calibration(module, calibrate, tail),
         run=runner(registry, steps),
         cost=cost_of(registry, chosen, found),
         rates=None if seen is None else counter(registry, seen),
         diagnostics=Diagnostics() if diagnostics is None else diagnostics,
     )
-    made_from = origins(chosen, module, found, context.calibration, seen)
+    made_from = origins(chosen, whole, found, context.calibration, seen)
     if reuse is not None:
         place, needs = Path(reuse), "check" if check else "dump" if dump is not None else ""
         kept, reason = standing(place, made_from, registry, chosen, found, needs)
         if kept is not None:
             return kept
         context.diagnostics.note("compiled-anew", f"{place} is not kept: {reason}")
+    if tail is not None:
+        tell(tail, context.diagnostics)
     watch = Watch(check, Path(dump) if dump else None, steps)
     modules = run_stages(module, found, context, registry.get_engine("reference"), watch)
     program, placed = modules[last_approximation(found)], modules[-1]
     steps.begin("writing files")
     chosen.target.check(placed).check(exit_status=4)
     facts = {**context.report, "max_ticks": _exact_for([module, *modules])}
-    build = compose(registry, chosen, (program, placed), made_from, facts)
+    behind = None if tail is None else (tail, tuple(v.name for v in whole.graph.outputs))
+    build = compose(registry, chosen, (program, placed), made_from, facts, behind)
     if check:
         steps.begin("verifying")
         _verified(build, steps)
     return build
+
+
+def _calibration(module: Module, given: Any, tail: Module | None) -> dict[str, Array]:
+    """Return calibration data by name; labels tell nothing of spikes that the host reads out."""
+    arrays = named(module, given, (LABELS,))
+    if tail is not None and all(value.name != LABELS for value in module.graph.inputs):
+        arrays.pop(LABELS, None)
+    return arrays
+
+
+def _check_answers(found: Sequence[Stage]) -> None:
+    """Refuse what compares answers where the host makes them of the chip's spikes."""
+    for stage in found:
+        if getattr(stage.instance, "drop", None) is not None:
+            raise fail(
+                "no-answer",
+                f"{stage.label} compares answers, which the host computes of the chip's spikes",
+                help="use mean in place of drop, or let the last layer spike",
+            )
 
 
 def _arguments(given: Sequence[Any], target: str | None, sample: Any) -> tuple[str, Any]:

@@ -15,6 +15,7 @@ from snnc.driver.build import Build
 from snnc.driver.host import encoders
 from snnc.driver.pipeline import Chosen
 from snnc.driver.readme import readme
+from snnc.driver.readout import FILE, FILE_WEIGHTS, kinds
 from snnc.extend.registry import Registry
 from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
@@ -26,16 +27,18 @@ def compose(
     modules: tuple[Module, Module],
     made_from: Mapping[str, Any],
     report: Mapping[str, Any],
+    behind: tuple[Module, tuple[str, ...]] | None = None,
 ) -> Build:
     """Return the build of (reference program, placed module), its files written apart.
 
     `made_from` is what `reuse.origins` says. Of what passes report, `relies_on` and `max_ticks` go
-    to the manifest beside the target's own.
+    to the manifest beside the target's own. `behind` is the part for the host, if there is one, and
+    the names of all outputs in their order.
     """
     keep = tempfile.TemporaryDirectory(prefix="snnc-")
     try:
         folder = Path(keep.name)
-        manifest = _write(chosen, modules, made_from, report, folder)
+        manifest = _write(chosen, modules, made_from, report, folder, behind)
     except BaseException:
         keep.cleanup()
         raise
@@ -48,6 +51,7 @@ def _write(
     made_from: Mapping[str, Any],
     report: Mapping[str, Any],
     folder: Path,
+    behind: tuple[Module, tuple[str, ...]] | None,
 ) -> dict[str, Any]:
     """Write all files of a build into a folder; return the manifest."""
     module, placed = modules
@@ -79,6 +83,31 @@ def _write(
         "layout": dict(emitted.layout),
         "report": told,
     }
+    if behind is not None:
+        digests |= save_model(behind[0], folder, (FILE, FILE_WEIGHTS))
+        manifest |= _read_out(manifest, *behind)
     text = readme(manifest, emitted.files, tuple(program))
     digests[README] = write_composed(folder / README, text.encode())
     return write_manifest(folder, manifest, digests)
+
+
+def _read_out(
+    manifest: Mapping[str, Any], tail: Module, outputs: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what the manifest says otherwise where the host computes outputs."""
+    made = {v.name: str(v.type) for v in tail.graph.outputs}
+    types = {**{n: v["type"] for n, v in manifest["outputs"].items()}, **made}
+    sent = [v.name for v in tail.graph.inputs]
+    latency = dict(manifest["latency"])
+    last = max((latency[name] for name in sent if name in latency), default=0)
+    return {
+        "outputs": {name: {"type": types[name]} for name in outputs},
+        "latency": {name: last if name in made else latency[name] for name in outputs},
+        "host": {
+            "file": FILE,
+            "reads": sent,
+            "makes": list(made),
+            "returns": list(outputs),
+            "ops": kinds(tail),
+        },
+    }

@@ -46,6 +46,13 @@ def _values(manifest: Mapping[str, Any]) -> list[str]:
         late = manifest["latency"].get(name)
         after = "" if late is None else f", {late} tick{'s' * (late != 1)} after its inputs"
         lines.append(f"- output `{name}`: `{value['type']}`{after}")
+    if "host" in manifest:
+        host = manifest["host"]
+        sent, made = (", ".join(f"`{n}`" for n in host[key]) for key in ("reads", "makes"))
+        lines.append(
+            f"- the chip sends {sent}; {made} the host computes of it, by `{host['file']}` "
+            f"({host['ops']}), in real numbers"
+        )
     return lines
 
 

@@ -57,13 +57,19 @@ def run(
                 first_sample=first_sample,
                 semantics=semantics,
             )
-        source = source.module
+    build = source if isinstance(source, Build) else None
     registry = open_registry(plugin)
-    module = read_source(registry, source, with_sample({}, sample))
+    module = build.module if build else read_source(registry, source, with_sample({}, sample))
     program = pick_engine(registry, engine, module).prepare(module)
     told.items += notes_of(program)
     numbers = numbering(module, first_sample)
-    return program.run(named(module, inputs), ticks=ticks, state=state, probe=probe, **numbers)
+    given = named(module, inputs)
+    if build is None or not build.reads_out:
+        return program.run(given, ticks=ticks, state=state, probe=probe, **numbers)
+    own, behind = (None, None) if state is None else state
+    ran = program.run(given, ticks=ticks, state=own, probe=probe, **numbers)
+    outputs, behind = build.read_out(ran.outputs, behind)
+    return Result(outputs, (ran.state, behind), ran.trace)
 
 
 def verify(

@@ -117,3 +117,14 @@ class Fast(Protocol):
         The engine runs the levels of the IR; a build that it could not run exactly is given the
         emulator. States go on in the program that made them.
         """
+
+
+class Spikes(Protocol):
+    """What a target may have beside, whose chips send spikes and no real numbers.
+
+    A network that computes real numbers of its last spikes is then cut there: the target gets the
+    part up to the spikes, and the host runs the rest. `reads_out` are the kinds of ops behind
+    spikes that the target takes itself; a network with no other ones is left whole.
+    """
+
+    reads_out: tuple[str, ...]

@@ -30,6 +30,7 @@ class Paicore:
     level: str = "paicore"
     doc: str = "PAICORE 2.0: 1008 cores a chip, weights of 1 to 8 bits, configuration frames"
     Options: type[Any] = Options
+    reads_out: tuple[str, ...] = ()
 
     def variants(self) -> tuple[str, ...]:
         """Return the one variant, the chip that PAIBox 1.3 targets."""

@@ -198,7 +198,8 @@ def decode(
     if (build := session.open(folder)).target.level == events.LEVEL:
         if read_back:
             raise click.UsageError("--read-back is for frames; events hold no potentials")
-        show_decoded(output, events.decode(build, files, dt, ticks), False, as_json)
+        sent = events.decode(build, files, dt, ticks)
+        show_decoded(output, build.read_out(sent)[0], False, as_json)
         return
     build, board = _board(session, folder)
     words = [read_words(Path(name)) for name in files]
@@ -212,7 +213,7 @@ def decode(
         count = ticks or (stated if isinstance(stated, int) else None)
         if count is None:
             raise click.UsageError("say how many ticks were run with --ticks N")
-        arrays = board.decode(Path(folder), words, count)
+        arrays = build.read_out(board.decode(Path(folder), words, count))[0]
     show_decoded(output, arrays, read_back, as_json)
 
 
@@ -225,7 +226,8 @@ def show_decoded(output: str, arrays: dict[str, Any], read_back: bool, as_json: 
         show_json({"file": output, "values": {n: list(a.shape) for n, a in arrays.items()}})
         return
     for name, array in arrays.items():
-        spikes = "" if read_back else f", {counted(int(array.sum(dtype='int64')), 'spike')}"
+        real = read_back or array.dtype.kind == "f"
+        spikes = "" if real else f", {counted(int(array.sum(dtype='int64')), 'spike')}"
         click.echo(f"%{name}: {'x'.join(map(str, array.shape))}{spikes}")
     click.echo(f"wrote {output}")
 

@@ -45,6 +45,7 @@ class Verdict:
     problems: tuple[Diagnostic, ...] = ()
     resources: Mapping[str, Any] = field(factory=dict)
     latency: Mapping[str, int] = field(factory=dict)
+    host: str = ""
     needs: Mapping[str, Any] | None = None
     ways: tuple[Mapping[str, Any], ...] = ()
 
@@ -56,7 +57,8 @@ class Verdict:
             return f"{self.problems[0].code}: {self.problems[0].message}{more}"
         taken = [self._taken(name) for name in SHOWN if name in self.resources]
         latest = max(self.latency.values(), default=0)
-        return ", ".join([*taken, f"latency {counted(latest, 'tick')}"])
+        behind = [f"on the host: {self.host}"] if self.host else []
+        return ", ".join([*taken, f"latency {counted(latest, 'tick')}", *behind])
 
     def _taken(self, name: str) -> str:
         """Return a resource in words; beside it the least that is known to be needed."""
@@ -161,7 +163,9 @@ class Asking:
             from snnc.cli.paicore.mapping import scheduled
 
             needs = fitting.needs(scheduled(self.session, build.module, build.manifest))
-        return Verdict(target, (), build.manifest["resources"], build.manifest["latency"], needs)
+        told = build.manifest
+        host = told["host"]["ops"] if build.reads_out else ""
+        return Verdict(target, (), told["resources"], told["latency"], host, needs)
 
     def _fitting(
         self, target: str, passes: Mapping[str, Any], own: Mapping[str, Any]
@@ -218,6 +222,7 @@ def _data(verdict: Verdict) -> dict[str, Any]:
         ],
         "resources": dict(verdict.resources),
         "latency": dict(verdict.latency),
+        "host": verdict.host,
         "needs": verdict.needs,
         "ways": list(verdict.ways),
     }

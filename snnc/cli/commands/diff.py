@@ -145,11 +145,12 @@ def _values(
     probe = () if only == "outputs" else ("all",)
     running = Running(source, given, session.plugins, ticks=ticks, probe=probe)
     result = execute(session, running, inputs)
-    module = session.open(source).module if is_build(source) else session.load(source, given)
+    module = session.open(source).returns if is_build(source) else session.load(source, given)
     values = [v for op in module.graph.ops for v in op.results]
     spikes = [v.name for v in values if v.type.timed and v.type.element.name == "u1"]
     arrays = {**result.trace, **result.outputs}
-    return Side(arrays, list(result.outputs), spikes, graph_order(module))
+    order = dict.fromkeys((*graph_order(module), *result.outputs))
+    return Side(arrays, list(result.outputs), spikes, list(order))
 
 
 def _chosen(only: str, left: Side, right: Side) -> list[str]:
