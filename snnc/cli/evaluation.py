@@ -191,9 +191,9 @@ class Evaluator:
         self.classes = outputs[self.output].type.size
         made = makers(module.graph)
         # Of a layer whose potentials alone are read, no spikes are anywhere to be counted.
-        read = {*module.graph.outputs, *(v for op in module.graph.ops for v in op.values)}
+        used = {*module.graph.outputs, *(v for op in module.graph.ops for v in op.values)}
         fires = [v for v, op in made.items() if op.kind == "neuron" and v is op.result]
-        layers = [v for v in fires if v in read or len(made[v].results) == 1]
+        layers = [v for v in fires if v in used or len(made[v].results) == 1]
         sent = [v.name for v in layers if not v.type.element.is_float] if activity else []
         whole = [] if outputs[self.output].type.element.is_float else [self.output]
         self._counted = tuple(dict.fromkeys((*sent, *whole)))
