@@ -43,15 +43,18 @@ def widths(synapses: Synapses, op: Op) -> Ints | None:
 def _each(synapses: Synapses, seer: Op) -> Ints:
     """Return the bits for each element of the result of an op."""
     weights = synapses.module.tensor(seer.symbols[0])
-    bits = _bits(weights.reshape(len(weights), -1))
+    bits = bits_of_rows(weights.reshape(len(weights), -1))
     size = seer.result.type.size
     if seer.kind == "linear":
         return np.tile(bits, size // len(bits))
     return np.repeat(bits, size // len(bits))
 
 
-def _bits(rows: Array) -> Ints:
-    """Return the bits of each row; those that a few numbers show to be widest are not read on."""
+def bits_of_rows(rows: Array) -> Ints:
+    """Return the bits of the weights in each row of a matrix `(rows, weights)`.
+
+    Rows that a few numbers show to be widest are not read on.
+    """
     found = _needed(rows[:, :_FIRST_LOOK])
     left = np.flatnonzero(found < LIMITS.weight_bits[-1])
     if left.size and rows.shape[1] > _FIRST_LOOK:

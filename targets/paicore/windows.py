@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from snnc.ir.adjoints import POOLS
 from snnc.ir.graph import Op
 from snnc.ir.synapses import Edge, Synapses
-from snnc.ir.types import smallest_weight
-from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.tiling.reads import SPARSE
+from snnc.targets.paicore.widths import bits_of_rows
 
 CARRIERS = ("reshape", "permute", "slice", "delay", "add")
 """Ops that give each element at most one place; add joins ways from other sources."""
@@ -95,7 +94,7 @@ def _seen(synapses: Synapses, seer: Op, most: int) -> Windows | None:
     if seer.kind == "scale":
         weights = synapses.module.tensor(seer.symbols[0])
         size = seer.result.type.size
-        return Windows(size, 1, 1, np.arange(2), 1, _bits(weights.reshape(1, -1)))
+        return Windows(size, 1, 1, np.arange(2), 1, bits_of_rows(weights.reshape(1, -1)))
     if seer.kind in ("conv1d", "conv2d") or "pool" in seer.kind:
         return _convolution(synapses, seer, most)
     return None
@@ -108,7 +107,7 @@ def _matrix(synapses: Synapses, seer: Op) -> Windows:
     counts = np.count_nonzero(weights, axis=1)
     if counts.sum() <= SPARSE * weights.size:
         read, most = int(counts.min(initial=read)), int(counts.max(initial=0))
-    return Windows(rows, read, made, np.arange(2), most, _bits(weights))
+    return Windows(rows, read, made, np.arange(2), most, bits_of_rows(weights))
 
 
 def _convolution(synapses: Synapses, seer: Op, most: int) -> Windows:
@@ -117,7 +116,7 @@ def _convolution(synapses: Synapses, seer: Op, most: int) -> Windows:
     if seer.symbols and seer.kind not in POOLS:
         weights = synapses.module.tensor(seer.symbols[0])
         groups, kernel = int(seer["groups"]), weights.shape[2:]
-        bits = _bits(weights.reshape(outputs, -1))
+        bits = bits_of_rows(weights.reshape(outputs, -1))
     else:
         groups, kernel = channels, tuple(seer["kernel"])
         bits = np.ones(1, np.int64)
@@ -142,15 +141,6 @@ def _axes(
     return rows, columns
 
 
-def _bits(rows: Array) -> NDArray[np.int64]:
-    """Return the width of the weights in each row of a matrix."""
-    if not rows.size:
-        return np.ones(1, np.int64)
-    low, high = rows.min(axis=1).tolist(), rows.max(axis=1).tolist()
-    widths = [smallest_weight(min(a, 0), max(b, 0)) for a, b in zip(low, high, strict=True)]
-    return np.array([8 if w is None else w.bits for w in widths], dtype=np.int64)
-
-
 def _from_rows(synapses: Synapses, op: Op, edge: Edge) -> Windows:
     """Return the windows of a layer of which only the weights themselves are known."""
     least, most, bits = BLIND, 0, []
@@ -158,7 +148,7 @@ def _from_rows(synapses: Synapses, op: Op, edge: Edge) -> Windows:
         block = rows.weights[edge]
         counts = np.count_nonzero(block, axis=1)
         least, most = min(least, int(counts.min())), max(most, int(counts.max()))
-        bits.append(_bits(block))
+        bits.append(bits_of_rows(block))
     size = op.result.type.size
     return Windows(1, least, size, np.arange(2), most, np.concatenate(bits))
 
