@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snnc.ir import Builder, Module, Value
-from snnc.targets.paicore.group import Regions
+from snnc.targets.paicore.grouping import Regions
 from snnc.targets.paicore.joining import Copies, Joiner, Partition
 from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling.readers import Readers
