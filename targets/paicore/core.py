@@ -14,7 +14,7 @@ from attrs import field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from snnc.diagnostics import SnncError, fail
-from snnc.targets.paicore import frames
+from snnc.targets.paicore import frames, ram
 from snnc.targets.paicore.frames import Ints, Kind, Words
 from snnc.targets.paicore.geometry import axon_step, axons_of, capacity, weight_rows
 from snnc.targets.paicore.limits import LIMITS
@@ -295,7 +295,7 @@ class CoreImage:
     def weights(self) -> NDArray[np.int8]:
         """The weights, `int8[neurons, extension * axons]`."""
         r = self.register
-        return frames.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension, r.axons)
+        return ram.unpack_weights(self.rows, r.neurons, r.weight_bits, r.extension, r.axons)
 
 
 def pack_rows(register: Register, weights: NDArray[np.int8]) -> Words:
@@ -305,7 +305,7 @@ def pack_rows(register: Register, weights: NDArray[np.int8]) -> Words:
         SnncError: `weight-range` or `weight-capacity`.
     """
     r = register
-    rows = frames.pack_weights(weights, r.weight_bits, r.extension, r.axons)
+    rows = ram.pack_weights(weights, r.weight_bits, r.extension, r.axons)
     return rows[: r.weight_rows]
 
 
@@ -327,7 +327,7 @@ def core_words(core: CoreImage) -> Words:
         start = first * register.copies
         parts += [frames.package_word(Kind.NEURONS, core.chip, core.at, start, body.size), body]
         first += count
-    far = frames.pack_records(core.records[first:])
+    far = ram.pack_records(core.records[first:])
     parts += packaged(core.chip, core.at, 0, core.rows)
     parts += packaged(core.chip, core.at, register.weight_rows, far)
     return np.concatenate(parts)

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import field, frozen
 
 from snnc.diagnostics import UNKNOWN, Location, SnncError, fail
-from snnc.targets.paicore import frames
+from snnc.targets.paicore import frames, ram
 from snnc.targets.paicore.core import (
     Coordinate,
     CoreImage,
@@ -247,7 +247,7 @@ def _parse_spilled(reader: _Reader, register: Register, address: int) -> Words:
     rows = -(-count // LIMITS.wide_neurons_per_row)
     place, what = reader.place, "records beyond the neuron RAM"
     found = _parse_rows(reader, address, register.weight_rows, rows, what, "config-records")
-    records = frames.unpack_records(found, count)
-    if (frames.pack_records(records) != found).any():
+    records = ram.unpack_records(found, count)
+    if (ram.pack_records(records) != found).any():
         raise reader.error("config-stray-bits", f"bits between the {what} are set", place)
     return records

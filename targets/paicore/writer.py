@@ -13,7 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.files import write_composed
-from snnc.targets.paicore import frames
+from snnc.targets.paicore import frames, ram
 from snnc.targets.paicore.core import Register, check_head, pack_rows, packaged, record_problem
 from snnc.targets.paicore.frames import Kind, Words, linear
 from snnc.targets.paicore.layout import ADDRESSES, COLUMNS
@@ -158,7 +158,7 @@ def _core_words(placed: Placed, part: Part) -> tuple[Words, ...]:
     copies = np.repeat(near, register.copies, axis=0)
     records, weights_package = part.packages[:1], part.packages[1:]
     head = np.concatenate([part.head, records, copies.reshape(-1), weights_package])
-    spilled = packaged(core.chip, core.at, register.weight_rows, frames.pack_records(far))
+    spilled = packaged(core.chip, core.at, register.weight_rows, ram.pack_records(far))
     return (head, rows.reshape(-1), *spilled)
 
 

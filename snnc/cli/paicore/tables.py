@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from snnc.targets.paicore.geometry import capacity
-from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Layer, Placed
-
-WEIGHT_BITS = LIMITS.weight_rows * LIMITS.weight_row_words * 64
-"""Bits of a core's weight RAM."""
+from snnc.targets.paicore.ram import RAM_BITS
 
 
 def place(chip: tuple[int, int], core: tuple[int, int]) -> str:
@@ -67,7 +64,7 @@ def cores(placed: Placed) -> Iterator[dict[str, Any]]:
             "dendrites_available": available(core),
             "weight_bits": taken * core.axons,
             "use": taken / available(core),
-            "wasted": WEIGHT_BITS - taken * core.axons,
+            "wasted": RAM_BITS - taken * core.axons,
             "start": core["start"],
             "ticks": core["ticks"],
         }

@@ -141,36 +141,3 @@ def test_fields_of_different_lengths_are_refused():
 def test_coordinates_and_linear_addresses_are_inverse():
     assert [frames.linear(*frames.coordinate(a)) for a in range(1024)] == list(range(1024))
     assert frames.linear(1, 0) == 32
-
-
-@given(
-    st.sampled_from([1, 2, 4, 8]),
-    st.sampled_from([1, 2, 4]),
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([1152, 144]),
-)
-def test_unpacking_weights_inverts_packing(bits, extension, seed, axons):
-    low, high = frames.LIMITS.weight_range(bits)
-    shape = (3, extension * axons)
-    weights = np.random.default_rng(seed).integers(low, high, shape, np.int8, endpoint=True)
-    rows = frames.pack_weights(weights, bits, extension, axons)
-    assert rows.shape == (512, 18)
-    np.testing.assert_array_equal(weights, frames.unpack_weights(rows, 3, bits, extension, axons))
-
-
-def test_packed_weights_match_the_recorded_rows():
-    i, j = np.arange(1200), np.arange(60)[:, None]
-    weights = np.zeros((60, 2304), dtype=np.int8)
-    weights[:, :1200] = (7 * i + 3 * j * j + i * j) % 15 - 7
-    rows = frames.pack_weights(weights, 4, 2)
-    assert hexes(rows[0, :3]) == ["D999B3336666CCCD", "CD999B3336666CCC", "CCD999B3336666CC"]
-    assert hexes(rows[9, :2]) == ["0F1E1E3C3C7878F0", "F0F1E1E3C3C7878F"]
-
-
-def test_weights_out_of_range_or_too_many_are_refused():
-    with pytest.raises(SnncError) as caught:
-        frames.pack_weights(np.full((1, 1152), -1, np.int8), 1, 1)
-    assert caught.value.code == "weight-range"
-    with pytest.raises(SnncError) as caught:
-        frames.pack_weights(np.zeros((65, 1152), np.int8), 8, 1)
-    assert caught.value.code == "weight-capacity"
