@@ -34,21 +34,20 @@ BLOCK_BYTES = 1 << 23
 class _Look:
     """What some neurons look at: `columns` of all taps and whether each, or all, is `inside`.
 
-    There is a row for each kind of neuron, and `which` says the kind of each; `channel` says whose
-    weights it has.
+    Neurons are sets of equally many, which look at the same: columns have a row for each of a set.
+    `channel` says whose weights they have, `(sets, neurons of one)` or `(sets, 1)`.
     """
 
     conv: Op | None
     channel: Ints
-    which: Ints
     columns: Ints
     inside: NDArray[np.bool_]
 
     @property
-    def key(self) -> tuple[bytes, ...]:
+    def key(self) -> tuple[object, ...]:
         """What looks at other elements of the same convolution differ in."""
-        tables = (self.channel, self.which, self.columns, self.inside)
-        return tuple(table.tobytes() for table in tables)
+        tables = (self.channel, self.columns, self.inside)
+        return (self.channel.shape, *(table.tobytes() for table in tables))
 
 
 class _Zeros:
@@ -127,26 +126,25 @@ class Kernels:
 
     def _look(self, conv: Op | None, select: Ints, at: int | Ints) -> _Look:
         if conv is None:
-            every = np.arange(len(select))
             columns = _columns(select, at)[:, None]
-            return _Look(None, 0 * every, every, columns, np.ones((1, 1), dtype=bool))
+            return _Look(None, np.zeros((1, 1), np.int64), columns, np.ones((1, 1), dtype=bool))
         kernel = self.synapses.module.tensor(conv.symbols[0])
         read, area = kernel.shape[1], prod(conv.values[0].type.shape[1:])
-        channel, place = np.divmod(select, prod(conv.result.type.shape[1:]))
+        size = prod(conv.result.type.shape[1:])
         if conv["groups"] > 1:
             # The channels that are read differ from neuron to neuron.
-            places, which = place, np.arange(len(select))
-            first = channel // (len(kernel) // conv["groups"]) * read
+            channel, place = np.divmod(select[None], size)
+            place, first = place[0], channel[0] // (len(kernel) // conv["groups"]) * read
         else:
-            places, which = np.unique(place, return_inverse=True)
-            first = np.zeros(len(places), dtype=np.int64)
-        seen, inside = (table[places] for table in self._map(conv))
+            channel, place = _sets(select, size)
+            first = np.zeros(1, dtype=np.int64)
+        seen, inside = (table[place] for table in self._map(conv))
         source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
-        columns = _columns(source, at).reshape(len(places), -1)
+        columns = _columns(source, at).reshape(len(place), -1)
         taken = np.ones((1, 1), dtype=bool)
         if not inside.all():
             taken = np.broadcast_to(inside, source.shape).reshape(columns.shape)
-        return _Look(conv, channel, which, columns, taken)
+        return _Look(conv, channel, columns, taken)
 
     def _map(self, conv: Op) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the taps at each place of a map: flat places of the input, and if inside it."""
@@ -160,17 +158,30 @@ class Kernels:
 
     def _write(self, made: Array, look: _Look) -> None:
         """Write weights into rows in whose columns nothing was written yet."""
-        rows, columns = np.arange(len(made)), look.columns[look.which]
-        if look.conv is None:
-            made[rows[:, None], columns] = 1
-            return
-        kernel = self.synapses.module.tensor(look.conv.symbols[0])
-        weights = kernel.reshape(len(kernel), -1)[look.channel]
-        if look.inside.all():
-            made[rows[:, None], columns] = weights
-            return
-        row, tap = np.nonzero(look.inside[look.which])
-        made[row, columns[row, tap]] = weights[row, tap]
+        rows = made.reshape(len(look.channel), -1)
+        places = look.columns + np.arange(0, rows.shape[1], made.shape[1])[:, None]
+        weights = np.ones((1, 1, 1), dtype=np.int8)
+        if look.conv is not None:
+            kernel = self.synapses.module.tensor(look.conv.symbols[0])
+            weights = kernel.reshape(len(kernel), -1)[look.channel]
+        if not look.inside.all():
+            every = np.broadcast_to(weights, (len(rows), *places.shape))
+            places, weights = places[look.inside], every[:, look.inside]
+        rows[:, places] = weights
+
+
+def _sets(select: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return channels and places of neurons of a map of some size, as `_Look` has them.
+
+    Mostly they are the same places of several channels.
+    """
+    channel, place = np.divmod(select, size)
+    each = np.count_nonzero(channel == channel[0])
+    if len(select) % each == 0:
+        channels, places = channel[::each, None], place[:each]
+        if (select.reshape(-1, each) == channels * size + places).all():
+            return channels, places
+    return channel[None], place
 
 
 def _columns(elements: Ints, at: int | Ints) -> Ints:
