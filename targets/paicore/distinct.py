@@ -1,4 +1,4 @@
-"""Columns of a table of small numbers that are alike."""
+"""Columns of a table of small numbers that are alike, and where each kind stands."""
 
 import numpy as np
 
@@ -19,3 +19,13 @@ def distinct(table: Ints) -> tuple[Ints, Ints]:
         key = key * (int(row.max(initial=0)) + 1) + row
     _, first, which = np.unique(key, return_index=True, return_inverse=True)
     return table[:, first], which.reshape(-1)
+
+
+def members(which: Ints, count: int) -> list[Ints]:
+    """Return for each number below a count where it stands, ascending.
+
+    >>> [found.tolist() for found in members(np.array([1, 0, 1]), 2)]
+    [[1], [0, 2]]
+    """
+    ends = np.cumsum(np.bincount(which, minlength=count))
+    return np.split(np.argsort(which, kind="stable"), ends[:-1])

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import field, frozen
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.distinct import distinct
+from snnc.targets.paicore.distinct import distinct, members
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
@@ -144,5 +144,5 @@ def _counted(table: Ints, weights: Ints) -> Iterator[tuple[tuple[int, int], Ints
     source, code, target, base, mask = kinds
     rows = np.stack([code, base, mask, frames])
     pairs, number = distinct(np.stack([source, target]))
-    for at, (one, other) in enumerate(pairs.T.tolist()):
-        yield (one, other), rows[:, number == at]
+    for (one, other), mine in zip(pairs.T.tolist(), members(number, pairs.shape[1]), strict=True):
+        yield (one, other), rows[:, mine]

@@ -6,6 +6,7 @@ do after a period: of the last that were made, those that are asked for again ar
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -31,23 +32,47 @@ BLOCK_BYTES = 1 << 23
 
 
 @frozen(eq=False)
-class _Look:
-    """What some neurons look at: `columns` of all taps and whether each, or all, is `inside`.
+class _Window:
+    """What neurons at some places look at: `columns` of all taps, a row for each neuron.
 
-    Neurons are sets of equally many, which look at the same: columns have a row for each of a set.
-    `channel` says whose weights they have, `(sets, neurons of one)` or `(sets, 1)`.
+    `inside` says which of them count, None where all do.
+    """
+
+    columns: Ints
+    inside: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def key(self) -> tuple[bytes, bytes]:
+        """What windows at other elements differ in."""
+        return self.columns.tobytes(), b"" if self.inside is None else self.inside.tobytes()
+
+
+@frozen(eq=False)
+class _Look:
+    """What some neurons look at: sets of equally many, each with the same window.
+
+    `channel` says whose weights they have, `(sets, neurons of one)` or `(sets, 1)`; `which` the row
+    of the window that is each one's, None where they follow one another.
     """
 
     conv: Op | None
     channel: Ints
-    columns: Ints
-    inside: NDArray[np.bool_]
+    window: _Window
+    which: Ints | None = None
+
+    @property
+    def seen(self) -> tuple[Ints, NDArray[np.bool_] | None]:
+        """The columns of all taps of the neurons of a set, and which count, if not all do."""
+        columns, inside = self.window.columns, self.window.inside
+        if self.which is None:
+            return columns, inside
+        return columns[self.which], None if inside is None else inside[self.which]
 
     @property
     def key(self) -> tuple[object, ...]:
         """What looks at other elements of the same convolution differ in."""
-        tables = (self.channel, self.columns, self.inside)
-        return (self.channel.shape, *(table.tobytes() for table in tables))
+        which = b"" if self.which is None else self.which.tobytes()
+        return self.channel.shape, self.channel.tobytes(), which, *self.window.key
 
 
 class _Zeros:
@@ -73,6 +98,7 @@ class Kernels:
         self._found: dict[Op, dict[Edge, Op | None]] = {}
         self._maps: dict[Op, tuple[Ints, NDArray[np.bool_]]] = {}
         self._recent: dict[tuple[object, ...], Array] = {}
+        self._windows: dict[Op, tuple[int | Ints, tuple[bytes, bytes], _Window]] = {}
         self._zeros = _Zeros()
 
     def rows(
@@ -126,25 +152,36 @@ class Kernels:
 
     def _look(self, conv: Op | None, select: Ints, at: int | Ints) -> _Look:
         if conv is None:
-            columns = _columns(select, at)[:, None]
-            return _Look(None, np.zeros((1, 1), np.int64), columns, np.ones((1, 1), dtype=bool))
+            window = _Window(_columns(select, at)[:, None])
+            return _Look(None, np.zeros((1, 1), dtype=np.int64), window)
+        size, groups = prod(conv.result.type.shape[1:]), conv["groups"]
+        if groups == 1:
+            channel, place, which = _sets(select, size)
+            window = self._window(conv, np.zeros(1, np.int64), place, at)
+            return _Look(conv, channel, window, which)
+        # The channels that are read differ from neuron to neuron.
         kernel = self.synapses.module.tensor(conv.symbols[0])
-        read, area = kernel.shape[1], prod(conv.values[0].type.shape[1:])
-        size = prod(conv.result.type.shape[1:])
-        if conv["groups"] > 1:
-            # The channels that are read differ from neuron to neuron.
-            channel, place = np.divmod(select[None], size)
-            place, first = place[0], channel[0] // (len(kernel) // conv["groups"]) * read
-        else:
-            channel, place = _sets(select, size)
-            first = np.zeros(1, dtype=np.int64)
-        seen, inside = (table[place] for table in self._map(conv))
-        source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
-        columns = _columns(source, at).reshape(len(place), -1)
-        taken = np.ones((1, 1), dtype=bool)
-        if not inside.all():
-            taken = np.broadcast_to(inside, source.shape).reshape(columns.shape)
-        return _Look(conv, channel, columns, taken)
+        channel, place = np.divmod(select, size)
+        first = channel // (len(kernel) // groups) * kernel.shape[1]
+        return _Look(conv, channel[None], self._window(conv, first, place, at))
+
+    def _window(self, conv: Op, first: Ints, place: Ints, at: int | Ints) -> _Window:
+        """Return what neurons at some places look at, from their first channels on.
+
+        The last one is at hand: cores of a tile differ in channels only.
+        """
+        key = place.tobytes(), first.tobytes()
+        known = self._windows.get(conv)
+        if known is None or known[0] is not at or known[1] != key:
+            kernel = self.synapses.module.tensor(conv.symbols[0])
+            read, area = kernel.shape[1], prod(conv.values[0].type.shape[1:])
+            seen, inside = (table[place] for table in self._map(conv))
+            source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
+            columns = _columns(source, at).reshape(len(place), -1)
+            counts = np.broadcast_to(inside, source.shape).reshape(columns.shape)
+            made = _Window(columns, None if inside.all() else counts)
+            known = self._windows[conv] = at, key, made
+        return known[2]
 
     def _map(self, conv: Op) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the taps at each place of a map: flat places of the input, and if inside it."""
@@ -158,30 +195,32 @@ class Kernels:
 
     def _write(self, made: Array, look: _Look) -> None:
         """Write weights into rows in whose columns nothing was written yet."""
-        rows = made.reshape(len(look.channel), -1)
-        places = look.columns + np.arange(0, rows.shape[1], made.shape[1])[:, None]
+        rows, columns, inside = made.reshape(len(look.channel), -1), *look.seen
+        places = columns + np.arange(0, rows.shape[1], made.shape[1])[:, None]
         weights = np.ones((1, 1, 1), dtype=np.int8)
         if look.conv is not None:
             kernel = self.synapses.module.tensor(look.conv.symbols[0])
             weights = kernel.reshape(len(kernel), -1)[look.channel]
-        if not look.inside.all():
+        if inside is not None:
             every = np.broadcast_to(weights, (len(rows), *places.shape))
-            places, weights = places[look.inside], every[:, look.inside]
+            places, weights = places[inside], every[:, inside]
         rows[:, places] = weights
 
 
-def _sets(select: Ints, size: int) -> tuple[Ints, Ints]:
-    """Return channels and places of neurons of a map of some size, as `_Look` has them.
+def _sets(select: Ints, size: int) -> tuple[Ints, Ints, Ints | None]:
+    """Return channels, places and which of these, for neurons of a map of some size.
 
-    Mostly they are the same places of several channels.
+    Mostly they are the same places of neighboring channels.
     """
+    first, last = int(select[0]) // size, int(select[-1]) // size
+    each, rest = divmod(len(select), max(last - first + 1, 1))
+    if each and not rest:
+        channels, places = np.arange(first, last + 1)[:, None], select[:each] - first * size
+        alike = select.reshape(-1, each) == channels * size + places
+        if alike.all() and places.min() >= 0 and places.max() < size:
+            return channels, places, None
     channel, place = np.divmod(select, size)
-    each = np.count_nonzero(channel == channel[0])
-    if len(select) % each == 0:
-        channels, places = channel[::each, None], place[:each]
-        if (select.reshape(-1, each) == channels * size + places).all():
-            return channels, places
-    return channel[None], place
+    return channel[None], *np.unique(place, return_inverse=True)
 
 
 def _columns(elements: Ints, at: int | Ints) -> Ints:

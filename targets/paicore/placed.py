@@ -18,7 +18,7 @@ from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.targets.paicore.core import Coordinate, Register
-from snnc.targets.paicore.distinct import distinct
+from snnc.targets.paicore.distinct import distinct, members
 from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axon_step, axons_of
 from snnc.targets.paicore.ops import TABLES
@@ -143,10 +143,8 @@ class Input:
     def destinations(self) -> tuple[tuple[Coordinate, Coordinate, Ints], ...]:
         """Core, mask and elements of each destination."""
         groups, which = distinct(np.stack([*self.core, *self.mask]))
-        return tuple(
-            ((x, y), (mask_x, mask_y), np.flatnonzero(which == number))
-            for number, (x, y, mask_x, mask_y) in enumerate(groups.T.tolist())
-        )
+        each = zip(groups.T.tolist(), members(which, groups.shape[1]), strict=True)
+        return tuple(((x, y), (mask_x, mask_y), mine) for (x, y, mask_x, mask_y), mine in each)
 
 
 @frozen(eq=False)

@@ -16,7 +16,7 @@ from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Value
 from snnc.ir.types import U1
 from snnc.targets.paicore.core import Coordinate
-from snnc.targets.paicore.distinct import distinct
+from snnc.targets.paicore.distinct import distinct, members
 from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axon_step
 from snnc.targets.paicore.limits import LIMITS
@@ -138,10 +138,11 @@ def check_routes(placed: Placed, found: Diagnostics) -> dict[Place, Ints]:
     targets = set(placed.chips)
     for layer in placed.layers:
         for core, rows in _senders(layer):
+            axons, slots = (placed.tables[n][rows] for n in ("axon", "slot"))
             for (chip, base, mask), mine in destinations(placed, rows):
                 if chip in targets:
                     where = router.region(chip, base, mask)
-                    axon, slot = (placed.tables[n][rows][mine] for n in ("axon", "slot"))
+                    axon, slot = axons[mine], slots[mine]
                     what = f"%{layer.op.result.name} on {core.place}"
                     wide = core["target_extension"]
                     router.arrive(where, wide, axon, slot, layer.op.result, what)
@@ -176,9 +177,10 @@ def destinations(
     """Yield the destinations (chip, core, mask) of some records, each with an index of its own."""
     address = np.stack([placed.tables[n][rows] for n in ("chip", "core", "mask")])
     groups, which = distinct(address)
-    alone = groups.shape[1] == 1
-    for number, group in enumerate(groups.T.tolist()):
-        yield _address(*group), slice(None) if alone else which == number
+    count = groups.shape[1]
+    each: list[Any] = [slice(None)] if count == 1 else members(which, count)
+    for group, mine in zip(groups.T.tolist(), each, strict=True):
+        yield _address(*group), mine
 
 
 def _address(chip: int, core: int, mask: int) -> tuple[Coordinate, Coordinate, Coordinate]:

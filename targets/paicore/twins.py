@@ -72,22 +72,36 @@ def _names(placed: Placed, cores: dict[Place, Core]) -> dict[Place, Names]:
     for layer in placed.layers:
         number = sources[layer.of]
         rows, neurons = layer.rows(), layer.neurons
+        slots, axons = (placed.tables[column][rows] for column in ("slot", "axon"))
         for (chip, base, mask), mine in destinations(placed, rows):
             inside = [c for c in region(placed, chip, base, mask).used if c.place in cores]
-            element = neurons[mine]
-            slot, axon = (placed.tables[column][rows][mine] for column in ("slot", "axon"))
-            for core in inside:
-                late = slot // core["extension"]
-                found[core.place][core.columns(slot, axon)] = _name(number, late, element)
+            if not inside:
+                continue
+            slot, axon = slots[mine], axons[mine]
+            for alike in _alike(inside):
+                late = slot // alike[0]["extension"]
+                columns, names = alike[0].columns(slot, axon), _name(number, late, neurons[mine])
+                for core in alike:
+                    found[core.place][columns] = names
     for item in placed.inputs:
         number = len(sources) + placed.module.graph.inputs.index(item.source)
         for base, mask, element in item.destinations:
             inside = [c for c in region(placed, item.chip, base, mask).used if c.place in cores]
             slot, axon = item.slot[element], item.axon[element]
-            for core in inside:
-                late = slot // item.extension - item.first
-                found[core.place][core.columns(slot, axon)] = _name(number, late, element)
+            names = _name(number, slot // item.extension - item.first, element)
+            for alike in _alike(inside):
+                columns = alike[0].columns(slot, axon)
+                for core in alike:
+                    found[core.place][columns] = names
     return found
+
+
+def _alike(cores: Sequence[Core]) -> list[list[Core]]:
+    """Return those cores together that count their columns alike."""
+    found: dict[tuple[int, bool], list[Core]] = {}
+    for core in cores:
+        found.setdefault((core["extension"], core.wide), []).append(core)
+    return [*found.values()]
 
 
 def _name(source: int, late: Ints, element: Ints) -> Names:
