@@ -178,9 +178,10 @@ class Kernels:
             seen, inside = (table[place] for table in self._map(conv))
             source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
             columns = _columns(source, at).reshape(len(place), -1)
-            counts = np.broadcast_to(inside, source.shape).reshape(columns.shape)
-            made = _Window(columns, None if inside.all() else counts)
-            known = self._windows[conv] = at, key, made
+            some: NDArray[np.bool_] | None = None
+            if not inside.all():
+                some = np.broadcast_to(inside, source.shape).reshape(columns.shape)
+            known = self._windows[conv] = at, key, _Window(columns, some)
         return known[2]
 
     def _map(self, conv: Op) -> tuple[Ints, NDArray[np.bool_]]:

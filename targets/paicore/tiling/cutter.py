@@ -139,15 +139,21 @@ class Cutter:
 
     def checked(self, patches: Sequence[Sequence[Patch]]) -> Finer | None:
         """Return what patches with codes cost, None where axons or codes do not suffice."""
+        codes = max(code for each in patches for code, *_ in each).bit_length()
+        if codes > MOST_BITS:
+            return None
         held = [
             np.concatenate([self.cores(layer, _alone(patch)) for patch in each])
             for layer, each in enumerate(patches)
         ]
         cores = np.concatenate(held)
+        split = width(int(cores.max()))
+        if split + codes > MOST_BITS:
+            return None
         chosen = tuple(map(tuple, patches))
         patched = Patched(dict(zip(self.shares, chosen, strict=True)), self.room)
-        made = Patches(self.shapes, patched, width(int(cores.max())), self.reads)
-        if made.bits > MOST_BITS or not made.fits:
+        made = Patches(self.shapes, patched, split, self.reads)
+        if not made.fits:
             return None
         tiles = np.asarray(made.reached.reshape(-1, 1 << made.split).any(axis=1))
         tiles[made.codes] = True
