@@ -175,7 +175,8 @@ class Kernels:
         if known is None or known[0] is not at or known[1] != key:
             kernel = self.synapses.module.tensor(conv.symbols[0])
             read, area = kernel.shape[1], prod(conv.values[0].type.shape[1:])
-            seen, inside = (table[place] for table in self._map(conv))
+            every, legal = self._map(conv)
+            seen, inside = every[place], legal[place]
             source = (first[:, None] + np.arange(read))[:, :, None] * area + seen
             columns = _columns(source, at).reshape(len(place), -1)
             some: NDArray[np.bool_] | None = None
