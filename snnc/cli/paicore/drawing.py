@@ -99,7 +99,8 @@ def _numbers(core: Core) -> str:
 
 
 def _color(number: int) -> str:
-    return f"hsl({number * 137 % 360},55%,{(62, 48, 74)[number // 24 % 3]}%)"
+    # So many hues lie at least 16 degrees apart.
+    return f"hsl({number * 137 % 360},55%,{(62, 48, 74)[number // 13 % 3]}%)"
 
 
 def _chip(

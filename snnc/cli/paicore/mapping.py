@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snnc.cli.paicore.tables import place
-from snnc.cli.printing import show_table
+from snnc.cli.printing import counted, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError
 from snnc.targets.paicore.bounds import Bound, bounds, total
@@ -161,12 +161,14 @@ def show_mapping(found: Mapping[str, Any]) -> None:
     )
     totals = found["totals"]
     bound = totals["bound"]
+    required = totals["n_core_required"]
+    shared = required < sum(row["required"] for row in found["layers"])
     click.echo(
-        f"  n_core_required {totals['n_core_required']:,}, "
+        f"  n_core_required {required:,}{' (layers share cores)' if shared else ''}, "
         f"n_core_occupied {totals['n_core_occupied']:,}, "
         f"inherent_timestep {totals['inherent_timestep']}; "
         + (
-            f"every mapping needs {bound:,} cores or more, this one "
+            f"every mapping needs {counted(bound, 'core')} or more, this one "
             f"{totals['required_by_bound']:.3f} times as many"
             if bound
             else "bounds need the network, which this build was passed on without"
