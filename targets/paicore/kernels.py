@@ -18,9 +18,7 @@ from snnc.ir.graph import Op
 from snnc.ir.synapses import Edge, Synapses
 from snnc.ir.weights import Array
 from snnc.targets.paicore.frames import Ints
-
-CARRIERS = ("reshape", "delay", "add")
-"""Ops that pass each element on at its flat place."""
+from snnc.targets.paicore.widths import KEEPING
 
 CONVOLUTIONS = ("conv1d", "conv2d")
 
@@ -136,7 +134,7 @@ class Kernels:
         if op not in self._found:
             found: dict[Edge, Op | None] = {}
             for edge, way in self.synapses.ways(op).items():
-                seeing = [o for o in way or () if o.kind not in CARRIERS]
+                seeing = [o for o in way or () if o.kind not in KEEPING]
                 if way is None or len(seeing) > 1 or not all(map(self._is_plain, seeing)):
                     found = {}
                     break

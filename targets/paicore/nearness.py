@@ -14,7 +14,7 @@ from snnc.targets.paicore.exchange import Neighbors, exchanged
 from snnc.targets.paicore.flows import Flows
 from snnc.targets.paicore.regions import CHIP, Chip, Region, Wish, by_size
 
-Laid = Mapping[int, tuple[int, int]]
+Places = Mapping[int, tuple[int, int]]
 """The start and the first axon of each region of a chip."""
 
 
@@ -33,7 +33,7 @@ def nearer(
         flows: the frames between regions.
     """
     ranks = {number: region.chip_rank for number, region in regions.items()}
-    laid: Laid = {number: (region.start, region.axon) for number, region in regions.items()}
+    laid: Places = {number: (region.start, region.axon) for number, region in regions.items()}
     if len({*ranks.values()}) > 1:
         ranks = cut(wishes, ranks, flows)
         laid = _first_fit(wishes, ranks)
@@ -46,7 +46,7 @@ def nearer(
     }
 
 
-def _first_fit(wishes: Sequence[Wish], ranks: Mapping[int, int]) -> Laid:
+def _first_fit(wishes: Sequence[Wish], ranks: Mapping[int, int]) -> Places:
     """Return how first fit lays regions on the chips that `cut` chose, which have room for them."""
     filled, laid = {rank: Chip() for rank in ranks.values()}, dict[int, tuple[int, int]]()
     for wish in sorted(wishes, key=by_size):
@@ -56,7 +56,7 @@ def _first_fit(wishes: Sequence[Wish], ranks: Mapping[int, int]) -> Laid:
     return laid
 
 
-def _near(wishes: Sequence[Wish], first: Laid, flows: Flows) -> dict[int, tuple[int, int]]:
+def _near(wishes: Sequence[Wish], first: Places, flows: Flows) -> dict[int, tuple[int, int]]:
     """Return how the regions of a chip lie, given how first fit lays them all.
 
     If some leave holes, they are also laid by links, in two orders; the fewest cores count first,
@@ -72,7 +72,7 @@ def _near(wishes: Sequence[Wish], first: Laid, flows: Flows) -> dict[int, tuple[
     return {number: (start, best[number][1]) for number, start in starts.items()}
 
 
-def _by_links(wishes: Sequence[Wish], flows: Flows) -> Laid | None:
+def _by_links(wishes: Sequence[Wish], flows: Flows) -> Places | None:
     """Return how regions lie that are laid in an order by links, None where one has no room."""
     chip, known = Chip(), Neighbors(wishes, flows)
     laid = dict[int, tuple[int, int]]()
@@ -84,7 +84,7 @@ def _by_links(wishes: Sequence[Wish], flows: Flows) -> Laid | None:
     return laid
 
 
-def _cost(wishes: Sequence[Wish], laid: Laid, flows: Flows) -> tuple[int, int]:
+def _cost(wishes: Sequence[Wish], laid: Places, flows: Flows) -> tuple[int, int]:
     """Return how many cores the regions of a chip take, and the links between them."""
     known, links, taken = Neighbors(wishes, flows), 0, np.zeros(CHIP, dtype=np.bool_)
     for wish in wishes:

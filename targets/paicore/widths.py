@@ -19,7 +19,7 @@ _FIRST_LOOK = 64
 """How many numbers of each row are looked at first."""
 
 KEEPING = ("reshape", "add", "delay")
-"""Ops that leave each element where it is."""
+"""Ops that leave each element at its flat place."""
 
 
 def widths(synapses: Synapses, op: Op) -> Ints | None:

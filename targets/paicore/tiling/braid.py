@@ -112,7 +112,7 @@ def _taking_turns(
     columns = codes([*parts.values()])
     # A core for each tile, and each code that frames reach.
     most = (cost - 1 - len(bands) * len(columns)) // (OCCUPIED * len(columns))
-    found = Codes(len(bands), width(len(bands)), cutter.room, shared, most + 1).search()
+    found = CodeSearch(len(bands), width(len(bands)), cutter.room, shared, most + 1).search()
     low = int(columns.max()).bit_length()
     patches: list[list[Patch]] = [[], []]
     for code, band in zip(found, bands, strict=False):
@@ -180,7 +180,7 @@ def _beside(cutter: Cutter, source: int, lead: int, parts: Mapping[int, int]) ->
 
 
 @define
-class Codes:
+class CodeSearch:
     """A search for codes of `count` bands in `bits` bits, cores having `room` axons.
 
     Frames are to reach fewer than `least` codes.

@@ -16,7 +16,7 @@ from snnc.targets.paicore.frames import Ints
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.tiling.axis import gray, width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED, Member
-from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, Reads, cut
+from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, ReadByLayer, cut
 from snnc.targets.paicore.tiling.reach import Span
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -53,7 +53,7 @@ class Cutter:
     """
 
     def __init__(
-        self, layers: Mapping[Share, Member], reads: Reads, wide: bool, extension: int
+        self, layers: Mapping[Share, Member], reads: ReadByLayer, wide: bool, extension: int
     ) -> None:
         self.shares, self.reads = [*layers], reads
         self.members = [*layers.values()]

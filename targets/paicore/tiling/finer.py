@@ -11,7 +11,7 @@ from snnc.targets.paicore.tiling.answers import Answers
 from snnc.targets.paicore.tiling.braid import braided
 from snnc.targets.paicore.tiling.choose import Member
 from snnc.targets.paicore.tiling.cutter import Cutter, Finer
-from snnc.targets.paicore.tiling.patches import Reads
+from snnc.targets.paicore.tiling.patches import ReadByLayer
 from snnc.targets.paicore.tiling.ragged import ragged
 from snnc.targets.paicore.tiling.reach import told
 from snnc.targets.paicore.tiling.shares import Share
@@ -22,7 +22,7 @@ WAYS = {1: ragged, 2: braided}
 
 def finer(
     layers: Mapping[Share, Member],
-    reads: Reads,
+    reads: ReadByLayer,
     wide: bool,
     extensions: tuple[int, int],
     cost: int,
@@ -49,7 +49,7 @@ _FINER = Answers[Finer | None]()
 
 def _cheapest(
     layers: Mapping[Share, Member],
-    reads: Reads,
+    reads: ReadByLayer,
     wide: bool,
     extensions: tuple[int, int],
     cost: int,

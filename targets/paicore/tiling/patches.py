@@ -27,7 +27,7 @@ from snnc.targets.paicore.tiling.shares import Share
 Patch = tuple[int, ...]
 """A code, then the first place and the one behind the last along each axis."""
 
-Reads = Mapping[Segment, tuple[Sequence[int], Sequence[Reach | None]]]
+ReadByLayer = Mapping[Segment, tuple[Sequence[int], Sequence[Reach | None]]]
 """Each segment with the shape of its source and what each layer reads of it."""
 
 Flags = NDArray[np.bool_]
@@ -87,7 +87,7 @@ class Patches:
     """
 
     def __init__(
-        self, shapes: Sequence[Sequence[int]], patched: Patched, split: int, reads: Reads
+        self, shapes: Sequence[Sequence[int]], patched: Patched, split: int, reads: ReadByLayer
     ) -> None:
         self.shapes, self.split, self.room = shapes, split, patched.room
         self._layers = [*patched.of]

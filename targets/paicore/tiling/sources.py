@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from snnc.ir.graph import Op
 from snnc.targets.paicore.populations import Populations, Segment
 from snnc.targets.paicore.tiling.choose import Sources
-from snnc.targets.paicore.tiling.patches import Reads
+from snnc.targets.paicore.tiling.patches import ReadByLayer
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, shape_of
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -34,7 +34,7 @@ def sources_of(populations: Populations, shares: Sequence[Share]) -> Sources | N
     return {s: (s.source.type.shape, found[s]) for s in segments}
 
 
-def read_by_each(populations: Populations, shares: Sequence[Share]) -> Reads:
+def read_by_each(populations: Populations, shares: Sequence[Share]) -> ReadByLayer:
     """Return what each of some shares reads of their sources."""
     found: dict[Segment, list[Reach | None]] = {}
     for number, share in enumerate(shares):

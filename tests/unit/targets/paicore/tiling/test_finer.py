@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import snnc
 from snnc.targets.paicore.populations import Populations
-from snnc.targets.paicore.tiling.braid import Codes, Shared
+from snnc.targets.paicore.tiling.braid import CodeSearch, Shared
 from snnc.targets.paicore.tiling.patches import Patched
 from snnc.targets.paicore.tiling.plan import Plan, Planner
 from snnc.targets.paicore.tiling.shares import Share
@@ -90,7 +90,7 @@ def test_codes_keep_what_bands_receive_within_their_axons(count, room, random) -
     for first in range(count):
         bands = tuple(range(first, min(first + random.randint(1, 3), count)))
         shared.append(Shared(bands, random.randint(1, 3)))
-    found = Codes(count, count.bit_length(), room, shared).search()
+    found = CodeSearch(count, count.bit_length(), room, shared).search()
     if not found:
         return
     assert len(set(found)) == count

@@ -16,7 +16,7 @@ from snnc.ir.rewrite import Rebuild, rebuild
 from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.populations import Segment
 from snnc.targets.paicore.tiling.cutter import ends
-from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, Reads
+from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, ReadByLayer
 from snnc.targets.paicore.tiling.reach import ALL, Span
 from snnc.targets.paicore.tiling.shares import Share
 from tests.unit.targets.paicore.tiling.networks import residual
@@ -43,7 +43,7 @@ def source(name: str, size: int) -> Segment:
 
 
 @st.composite
-def regions(draw: st.DrawFn) -> tuple[Patches, list[tuple[Patch, ...]], Reads]:
+def regions(draw: st.DrawFn) -> tuple[Patches, list[tuple[Patch, ...]], ReadByLayer]:
     """Two layers in bands of any size, cut apart; one reads a source and the other, one both."""
     size = draw(st.integers(2, 7))
     codes = iter(draw(st.permutations(range(32))))
@@ -77,7 +77,7 @@ def regions(draw: st.DrawFn) -> tuple[Patches, list[tuple[Patch, ...]], Reads]:
 @settings(max_examples=60, deadline=None)
 @given(regions())
 def test_every_tile_receives_what_it_reads_at_axons_that_nothing_else_reaches(
-    region: tuple[Patches, list[tuple[Patch, ...]], Reads],
+    region: tuple[Patches, list[tuple[Patch, ...]], ReadByLayer],
 ) -> None:
     made, patches, reads = region
     if not made.fits:
@@ -109,7 +109,7 @@ def test_every_tile_receives_what_it_reads_at_axons_that_nothing_else_reaches(
 @settings(max_examples=60, deadline=None)
 @given(regions())
 def test_the_tiles_hold_each_neuron_of_a_layer_once(
-    region: tuple[Patches, list[tuple[Patch, ...]], Reads],
+    region: tuple[Patches, list[tuple[Patch, ...]], ReadByLayer],
 ) -> None:
     made, patches, _ = region
     size = made.shapes[0][1]
