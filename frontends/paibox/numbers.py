@@ -16,6 +16,9 @@ from snnc.ir.weights import Array
 FARTHEST = 2**29 - 1
 """Largest potential of a core's 30-bit neurons (PAIBox: no negative threshold)."""
 
+LOWEST = -FARTHEST - 1
+"""Smallest number of 30 bits, to which neurons may be reset or leak; no magnitude has it."""
+
 Shape = tuple[int, ...]
 R = TypeVar("R")
 
@@ -131,7 +134,7 @@ def leaks(given: Any, shape: Shape, what: str, loc: Location = UNKNOWN) -> int |
     """
     array = array_of(given, what, loc)
     if array.ndim == 0:
-        return integer(array[()], what, -FARTHEST - 1, FARTHEST, loc)
+        return integer(array[()], what, LOWEST, FARTHEST, loc)
     if array.dtype.kind not in "iu":
         raise fail(
             "paibox-number",
@@ -147,7 +150,8 @@ def leaks(given: Any, shape: Shape, what: str, loc: Location = UNKNOWN) -> int |
             loc,
             help=f"give one, {shape[0]} (one per channel) or {size} of them",
         )
-    if max(abs(int(array.min())), abs(int(array.max()))) > FARTHEST + 1:
-        raise fail("paibox-number", f"{what} goes beyond {FARTHEST}", loc, help="scale it down")
+    if not LOWEST <= int(array.min()) <= int(array.max()) <= FARTHEST:
+        held = f"{array.min()} to {array.max()}, which must be {LOWEST} to {FARTHEST}"
+        raise fail("paibox-number", f"{what} is {held}", loc, help="scale it down")
     flat = np.repeat(array.ravel(), size // array.size)
     return flat.astype(np.int32).reshape(shape)

@@ -16,7 +16,7 @@ from snnc.frontends.paibox import links
 from snnc.frontends.paibox.encoding import encoder_of
 from snnc.frontends.paibox.modules import Flow, FunctionalModule, Lowered, Operand, lower
 from snnc.frontends.paibox.network import Input, Link, Network, Population, Synapse
-from snnc.frontends.paibox.numbers import FARTHEST, integer, leaks, shape_of, weights_of
+from snnc.frontends.paibox.numbers import FARTHEST, LOWEST, integer, leaks, shape_of, weights_of
 from snnc.frontends.paibox.presets import MOST_CORES
 
 NETWORK = "paibox.network.DynSysGroup"
@@ -207,7 +207,7 @@ def population(name: str, part: Any) -> Population:
         shape,
         threshold=integer(part.pos_threshold, f"{name}.threshold", 0, FARTHEST, loc),
         reset=RESETS[_word(part.reset_mode)],
-        reset_to=integer(part.reset_v, f"{name}.reset_v", loc=loc),
+        reset_to=integer(part.reset_v, f"{name}.reset_v", LOWEST, loc=loc),
         leak=leaks(part.leak_v, shape, f"{name}.leak_v", loc),
         leak_order="after" if _word(part.leak_comparison) == "LEAK_AFTER_COMP" else "before",
         leak_reversal=_word(part.leak_direction) == "MODE_REVERSAL",

@@ -9,7 +9,7 @@ from typing import Any
 
 from snnc.diagnostics import UNKNOWN, Location, fail, nearest
 from snnc.frontends.paibox.network import Population
-from snnc.frontends.paibox.numbers import FARTHEST, Shape, integer, leaks, shape_of, within
+from snnc.frontends.paibox.numbers import FARTHEST, LOWEST, Shape, integer, leaks, shape_of, within
 from snnc.ir.weights import Array
 
 Registers = dict[str, Any]
@@ -29,7 +29,7 @@ def if_neuron(
     return {
         "threshold": integer(threshold, "threshold", 0),
         "reset": "soft" if reset_v is None else "hard",
-        "reset_to": 0 if reset_v is None else integer(reset_v, "reset_v"),
+        "reset_to": 0 if reset_v is None else integer(reset_v, "reset_v", LOWEST),
         "negative": lowest,
     }
 
@@ -159,5 +159,5 @@ def neuron(
 def _sum(shape: Shape, leak_v: Any, bias: Any) -> int | Array:
     first, second = leaks(leak_v, shape, "leak_v"), leaks(bias, shape, "bias")
     if isinstance(first, int) and isinstance(second, int):
-        return integer(first + second, "leak_v + bias", -FARTHEST - 1)
+        return integer(first + second, "leak_v + bias", LOWEST)
     return leaks(first + second, shape, "leak_v + bias")

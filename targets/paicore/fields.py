@@ -33,7 +33,7 @@ def check_neuron(module: Module, op: Op, why: Mapping[str, str], found: Diagnost
     for field, low, high in (
         ("threshold", 0, most),
         ("negative", 0, most),
-        ("reset_to", -most, most),
+        ("reset_to", -most - (not _turned(op)), most),
         ("leak", -most - 1, most),
     ):
         if _any(module, op, field, lambda v, a=low, b=high: (v < a) | (v > b)):
@@ -52,6 +52,11 @@ def check_neuron(module: Module, op: Op, why: Mapping[str, str], found: Diagnost
         _check_floor(module, op, refuse)
     if op["first"] and _any(module, op, "initial", lambda v: v != 0):
         _check_beginning(module, op, refuse)
+
+
+def _turned(op: Op) -> bool:
+    """Whether neurons below their negative threshold are reset to minus `reset_to`."""
+    return bool(op["reset"] == "hard" and op["negative_mode"] == "reset")
 
 
 def _check_modes(module: Module, op: Op, refuse: Any) -> None:

@@ -136,7 +136,8 @@ class _Reader:
 
     def network(self, name: str) -> Network:
         inputs, populations, synapses = [], [], []
-        for key, node in self.nodes.items():
+        for node in self.net["nodes"]:
+            key = node["id"]
             if node["kind"] == "input":
                 inputs.append(Input(key, tuple(node["shape"])))
             elif node["kind"] == "module":

@@ -33,6 +33,14 @@ def test_presets_are_register_values(kind, args, expected):
     assert expected == (p.reset, p.threshold, p.reset_to, p.negative, p.negative_mode)
 
 
+def test_numbers_of_30_bits_are_taken_and_no_others():
+    assert -FARTHEST - 1 == neuron("IF", "n", 2, {"reset_v": -(2**29)}).reset_to
+    lowest = np.array([-(2**29), 0])
+    assert -(2**29) == neuron("LIF", "n", 2, {"leak_v": lowest}).leak[0]
+    for args in ({"leak_v": -lowest}, {"bias": 2**29}, {"reset_v": 2**29}):
+        assert "paibox-number" == code_of(lambda args=args: neuron("LIF", "n", 2, args))
+
+
 def test_leak_and_bias_add_up_per_channel():
     p = neuron("LIF", "n", (2, 3), {"leak_v": -1, "bias": np.array([5, 7])})
     assert [[4, 4, 4], [6, 6, 6]] == p.leak.tolist()

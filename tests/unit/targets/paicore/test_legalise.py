@@ -147,6 +147,8 @@ def test_neurons_that_nobody_reads_disappear() -> None:
         {"floor": -5, "negative": 3, "negative_mode": "reset"},
         {"ticks": 40000},
         {"first": 32767},
+        {"reset_to": -(1 << 29), "reset": "hard", "negative_mode": "reset", "negative": 3},
+        {"reset_to": -(1 << 29) - 1, "reset": "hard"},
     ],
 )
 def test_fields_that_a_record_cannot_hold_are_refused(attrs: dict[str, Any]) -> None:
@@ -158,6 +160,17 @@ def test_fields_that_a_record_cannot_hold_are_refused(attrs: dict[str, Any]) -> 
     assert error.value.exit_status == 4
     named = next(iter(attrs)) if len(attrs) == 1 else str(error.value)
     assert named in str(error.value)
+
+
+def test_the_lowest_potential_may_be_reset_to() -> None:
+    build, x = net()
+    neuron = {"threshold": 3, "reset": "hard", "reset_to": -(1 << 29), "width": 30}
+    current = build.op("linear", x, build.weight("w", np.ones((4, 6), np.int8)))
+    module = build.finish(build.op("neuron", current, **neuron))
+    inputs = {"x": RNG.integers(0, 2, (2, 9, 6)).astype(np.uint8)}
+    made = snnc.compile(module, "paicore")
+    assert made.verify(inputs).equal
+    assert made.run(inputs).outputs[module.graph.outputs[0].name].any()
 
 
 def test_inputs_that_are_not_spikes_are_refused() -> None:
