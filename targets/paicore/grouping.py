@@ -17,7 +17,7 @@ from snnc.targets.paicore.hints import Laid, entries, slices_of
 from snnc.targets.paicore.joining import Copies, Joiner, Partition
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.pack import Core
-from snnc.targets.paicore.populations import Destination, Populations, checked_extension
+from snnc.targets.paicore.populations import Destination, Populations, blocks, checked_extension
 from snnc.targets.paicore.sharing import neighbors, of_one_time
 from snnc.targets.paicore.slicing import Parts, Slicer
 from snnc.targets.paicore.tiling.axis import width
@@ -55,8 +55,8 @@ class Regions:
         self.populations, self.tight = populations, tight or {}
         self._forms = {op: populations.form(op) for op in populations.ops}
         self._bits = {op: populations.bits(op) for op in populations.ops}
-        blocks = populations.ops if multicast == "contiguous" else ()
-        most = {op: self._deepest([Share(op)]) for op in blocks}
+        boxes = populations.ops if multicast == "contiguous" else ()
+        most = {op: self._deepest([Share(op)]) for op in boxes}
         self.planner = Planner(populations, multicast, most, self.tight, partition, near)
         self._counts: dict[tuple[Share, Destination], float] = {}
         self.shares = {**divide_all(self.planner, self.tight), **(boxed or {})}
@@ -195,12 +195,14 @@ class Regions:
         copies = made.copies
         wide = {group: plan.extension for group, (_, plan) in enumerate(self.plans)}
         laid: dict[Share, Laid] = {}
+        slots: dict[tuple[Share, int], int] = {}
         for group, (shares, plan) in enumerate(self.plans):
             tile = plan.tile
             if tile is None:
                 self._check_fan_in([share.op for share in shares])
             parts = self._slicer.parts(shares, tile, copies)
             tiles = self._packed(parts, made, wide[group], goal)
+            slots |= self._slicer.slots(parts, copies, partial(self._wide, made))
             split = max((width(len(cores)) for cores in tiles), default=0)
             codes = [part.code << split for part in next(iter(parts.values()), ())]
             most = max(codes, default=0).bit_length()
@@ -208,7 +210,12 @@ class Regions:
                 raise TooLarge([share.op for share in shares], sum(map(len, tiles)))
             for share, slices in slices_of(shares, codes, tiles).items():
                 laid[share] = Laid(share, group, tile, split, slices)
-        return {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
+        found = {op: self._hint(op, [laid[s] for s in self.shares[op]], wide) for op in self.shares}
+        for (share, copy), count in slots.items():
+            to, least = copies[share.op][copy], blocks(self.populations.size(share.op))
+            if to.output >= 0 and count > least:
+                found[share.op]["blocks"] = count
+        return found
 
     @cached_property
     def plans(self) -> list[tuple[Sequence[Share], Plan]]:

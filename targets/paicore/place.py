@@ -26,7 +26,7 @@ from snnc.targets.paicore.hints import Laid
 from snnc.targets.paicore.laid import Division
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
-from snnc.targets.paicore.populations import RETURNED, Destination, Segment, blocks
+from snnc.targets.paicore.populations import RETURNED, Destination, Segment
 from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import Region, Wish, allocate, core_at
 from snnc.targets.paicore.ways import Way, Ways
@@ -321,9 +321,7 @@ class Placer:
         op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]
         wide = hint["extension"]
         target = (
-            blocks(self.populations.size(op))
-            if to.output >= 0
-            else self.division.extension(to.groups[0])
+            self.populations.blocks(op) if to.output >= 0 else self.division.extension(to.groups[0])
         )
         form = self.populations.form(op)
         columns = axons_of(form.wide) * wide
@@ -418,7 +416,7 @@ class Placer:
                 "node": number,
                 "chip": self.output,
                 "core": core,
-                "blocks": blocks(self.populations.size(op)),
+                "blocks": self.populations.blocks(op),
                 "shape": () if value.type.shape == op.result.type.shape else value.type.shape,
             }
             made.append(

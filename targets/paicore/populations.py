@@ -41,6 +41,7 @@ HINTS: Mapping[str, Sequence[int]] = {
     "split": range(LIMITS.routing_group.bit_length()),
     "mixed": range(2),
     "quiet": range(1 << 31),
+    "blocks": [1 << lcn for lcn in range(LIMITS.max_lcn + 1)],
 }
 """Whole numbers that a neuron's `place` may hold.
 
@@ -184,6 +185,10 @@ class Populations:
     def start(self, op: Op) -> int:
         """Return the start that `schedule` chose; 0 before it ran."""
         return int(self.hint(op).get("start", 0))
+
+    def blocks(self, op: Op) -> int:
+        """Return the slots per tick of the output that a population is."""
+        return int(self.hint(op).get("blocks", blocks(self.size(op))))
 
     def times(self, op: Op) -> tuple[int, int, int]:
         """Return start, first tick and number of ticks: one for all neurons of a core."""

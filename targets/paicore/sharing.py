@@ -5,11 +5,17 @@ others that do, lie near each other anyway, and an input costs no cores however 
 to: what counts is half-empty cores.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import combinations, pairwise
+from typing import TypeVar
 
 from snnc.ir.graph import Op, Value
 from snnc.targets.paicore.populations import Populations
+
+Kind = tuple[Hashable, int]
+"""In what neurons of a core agree, and how many slots per tick they send to."""
+
+T = TypeVar("T")
 
 EVERY_PAIR = 12
 """Populations of one time of which all pairs are tried; of more, neighbors in text order."""
@@ -50,3 +56,17 @@ def _joined(populations: Populations) -> dict[Op, Value]:
         for source in sources[1:]:
             above[top(source)] = top(sources[0])
     return {op: top(sources[0]) for op, sources in read.items() if sources}
+
+
+def strides(inner: Mapping[T, Kind], outer: Mapping[T, Kind]) -> dict[T, int]:
+    """Return the slots per tick of neurons that others read (`inner`), and of outputs.
+
+    An output takes as many as others that may be on its cores, if those have room for it.
+    """
+    found = {one: slots for one, (_, slots) in inner.items()}
+    known: dict[Hashable, set[int]] = {}
+    for agreed, slots in inner.values():
+        known.setdefault(agreed, set()).add(slots)
+    for one, (agreed, least) in outer.items():
+        found[one] = min((n for n in known.get(agreed, ()) if n >= least), default=least)
+    return found

@@ -3,9 +3,8 @@
 What a core has once (mode, start, ticks, the stride of its targets) its neurons agree in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -16,6 +15,7 @@ from snnc.targets.paicore.geometry import capacity
 from snnc.targets.paicore.joining import Copies
 from snnc.targets.paicore.pack import PACKERS, Core, Slice
 from snnc.targets.paicore.populations import blocks
+from snnc.targets.paicore.sharing import Kind, strides
 from snnc.targets.paicore.tiling.grid import Part
 from snnc.targets.paicore.tiling.plan import Cut, Planner, grid, ordered
 from snnc.targets.paicore.tiling.readers import Readers
@@ -90,14 +90,10 @@ class Slicer:
         """
         if not parts:
             return []
-        classes: dict[tuple[Any, ...], list[tuple[Share, int]]] = {}
+        slots = self.slots(parts, copies, wide)
+        classes: dict[Hashable, list[tuple[Share, int]]] = {}
         for share, copy in parts:
-            op, form, to = share.op, self.populations.form(share.op), copies[share.op][copy]
-            mode = (form.values, form.keep, form.pool)
-            outward = to.output >= 0
-            size = self.populations.size(op)
-            stride = blocks(size) if outward else wide(to.groups[0])
-            key = (*self.populations.times(op), stride, *mode)
+            key = (self._agreed(share.op), slots[share, copy])
             classes.setdefault(key, []).append((share, copy))
         ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
         first = next(iter(parts))
@@ -119,6 +115,26 @@ class Slicer:
             return cores
 
         return [packed(tile) for tile in range(len(parts[first]))]
+
+    def slots(
+        self, parts: Parts, copies: Copies, wide: Callable[[int], int]
+    ) -> dict[tuple[Share, int], int]:
+        """Return the slots per tick to which each copy of a region sends; see `pack`."""
+        inner, outer = dict[tuple[Share, int], Kind](), dict[tuple[Share, int], Kind]()
+        for share, copy in parts:
+            op, to = share.op, copies[share.op][copy]
+            if to.output < 0:
+                inner[share, copy] = self._agreed(op), wide(to.groups[0])
+            else:
+                # The shares of a divided population, in several regions, need one stride.
+                agreed = self._agreed(op) if share == Share(op) else op
+                outer[share, copy] = agreed, blocks(self.populations.size(op))
+        return strides(inner, outer)
+
+    def _agreed(self, op: Op) -> Hashable:
+        """Return in what all neurons of a core agree, but for where they send."""
+        form = self.populations.form(op)
+        return (*self.populations.times(op), form.values, form.keep, form.pool)
 
     def _bundles(self, slices: Sequence[Slice]) -> list[list[Slice]]:
         """Return slices that fill cores together: where regions are blocks, copies of a share."""

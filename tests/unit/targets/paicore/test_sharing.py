@@ -6,7 +6,7 @@ import pytest
 import snnc
 from snnc.ir import Builder, Module, Value
 from snnc.targets.paicore.populations import Populations
-from snnc.targets.paicore.sharing import EVERY_PAIR, neighbors, of_one_time
+from snnc.targets.paicore.sharing import EVERY_PAIR, neighbors, of_one_time, strides
 
 
 def layer(build: Builder, name: str, size: int, *sources: Value, first: int = 0) -> Value:
@@ -73,3 +73,22 @@ def test_shared_cores_do_what_the_network_does() -> None:
     rng, module = np.random.default_rng(3), apart()
     inputs = {v.name: rng.integers(0, 2, (2, 9, 9)).astype(np.uint8) for v in module.graph.inputs}
     assert snnc.compile(module, target="paicore").verify(inputs)
+
+
+def test_outputs_send_to_as_many_slots_as_neurons_beside_them_that_have_room() -> None:
+    inner = {"a": ("early", 4), "b": ("early", 2), "c": ("late", 1)}
+    outer = {"d": ("early", 1), "e": ("early", 4), "f": ("early", 8), "g": ("late", 2)}
+    found = {"a": 4, "b": 2, "c": 1, "d": 2, "e": 4, "f": 8, "g": 2}
+    assert found == strides(inner, outer)
+
+
+def test_an_output_shares_a_core_with_neurons_whose_readers_have_extended_axons() -> None:
+    build, rng = Builder("net", "int"), np.random.default_rng(5)
+    x, y = build.input("x", "u1[9]~"), build.input("y", "u1[1152]~")
+    a, b = layer(build, "a", 20, x), layer(build, "b", 20, x)
+    module = build.finish(b, layer(build, "c", 20, a, y))
+    made = snnc.compile(module, target="paicore")
+    # The readers of `a` have 1172 axons, in two slots.
+    assert 2 == cores(module)
+    inputs = {v.name: rng.integers(0, 2, (2, 150, v.type.size)) for v in module.graph.inputs}
+    assert made.verify({name: train.astype(np.uint8) for name, train in inputs.items()})
