@@ -77,11 +77,17 @@ class _Writer:
             "spike": layer.spike,
             "floor": None if layer.floor is None else layer.floor.item(),
             "max_count": layer.max_count,
-            **({"overflow": layer.overflow} if self.build.level == "int" else {}),
+            **self._of_level(layer),
             "leak": self._leak(layer),
             "initial": self._initial(layer),
         }
         return self.build.emit("neuron", (current,), attrs, names=[name]).result
+
+    def _of_level(self, layer: Layer) -> dict[str, Any]:
+        """Return the attributes of a neuron that the other level does not have."""
+        if self.build.level == "int":
+            return {"overflow": layer.overflow}
+        return {"compare": "gt" if layer.strict else "ge", "reset_time": layer.reset_time}
 
     def _leak(self, layer: Layer) -> Symbol | int:
         if layer.leak is None:

@@ -27,7 +27,8 @@ from snnc.targets.dynapcnn.records import Shape
 class Layer:
     """One layer. Weights [out, in, k, k]; `initial` broadcasts to `output`; `result` the spikes.
 
-    Numbers are float32 at level snn, int64 at int; `floor` is None where there is none.
+    Numbers are float32 at level snn, int64 at int; `floor` is None where there is none. `strict`
+    layers fire above their threshold alone, and `reset_time` may be a later one, at level snn.
     """
 
     result: Value
@@ -48,6 +49,8 @@ class Layer:
     max_count: int
     overflow: str
     names: tuple[str, str]
+    strict: bool = False
+    reset_time: str = "now"
 
     @property
     def drive(self) -> Array | None:
@@ -203,6 +206,8 @@ def _layer(module: Module, op: Op, forms: Forms) -> Layer:
         op["max_count"],
         "error" if module.level == "snn" else str(op["overflow"]),
         (made.symbols[0].name, made.symbols[1].name if bias is not None else f"{op.result.name}.b"),
+        module.level == "snn" and op["compare"] == "gt",
+        str(op["reset_time"]) if module.level == "snn" else "now",
     )
 
 
@@ -234,7 +239,8 @@ def _check_neuron(op: Op) -> None:
     wanted: dict[str, Any] = {"first": 0, "ticks": 0, "potential": False}
     if op.name.startswith("snn."):
         wanted |= {"decay": 1.0, "gain": 1.0, "filter": "none"}
-        wanted |= {"compare": "ge", "reset_time": "now"}
+        wanted |= {"compare": "ge"} if op["spike"] == "count" else {}
+        wanted |= {} if _resets_as_now(op) else {"reset_time": "now"}
     else:
         wanted |= {"leak_order": "before", "leak_reversal": False, "memory": "keep"}
         wanted |= {"negative": None}
@@ -251,6 +257,14 @@ def _check_neuron(op: Op) -> None:
         odd.append(f"overflow = {op['overflow']} at {op['width']} bits")
     if odd:
         raise _refuse(op, f"no core has {', '.join(odd)}")
+
+
+def _resets_as_now(op: Op) -> bool:
+    """Whether a later reset gives the spikes of one at once: only the next charge lies between."""
+    late = "before" if op["reset"] == "hard" else "after"
+    return op["reset_time"] in ("now", "before", late) and (
+        op["reset_time"] == "now" or op["floor"] is None
+    )
 
 
 _OVERFLOWS = {("saturate", 32), *(("error", width) for width in range(2, 33))}
