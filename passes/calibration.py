@@ -110,7 +110,8 @@ def calibration_of(module: Module, context: Context) -> Calibration | None:
             "calibration-ticks",
             "no input has ticks, so it is not known how long the calibration data runs",
             module.loc,
-            help="state the length of a run in the network: `ticks 16`",
+            help="state the length of a run in the network: `ticks 16` (of a network of PyTorch: "
+            "--set ticks=16)",
         )
     if not samples * ticks:
         raise fail(

@@ -57,6 +57,9 @@ class Options:
         choices=("none", "direct", "poisson"),
     )
     seed: int = option(0, help="seed of the encoder's draws")
+    ticks: int = option(
+        0, help="ticks of a run, where the input has no time; 0: those of the sample, or of forward"
+    )
     single_crossing: bool = option(
         False, help="no potential reaches twice its threshold (snnTorch, reset_delay=False)"
     )
@@ -152,12 +155,32 @@ def lowered(
     if options.outputs != "all":
         found = with_outputs(found, chosen_outputs(found.outputs, options.outputs))
     if options.convert:
-        return _converted(found, name, elements, options, run, data)
-    if options.encode != "none":
+        made = _converted(found, name, elements, options, run, data)
+    elif options.encode != "none":
         made = _encoded(found, name, elements, options)
     else:
         made = emit(found, name, elements).module if options.outputs != "all" else emitted.module
-    return evolve(made, attrs={**made.attrs, "ties": ties}) if ties else made
+    told: dict[str, Any] = _length(made, options.ticks, found.sizes.ticks)
+    if ties and not options.convert:
+        told["ties"] = ties
+    return evolve(made, attrs={**made.attrs, **told}) if told else made
+
+
+def _length(module: Module, asked: int, own: int) -> dict[str, int]:
+    """Return the length of a run to state where no input has time: what is asked for, or `own`.
+
+    Raises:
+        SnncError: `unused-option` where an input has time, which tells the length of each run.
+    """
+    timed = any(v.type.timed for v in module.graph.inputs)
+    if asked and (timed or asked < 1):
+        raise fail(
+            "unused-option",
+            f"ticks = {asked} has no use: " + ("the input has time" if timed else "below 1"),
+            help="leave it out, or put an encoder in front (encode)",
+        )
+    ticks = asked or own
+    return {} if timed or ticks <= 1 else {"ticks": ticks}
 
 
 def chosen_outputs(outputs: list[Any], text: str) -> list[Any]:

@@ -142,3 +142,31 @@ class TestOutputs:
         with pytest.raises(SnncError) as caught:
             snnc.load(self.spikes_and_potentials(), sample=values(TICKS, 2, 6), outputs=outputs)
         assert "unknown-output" == caught.value.code
+
+
+class TestTicks:
+    """How long a run is, where the input has no time."""
+
+    def repeated(self):
+        def forward(self, x):
+            return self.sn(self.fc(x.unsqueeze(0).repeat(7, 1, 1))).mean(0)
+
+        network = read(lambda self, y: y)
+        network.forward = forward.__get__(network)
+        return network
+
+    def test_are_those_of_forward(self):
+        module = snnc.load(self.repeated(), sample=values(2, 6))
+        assert 7 == module.attrs["ticks"]
+        assert (3, 7, 10) == snnc.run(module, values(3, 6).numpy()).outputs["sn"].shape
+
+    @pytest.mark.parametrize(("options", "ticks"), [({}, TICKS), ({"ticks": 5}, 5)])
+    def test_of_an_encoder_are_those_of_the_sample_or_stated(self, options, ticks):
+        network = read(lambda self, y: y)
+        module = snnc.load(network, sample=values(TICKS, 2, 6), encode="poisson", **options)
+        assert ticks == module.attrs["ticks"]
+
+    def test_are_refused_where_the_input_tells_them(self):
+        with pytest.raises(SnncError) as caught:
+            snnc.load(read(lambda self, y: y), sample=values(TICKS, 2, 6), ticks=5)
+        assert "unused-option" == caught.value.code
