@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import Any
 
-from snnc.diagnostics import UNKNOWN, Location, nearest
+from snnc.diagnostics import UNKNOWN, Location
 from snnc.frontends.pytorch import norse, sinabs, snntorch, spikingjelly
 from snnc.frontends.pytorch.sites import Site
 
@@ -68,10 +68,9 @@ def _refuse(module: Any, site: Site, framework: Any, own: tuple[str, ...]) -> No
     )
     written = {n for c in users for n in vars(c)}
     own = tuple(n for n in own if n in written)
+    help = f"train with another layer of the framework: {', '.join(sorted(framework.LAYERS))}"
     if own and name not in framework.REFUSED:
-        raise site.refuse(
-            f"it has a state and its own {', '.join(own)}, whose meaning is not known",
-            "use a layer of the framework: " + nearest(name, sorted(framework.LAYERS)),
-        )
+        why = f"it has a state and its own {', '.join(own)}, whose meaning is not known"
+        raise site.refuse(why, help)
     why = framework.REFUSED.get(name, "its neurons have no exact form as snn.neuron")
-    raise site.refuse(why, nearest(name, sorted(framework.LAYERS)))
+    raise site.refuse(why, help)
