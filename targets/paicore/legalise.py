@@ -159,9 +159,25 @@ def _needs_relay(value: Value, made_by: Mapping[Value, Op]) -> bool:
 
 def _check_values(module: Module, found: Diagnostics) -> None:
     """Collect inputs, ops and outputs that no core can hold."""
-    read_by_encoder = {v for op in module.ops(*ENCODERS) for v in op.values}
     synapses = Synapses.of(module, pools=True)
     sources = {e.source for op in module.ops("neuron") for e in synapses.edges(op)}
+    _check_inputs(module, sources, found)
+    _check_makers(module, synapses, sources, found)
+    for op in module.ops("neuron"):
+        _check_sources(synapses, op, found)
+    for value in module.graph.outputs:
+        if value.type.element not in (U1, U8) and not _counted(synapses, value):
+            found.error(
+                "output-not-spikes",
+                f"output %{value.name} is {value.type}; a chip sends spikes, or bytes",
+                value.loc,
+                help="return the spikes, and read potentials with --probe or the test frames",
+            )
+    _check_receiver(module, found)
+
+
+def _check_inputs(module: Module, sources: set[Value], found: Diagnostics) -> None:
+    """Collect inputs that neurons read, but no frames say."""
     for value in module.graph.inputs:
         if value in sources and value.type.element not in (U1, U8):
             found.error(
@@ -177,6 +193,13 @@ def _check_values(module: Module, found: Diagnostics) -> None:
                 value.loc,
                 help="declare it with one value per tick: u1[...]~",
             )
+
+
+def _check_makers(
+    module: Module, synapses: Synapses, sources: set[Value], found: Diagnostics
+) -> None:
+    """Collect ops whose results neurons read, and no core sends."""
+    read_by_encoder = {v for op in module.ops(*ENCODERS) for v in op.values}
     for source in sorted(
         sources - set(module.graph.inputs) - read_by_encoder, key=lambda v: v.name
     ):
@@ -195,17 +218,6 @@ def _check_values(module: Module, found: Diagnostics) -> None:
                 op.loc,
                 help="only sums, convolutions, pools and delays of spikes lie between neurons",
             )
-    for op in module.ops("neuron"):
-        _check_sources(synapses, op, found)
-    for value in module.graph.outputs:
-        if value.type.element not in (U1, U8) and not _counted(synapses, value):
-            found.error(
-                "output-not-spikes",
-                f"output %{value.name} is {value.type}; a chip sends spikes, or bytes",
-                value.loc,
-                help="return the spikes, and read potentials with --probe or the test frames",
-            )
-    _check_receiver(module, found)
 
 
 def _check_receiver(module: Module, found: Diagnostics) -> None:
