@@ -6,20 +6,19 @@ spikes go, and on which axon they land, is said by the region's `Grid`, element 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
-from snnc.ir.types import ELEMENTS, U1, U8, Type
+from snnc.ir.types import ELEMENTS, Type
 from snnc.ir.weights import Array, Tensor
 from snnc.targets.paicore.dense import Dense, Piece
-from snnc.targets.paicore.distinct import distinct
 from snnc.targets.paicore.frames import Ints, coordinate, linear
 from snnc.targets.paicore.geometry import axons_of
 from snnc.targets.paicore.hints import Laid
@@ -29,7 +28,8 @@ from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.populations import RETURNED, Destination, Segment
 from snnc.targets.paicore.records import record_tables
 from snnc.targets.paicore.regions import Region, Wish, allocate, core_at
-from snnc.targets.paicore.ways import Way, Ways
+from snnc.targets.paicore.sending import Arriving, Sender
+from snnc.targets.paicore.ways import Ways
 
 KEPT_BYTES = 1 << 25
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -86,7 +86,7 @@ class Placer:
         }
         self.build = Builder(module.name, LEVEL.name, module.attrs, module.loc)
         self.layers: dict[tuple[Op, int], Value] = {}
-        self.inputs: dict[tuple[int, Segment], list[tuple[Value, NDArray[np.bool_]]]] = {}
+        self.sender = Sender(self.build, self.ways)
         self.listed: dict[tuple[Op, int], Symbol | None] = {}
 
     def _regions(self, rates: Mapping[str, Ints] | None) -> dict[int, Region]:
@@ -126,7 +126,7 @@ class Placer:
             self.regions, key=lambda g: (self.regions[g].chip_rank, self.regions[g].start)
         )
         self._neurons([p for g in order for core in self.cores[g].values() for p in core])
-        self._make_inputs(order)
+        self.sender.send(self.module, order)
         self._announce_layers()
         self._make_cores(order)
         return self.build.finish(*self._make_outputs())
@@ -149,92 +149,6 @@ class Placer:
             name: np.concatenate([getattr(way, name) for way in ways])
             for name in ("chip", "core", "mask", "axon", "slot")
         }
-
-    def _make_inputs(self, order: Sequence[int]) -> None:
-        # An input that nobody reads stays: it is part of the interface, and gets no frames.
-        found = {
-            v: None for v in self.module.graph.inputs if v.type.timed and v.type.element in (U1, U8)
-        }
-        found |= {
-            s.source: None
-            for g in sorted(self.segments)
-            for s in self.segments[g]
-            if s.source not in self.populations.by_value
-        }
-        values = {
-            source: self.build.input(
-                source.name, Type(source.type.element, source.type.shape, 0), source.loc
-            )
-            for source in self._in_text_order(found)
-        }
-        counts = dict.fromkeys(values, 0)
-        for group in order:
-            for segment in self.segments[group]:
-                if segment.source not in values:
-                    continue
-                value = values[segment.source]
-                if self.division.members[group][0].share.box:
-                    self._send_to_boxes(group, segment, value, counts)
-                    continue
-                reached = self.division.reached_by(group, segment)
-                self.inputs[group, segment] = [
-                    (self._make_input(group, segment, way, value, counts), codes)
-                    for rank, codes in enumerate(reached)
-                    for way in [self.ways.of_segment(group, segment, rank)]
-                ]
-
-    def _send_to_boxes(
-        self, group: int, segment: Segment, value: Value, counts: dict[Value, int]
-    ) -> None:
-        """Send an input to the boxes of a layer on the chip of one of them, with the first one.
-
-        In each turn an element goes to one box that reads it; where none is left, to an axon
-        without weights of another.
-        """
-        laid = self.division.laid[self.division.members[group][0].share.op]
-        chip = self.regions[group].chip_rank
-        here = [n for n, each in enumerate(laid) if self.regions[each.group].chip_rank == chip]
-        groups = [laid[number].group for number in here]
-        if any((other, segment) in self.inputs for other in groups):
-            return
-        for other in groups:
-            self.inputs[other, segment] = []
-        for which in self.readers.turns(laid[0].share.op, segment, here):
-            way = self.ways.among(groups, segment, which)
-            made = self._make_input(group, segment, way, value, counts)
-            for number, other in enumerate(groups):
-                mine = np.flatnonzero(which == number)
-                if mine.size:
-                    codes = self.division.grids[other].reached_by(segment, mine)
-                    self.inputs[other, segment].append((made, codes))
-
-    def _in_text_order(self, found: Mapping[Value, None]) -> list[Value]:
-        graph = self.module.graph
-        return [
-            v for v in (*graph.inputs, *(r for op in graph.ops for r in op.results)) if v in found
-        ]
-
-    def _make_input(
-        self, group: int, segment: Segment, way: Way, value: Value, counts: dict[Value, int]
-    ) -> Value:
-        name = f"{value.name}.{counts[segment.source]}"
-        counts[segment.source] += 1
-        symbols = (
-            self.build.weight(f"{name}.axon", way.axon.astype(np.uint16)),
-            self.build.weight(f"{name}.slot", way.slot.astype(np.uint8)),
-        )
-        to, which = distinct(np.stack([way.core, way.mask]))
-        attrs = {
-            "chip": self.regions[group].chip,
-            "core": tuple(n for core in to[0].tolist() for n in coordinate(core)),
-            "mask": tuple(n for mask in to[1].tolist() for n in coordinate(mask)),
-            "first": segment.first,
-            "extension": self.division.extension(group),
-        }
-        if to.shape[1] > 1:
-            attrs["region"] = self.build.weight(f"{name}.region", which.astype(np.uint16))
-        op = self.build.emit("input", (value, *symbols), attrs, loc=value.loc, names=[name])
-        return op.result
 
     def _announce_layers(self) -> None:
         for op in self.populations.ops:
@@ -270,7 +184,7 @@ class Placer:
 
     def _reads(
         self,
-        feeding: Mapping[int, Sequence[tuple[Value, NDArray[np.bool_]]]],
+        feeding: Mapping[int, Sequence[Arriving]],
         rank: int,
         place: int,
     ) -> list[Value]:
@@ -284,20 +198,18 @@ class Placer:
             if reached[place - region.start]
         ]
 
-    def _feeding(self, group: int) -> list[tuple[Value, NDArray[np.bool_]]]:
+    def _feeding(self, group: int) -> list[Arriving]:
         """Return what reaches a region, inputs and layers in text order, and which codes."""
-        inputs, layers = list[tuple[Value, NDArray[np.bool_]]](), []
+        inputs, layers = list[Arriving](), []
         for segment in self.segments[group]:
             source = self.populations.by_value.get(segment.source)
             if source is not None:
                 layers += self._arriving(group, source, segment)
                 continue
-            inputs += self.inputs[group, segment]
+            inputs += self.sender.inputs[group, segment]
         return inputs + layers
 
-    def _arriving(
-        self, group: int, source: Op, segment: Segment
-    ) -> list[tuple[Value, NDArray[np.bool_]]]:
+    def _arriving(self, group: int, source: Op, segment: Segment) -> list[Arriving]:
         """Return the copies of a population that send to a region, and the codes they reach."""
         found = []
         for copy, to in enumerate(self.copies[source]):
@@ -314,17 +226,12 @@ class Placer:
     def _make_core(
         self, group: int, code: int, pieces: Sequence[Piece], feeding: Sequence[Value], row: int
     ) -> Value:
-        region, hint = self.regions[group], self.hints[pieces[0].op]
+        region, one = self.regions[group], pieces[0]
         bits = max(self.division.bits(piece) for piece in pieces)
         count = sum(p.last - p.first for p in pieces)
         core = core_at(region.start | code)
-        op, to = pieces[0].op, self.copies[pieces[0].op][pieces[0].copy]
-        wide = hint["extension"]
-        target = (
-            self.populations.blocks(op) if to.output >= 0 else self.division.extension(to.groups[0])
-        )
-        form = self.populations.form(op)
-        columns = axons_of(form.wide) * wide
+        form = self.populations.form(one.op)
+        columns = axons_of(form.wide) * self.division.extension(group)
         element = ELEMENTS[WEIGHTS[bits]]
         weights = Tensor(
             Type(element, (count, columns)),
@@ -333,28 +240,35 @@ class Placer:
         )
         name = f"{linear(*region.chip)}.{core}"
         attrs = {
+            **self._mode(one),
             "at": (*region.chip, *coordinate(core)),
             "bits": bits,
-            "extension": wide,
+            "neurons": (row, count),
+        }
+        symbol = self.build.weight(f"w.{name}", weights)
+        made = self.build.emit(
+            "core", (symbol, *feeding), attrs, loc=one.op.loc, names=[f"c{name}"]
+        )
+        return made.result
+
+    def _mode(self, one: Piece) -> dict[str, Any]:
+        """Return what all pieces of a core agree in, from one of them."""
+        op, to, form = one.op, self.copies[one.op][one.copy], self.populations.form(one.op)
+        outward = to.output >= 0
+        return {
+            "extension": self.hints[op]["extension"],
             "wide": form.wide,
             "values": form.values,
             "keep": form.keep,
             "pool": form.pool,
-            "target_extension": target,
-            "start": 1 + hint["start"] + op["first"],
+            "target_extension": self.populations.blocks(op)
+            if outward
+            else self.division.extension(to.groups[0]),
+            "start": 1 + self.hints[op]["start"] + op["first"],
             "ticks": op["ticks"],
             "first": op["first"],
-            "neurons": (row, count),
             "test_chip": self.output,
         }
-        made = self.build.emit(
-            "core",
-            (self.build.weight(f"w.{name}", weights), *feeding),
-            attrs,
-            loc=op.loc,
-            names=[f"c{name}"],
-        )
-        return made.result
 
     def _make_layer(self, op: Op, copy: int, parts: Sequence[tuple[Piece, Value, int]]) -> None:
         rank = {share: number for number, share in enumerate(self.division.shares[op])}
