@@ -245,11 +245,8 @@ class Placer:
             "bits": bits,
             "neurons": (row, count),
         }
-        symbol = self.build.weight(f"w.{name}", weights)
-        made = self.build.emit(
-            "core", (symbol, *feeding), attrs, loc=one.op.loc, names=[f"c{name}"]
-        )
-        return made.result
+        operands = (self.build.weight(f"w.{name}", weights), *feeding)
+        return self.build.op("core", *operands, name=f"c{name}", loc=one.op.loc, **attrs)
 
     def _mode(self, one: Piece) -> dict[str, Any]:
         """Return what all pieces of a core agree in, from one of them."""

@@ -90,12 +90,7 @@ class Slicer:
         """
         if not parts:
             return []
-        slots = self.slots(parts, copies, wide)
-        classes: dict[Hashable, list[tuple[Share, int]]] = {}
-        for share, copy in parts:
-            key = (self._agreed(share.op), slots[share, copy])
-            classes.setdefault(key, []).append((share, copy))
-        ranked = sorted(classes.values(), key=lambda items: self._place_of(*items[0]))
+        together = self._together(parts, self.slots(parts, copies, wide))
         first = next(iter(parts))
         values = self.populations.form(first[0].op).wide
 
@@ -104,7 +99,7 @@ class Slicer:
 
         def packed(tile: int) -> list[Core]:
             cores: list[Core] = []
-            for items in ranked:
+            for items in together:
                 cut = [
                     Slice(share, copy, first, last, bits, self._spread(share.op))
                     for share, copy in items
@@ -115,6 +110,16 @@ class Slicer:
             return cores
 
         return [packed(tile) for tile in range(len(parts[first]))]
+
+    def _together(
+        self, parts: Parts, slots: Mapping[tuple[Share, int], int]
+    ) -> list[list[tuple[Share, int]]]:
+        """Return the copies that may share cores, in text order of the first of each kind."""
+        kinds: dict[Hashable, list[tuple[Share, int]]] = {}
+        for share, copy in parts:
+            key = (self._agreed(share.op), slots[share, copy])
+            kinds.setdefault(key, []).append((share, copy))
+        return sorted(kinds.values(), key=lambda items: self._place_of(*items[0]))
 
     def slots(
         self, parts: Parts, copies: Copies, wide: Callable[[int], int]
