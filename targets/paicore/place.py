@@ -245,8 +245,8 @@ class Placer:
             "bits": bits,
             "neurons": (row, count),
         }
-        operands = (self.build.weight(f"w.{name}", weights), *feeding)
-        return self.build.op("core", *operands, name=f"c{name}", loc=one.op.loc, **attrs)
+        symbol = self.build.weight(f"w.{name}", weights)
+        return self.build.op("core", symbol, *feeding, name=f"c{name}", loc=one.op.loc, **attrs)
 
     def _mode(self, one: Piece) -> dict[str, Any]:
         """Return what all pieces of a core agree in, from one of them."""
