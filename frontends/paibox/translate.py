@@ -119,7 +119,9 @@ class _Translation:
         if given.encoder is not None:
             return given.encoder.train(self.build, given.name, given.shape, given.loc)
         readers = [self.working[s.target] for s in self._synapses() if s.source == given.name]
-        type = train(U8 if any(p.wide_in for p in readers) else U1, *given.shape)
+        # What nobody reads may hold bytes where anybody takes some.
+        wide = any(p.wide_in for p in readers or self.working.values())
+        type = train(U8 if wide else U1, *given.shape)
         return self.build.input(given.name, type, given.loc)
 
     def _synapses(self) -> list[Synapse]:

@@ -42,11 +42,11 @@ def check_neuron(module: Module, op: Op, why: Mapping[str, str], found: Diagnost
             refuse(field, f"the record holds {low}..{high}", way)
     if op["ticks"] > LIMITS.max_tick:
         refuse("ticks", f"the register holds up to {LIMITS.max_tick}", "work for ever (0)")
-    if op["first"] > LIMITS.max_tick // 2:
+    if op["first"] >= LIMITS.max_tick:
         refuse(
             "first",
             f"a start is 1 + first + the layer's depth, and its register holds {LIMITS.max_tick}",
-            f"begin at tick {LIMITS.max_tick // 2} or earlier",
+            f"begin at tick {LIMITS.max_tick - 1} or earlier",
         )
     if op["floor"] is not None:
         _check_floor(module, op, refuse)

@@ -100,6 +100,9 @@ def _passed_on(planner: Planner) -> tuple[Module, Module]:
 
 def _started(planner: Planner) -> Module:
     module, starts = _solved(planner)
+    for op, start in starts.items():
+        if 1 + start + op["first"] > LIMITS.max_tick:
+            raise _too_late(op, start)
 
     def with_start(op: Op, build: Rebuild) -> Any:
         if op.kind != "neuron":
@@ -107,6 +110,17 @@ def _started(planner: Planner) -> Module:
         return build.copy(op, place={**(op["place"] or {}), "start": starts[op]})
 
     return rebuild(module, with_start)
+
+
+def _too_late(op: Op, start: int) -> SnncError:
+    return fail(
+        "unsupported-neuron",
+        f"%{op.result.name}: first = {op['first']}: its cores start at step "
+        f"{1 + start + op['first']}, and their register holds {LIMITS.max_tick}",
+        op.loc,
+        exit_status=4,
+        help=f"begin at tick {LIMITS.max_tick - 1 - start} or earlier",
+    )
 
 
 def _solved(planner: Planner) -> tuple[Module, dict[Op, int]]:

@@ -148,3 +148,10 @@ def test_readers_of_one_source_that_start_together_have_one_phase():
     found = phases(Network("skip", (Input("i", (2,)),), nodes, synapses))
     # %b reads the input at once, and %c with it; %d reads %c as late as it may.
     assert {"i": 0, "a": 0, "b": 0, "c": 0, "d": 1} == found
+
+
+def test_an_input_that_nobody_reads_may_hold_bytes_beside_neurons_that_take_them():
+    nodes = (Population("a", (2,), keeps=False, wide_in=True, wide_out=True),)
+    inputs = (Input("i", (2,)), Input("unread", (3,)))
+    network = Network("net", inputs, nodes, (Synapse("s", "i", "a", Diagonal(np.int8(1))),))
+    assert ["u8[2]~", "u8[3]~"] == [str(v.type) for v in translate(network).graph.inputs]

@@ -6,6 +6,7 @@ import pytest
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Value, Word
+from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.schedule import Schedule
 
 
@@ -196,3 +197,14 @@ def test_a_place_that_no_pass_understands_is_refused(place: dict[str, object], s
     error = refused(n.build.finish(n.layer("a", n.x, place=place)))
     assert ("bad-place", True) == (error.code, said in str(error))
     assert error.diagnostics[0].help
+
+
+def test_a_start_fills_its_register_and_no_more() -> None:
+    net = Net()
+    last = LIMITS.max_tick - 1
+    late = net.layer("a", net.x, first=last)
+    assert {"a": 0} == starts(net.build.finish(late))
+    error = refused(net.build.finish(net.layer("b", late, first=last)))
+    assert ("unsupported-neuron", 4) == (error.code, error.exit_status)
+    assert "%b: first = 32766: its cores start at step 32768" in str(error)
+    assert "tick 32765 or earlier" in error.diagnostics[0].help
