@@ -83,21 +83,22 @@ class Terms:
         wide: whether the cores take values.
         extensions: the smallest and the largest axon extension.
         contiguous: whether a place may go to one tile only.
-        near: of tilings that take as many cores, the one of fewest links, else of fewest tiles.
     """
 
     wide: bool
     extensions: tuple[int, int]
     contiguous: bool
-    near: bool
 
 
 def choose(
     members: Sequence[Member],
     sources: Sources,
     terms: Terms,
-) -> Tiling | None:
+) -> tuple[Tiling, Tiling] | None:
     """Return the best tiles of a region, None where no legal axon extension is enough.
+
+    Of tilings that take as many cores, the first is that of fewest links, the second of fewest
+    tiles.
 
     Args:
         members: the layers; of one rank. Axes of different sizes are not cut.
@@ -126,29 +127,33 @@ def choose(
         return None
     occupied = counted.reached << split
     cost = np.where(legal, OCCUPIED * occupied + cores, np.iinfo(np.int64).max)
-    at, passed = counted.best(cost, lcn, split, terms.near)
-    return Tiling(
-        tuple(size[int(n)] for size, n in zip(sizes, at, strict=True)),
-        1 << int(lcn[at]),
-        int(counted.axons[at]),
-        int(cores[at]),
-        int(occupied[at]),
-        passed,
-    )
+
+    def tiling(at: tuple[int, ...], passed: int) -> Tiling:
+        tile = tuple(size[n] for size, n in zip(sizes, at, strict=True))
+        axons, extension = int(counted.axons[at]), 1 << int(lcn[at])
+        return Tiling(tile, extension, axons, int(cores[at]), int(occupied[at]), passed)
+
+    near, few = counted.best(cost, lcn, split)
+    return tiling(*near), tiling(*few)
 
 
 def chosen(
     members: Sequence[Member],
     sources: Sources,
     terms: Terms,
+    near: bool,
 ) -> Tiling | None:
-    """Return what `choose` does; passes ask the same of a layer, one after another."""
+    """Return one of what `choose` gives: of fewest links if `near`, else of fewest tiles.
+
+    Passes ask the same of a layer, one after another.
+    """
     read = tuple((tuple(sizes), told(reach)) for sizes, reach in sources.values())
     question = (tuple(members), read, terms)
-    return _CHOSEN.of(question, lambda: choose(members, sources, terms))
+    found = _CHOSEN.of(question, lambda: choose(members, sources, terms))
+    return found and found[0 if near else 1]
 
 
-_CHOSEN = Answers[Tiling | None]()
+_CHOSEN = Answers[tuple[Tiling, Tiling] | None]()
 
 
 def _sizes(counts: Sequence[int], followed: bool) -> list[int]:
@@ -220,12 +225,13 @@ class _Counted:
     def _each(self, number: int, values: ArrayLike) -> NDArray[np.int64]:
         return _on(values, number, self.rank)
 
-    def best(self, cost: Ints, lcn: Ints, split: Ints, near: bool) -> tuple[tuple[int, ...], int]:
+    def best(
+        self, cost: Ints, lcn: Ints, split: Ints
+    ) -> tuple[tuple[tuple[int, ...], int], tuple[tuple[int, ...], int]]:
         """Return the combination of least cost, then axon extension, and its links.
 
-        If `near`, the fewest links come next.
-
-        Of combinations whose links are alike, it is the one of fewest tiles, then bits.
+        There are two: of fewest links, where these are alike of fewest tiles, then bits; and of
+        fewest tiles, then bits.
         """
         cheap = cost == cost.min()
         ties = np.nonzero(cheap & (lcn == lcn[cheap].min()))
@@ -238,9 +244,13 @@ class _Counted:
             ],
         )
         alike = np.maximum(passed, passed.min() + passed.min() // ALIKE)
-        alike = alike if near else np.zeros_like(passed)
-        first = int(np.lexsort((numbering.bits, self.tiles[ties], alike))[0])
-        return tuple(int(each[first]) for each in ties), int(passed[first])
+        few = (numbering.bits, self.tiles[ties])
+
+        def first(*keys: Ints) -> tuple[tuple[int, ...], int]:
+            best = int(np.lexsort(keys)[0])
+            return tuple(int(each[best]) for each in ties), int(passed[best])
+
+        return first(*few, alike), first(*few)
 
     def cores(self, members: Sequence[Member], room: Mapping[int, Ints]) -> tuple[Ints, Ints]:
         """Return the cores that hold neurons, of all tiles and of the largest one."""

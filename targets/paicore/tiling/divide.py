@@ -196,7 +196,7 @@ class Divider:
 
         Shares that look at as much in the same way, some places further, are laid out alike.
         """
-        mine = counts.reshape(-1)[share.neurons(counts.shape)].reshape(share.shape(counts.shape))
+        mine = np.ascontiguousarray(counts[share.part(counts.ndim)])
         windows = tuple(
             _moved(span, share) for _, reach in self._sources(share.op).values() for span in reach
         )

@@ -173,8 +173,8 @@ class Planner:
         sources = sources_of(populations, shares)
         if sources is None or all(s is ALL for _, reach in sources.values() for s in reach):
             return whole
-        terms = Terms(wide, (least, most), self.multicast == "contiguous", self.near)
-        found = chosen(members, sources, terms)
+        terms = Terms(wide, (least, most), self.multicast == "contiguous")
+        found = chosen(members, sources, terms, self.near)
         if found is None:
             return whole
         tiled = Plan(found.extension, found.cores, found.occupied, found.tile)

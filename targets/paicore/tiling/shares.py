@@ -40,10 +40,12 @@ class Share:
     def neurons(self, whole: Sequence[int]) -> Ints:
         """Return the flat neurons of the share."""
         every = np.arange(int(np.prod(whole, dtype=np.int64))).reshape(tuple(whole))
-        index = [slice(None)] * every.ndim
-        for axis, ends in self._cuts().items():
-            index[axis] = slice(*ends)
-        return every[tuple(index)].reshape(-1)
+        return every[self.part(every.ndim)].reshape(-1)
+
+    def part(self, rank: int) -> tuple[slice, ...]:
+        """Return which part of an array of the population's shape, of some rank, is the share's."""
+        cuts = self._cuts()
+        return tuple(slice(*cuts[a]) if a in cuts else slice(None) for a in range(rank))
 
     def reach(self, whole: Reach) -> Reach:
         """Return what the share's neurons read, given what all of the population's do."""
