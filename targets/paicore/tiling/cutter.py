@@ -7,6 +7,7 @@ of a grid follow from one table for each axis.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
+from math import inf
 
 import numpy as np
 from attrs import frozen
@@ -137,32 +138,30 @@ class Cutter:
             found.append(0 if reach is None else int(np.prod(unfollowed, dtype=np.int64)))
         return np.array(found)
 
-    def checked(self, patches: Sequence[Sequence[Patch]]) -> Finer | None:
-        """Return what patches with codes cost, None where axons or codes do not suffice."""
+    def checked(self, patches: Sequence[Sequence[Patch]], cost: float = inf) -> Finer | None:
+        """Return what patches with codes cost, None where axons or codes do not suffice.
+
+        What costs as much as something else does is left, too.
+        """
         codes = max(code for each in patches for code, *_ in each).bit_length()
         if codes > MOST_BITS:
             return None
-        held = [
-            np.concatenate([self.cores(layer, _alone(patch)) for patch in each])
-            for layer, each in enumerate(patches)
-        ]
-        cores = np.concatenate(held)
+        cores = np.concatenate([self._held(layer, each) for layer, each in enumerate(patches)])
         split = width(int(cores.max()))
         if split + codes > MOST_BITS:
             return None
         chosen = tuple(map(tuple, patches))
         patched = Patched(dict(zip(self.shares, chosen, strict=True)), self.room)
         made = Patches(self.shapes, patched, split, self.reads)
-        if not made.fits:
-            return None
-        tiles = np.asarray(made.reached.reshape(-1, 1 << made.split).any(axis=1))
+        tiles = np.asarray(made.reached.reshape(-1, 1 << split).any(axis=1))
         tiles[made.codes] = True
-        return Finer(chosen, self.room, int(cores.sum()), int(tiles.sum()) << made.split)
+        found = Finer(chosen, self.room, int(cores.sum()), int(tiles.sum()) << split)
+        return found if found.cost < cost and made.fits else None
 
-
-def _alone(patch: Patch) -> Bounds:
-    _, *bounds = patch
-    return dict(enumerate(zip(bounds[::2], bounds[1::2], strict=True)))
+    def _held(self, layer: int, patches: Sequence[Patch]) -> Ints:
+        """Return the cores that the neurons of each of some patches of a layer take."""
+        bounds = np.array(patches)[:, 1:]
+        return self.cores_of(layer, (bounds[:, 1::2] - bounds[:, ::2]).prod(axis=1))
 
 
 def _covered(span: Span, size: int) -> Ints:

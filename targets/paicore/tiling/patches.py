@@ -112,8 +112,10 @@ class Patches:
     def _told_apart(self, sizes: Sequence[int], reaches: Sequence[Reach | None]) -> _Classes:
         read, along = np.ones((1, len(self.tiles)), dtype=bool), []
         for axis, size in enumerate(sizes):
-            each, where = np.unique(self._read(axis, size, reaches), axis=0, return_inverse=True)
-            read = np.logical_and(read[:, None], each).reshape(-1, len(self.tiles))
+            here = self._read(axis, size, reaches)
+            packed = np.packbits(here, axis=1)
+            _, first, where = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+            read = np.logical_and(read[:, None], here[first]).reshape(-1, len(self.tiles))
             along.append(where.reshape(-1))
         some = read.any(axis=1)
         low = np.bitwise_and.reduce(np.where(read, self.codes, -1), axis=1)

@@ -33,7 +33,7 @@ def ragged(cutter: Cutter, cost: int) -> Iterator[Finer]:
         for last in (1, -1):
             bands = _bands(tiles, shape[lead], last)
             if bands and sum(count for _, _, count in bands) <= most:
-                found = cutter.checked([_patches(cutter, lead, other, bands)])
+                found = cutter.checked([_patches(cutter, lead, other, bands)], cost)
                 if found is not None:
                     yield found
 
