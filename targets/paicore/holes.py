@@ -12,7 +12,7 @@ def taken(module: Module) -> tuple[int, int]:
 
     Holes are places of a larger region's block that its frames do not reach, or only pass.
     """
-    division = Division(module)
+    division = module.once(Division, Division)
     wishes = [division.wish(group) for group in division.members]
     chips = [(0, n) for n in range(len(wishes))]  # There is room for each on one of its own.
     made, found = allocate(wishes, chips), set[tuple[int, int]]()

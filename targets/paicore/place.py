@@ -70,7 +70,7 @@ class Placer:
         rates: Mapping[str, Ints] | None = None,
     ) -> None:
         self.module, self.chips, self.output = module, chips, output
-        self.division = Division(module)
+        self.division = module.once(Division, Division)
         self.populations, self.hints = self.division.populations, self.division.hints
         self.copies, self.orders = self.division.copies, self.division.orders
         self.readers = self.division.readers
