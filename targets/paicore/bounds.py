@@ -2,7 +2,8 @@
 
 The bound of a layer is strict under what the chip says of a core (capacity by weight bits and axon
 extension, distinct axons) and one premise: each element under a neuron's window takes an axon of
-its core, also where its weight is 0, unless 60 % of a matrix are 0. Neurons of a core share axons
+its core, also where its weight is 0, unless 60 % of a matrix are 0, or the window shares cores with
+a matrix. Neurons of a core share axons
 where their windows overlap, so what counts is the smallest union of windows that so many neurons
 can have (`windows.py`), and that a map has few corners, where it is smallest (`corners.py`). Bits
 are those of each neuron's own weights. Copies that a placement needs are not in the bound, nor are
@@ -24,6 +25,7 @@ from snnc.targets.paicore.corners import least_cores
 from snnc.targets.paicore.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.tiling.reads import behind_matrix
 from snnc.targets.paicore.windows import Windows, windows_of
 
 
@@ -53,7 +55,10 @@ def bounds(module: Module, widest: int = LIMITS.weight_bits[-1]) -> dict[str, Bo
     No weight counts as wider than `widest` bits, so that one can ask what fewer bits would do.
     """
     populations = Populations.of(module)
-    return {op.result.name: _bound(populations, op, widest) for op in populations.ops}
+    by_weight = _beside_matrices(populations)
+    return {
+        op.result.name: _bound(populations, op, widest, op in by_weight) for op in populations.ops
+    }
 
 
 def total(found: Mapping[str, Bound]) -> int:
@@ -67,10 +72,26 @@ def total(found: Mapping[str, Bound]) -> int:
     )
 
 
-def _bound(populations: Populations, op: Op, widest: int) -> Bound:
+def _beside_matrices(populations: Populations) -> set[Op]:
+    """Return layers that may lie where a matrix is: those are cut by what has a weight.
+
+    Layers that read one source may share their cores.
+    """
+    read = {op: {edge.source for edge, _ in populations.feeding(op)} for op in populations.ops}
+    found: set[Op] = set()
+    more = {op for op in populations.ops if behind_matrix(populations, op)}
+    while more:
+        found |= more
+        sources = set().union(*(read[op] for op in more))
+        more = {op for op in populations.ops if op not in found and read[op] & sources}
+    return found
+
+
+def _bound(populations: Populations, op: Op, widest: int, by_weight: bool) -> Bound:
     wide, synapses = populations.form(op).wide, populations.synapses
     room = capacity(wide, 1, 1)
-    edges = [windows_of(synapses, op, edge, room) for edge, _ in populations.feeding(op)]
+    feeding = populations.feeding(op)
+    edges = [windows_of(synapses, op, edge, room, by_weight) for edge, _ in feeding]
     sizes = [(min(bits, widest), n) for bits, n in _widths(edges, op)]
     most = {bits: _most(edges, wide, bits) for bits, _ in sizes}
     held = {bits: best for bits, best in most.items() if best}

@@ -72,15 +72,22 @@ class Windows:
         return np.asarray(np.ceil(places * rate - 1e-9), np.int64) * self.read
 
 
-def windows_of(synapses: Synapses, op: Op, edge: Edge, most: int) -> Windows:
-    """Return what a neuron op reads of a source, as far as `most` neurons in one core go."""
+def windows_of(
+    synapses: Synapses, op: Op, edge: Edge, most: int, by_weight: bool = False
+) -> Windows:
+    """Return what a neuron op reads of a source, as far as `most` neurons in one core go.
+
+    With `by_weight`, places of a window without a weight take no axon.
+    """
     path = synapses.ways(op)[edge]
     if path is not None:
         seeing = [o for o in path if o.kind not in CARRIERS]
         if not seeing:
             size = op.result.type.size
             return Windows(size, 1, 1, np.arange(2), 1, np.ones(1, np.int64))
-        if len(seeing) == 1:
+        if len(seeing) == 1 and seeing[0].kind == "linear":
+            return _matrix(synapses, op, edge, seeing[0])
+        if len(seeing) == 1 and not (by_weight and _has_zeros(synapses, seeing[0])):
             found = _seen(synapses, seeing[0], most)
             if found is not None:
                 return found
@@ -89,8 +96,6 @@ def windows_of(synapses: Synapses, op: Op, edge: Edge, most: int) -> Windows:
 
 def _seen(synapses: Synapses, seer: Op, most: int) -> Windows | None:
     """Return the windows of a linear op, None for one whose windows have another form."""
-    if seer.kind == "linear":
-        return _matrix(synapses, seer)
     if seer.kind == "scale":
         weights = synapses.module.tensor(seer.symbols[0])
         size = seer.result.type.size
@@ -100,12 +105,19 @@ def _seen(synapses: Synapses, seer: Op, most: int) -> Windows | None:
     return None
 
 
-def _matrix(synapses: Synapses, seer: Op) -> Windows:
+def _has_zeros(synapses: Synapses, seer: Op) -> bool:
+    tensors = (synapses.module.tensor(s) for s in seer.symbols if seer.kind not in POOLS)
+    return any(not np.all(tensor) for tensor in tensors)
+
+
+def _matrix(synapses: Synapses, op: Op, edge: Edge, seer: Op) -> Windows:
     weights = synapses.module.tensor(seer.symbols[0])
     made, read = weights.shape
     rows, most = prod(seer.result.type.shape[:-1]), read
     counts = np.count_nonzero(weights, axis=1)
-    if counts.sum() <= SPARSE * weights.size:
+    # What few of all pairs of a neuron and an element of the source have is read by weight.
+    pairs = int(counts.sum()) * rows if seer.result.type.size == op.result.type.size else 0
+    if pairs <= SPARSE * op.result.type.size * edge.source.type.size:
         read, most = int(counts.min(initial=read)), int(counts.max(initial=0))
     return Windows(rows, read, made, np.arange(2), most, bits_of_rows(weights))
 

@@ -96,6 +96,12 @@ class Reads:
         return Reads(len(neurons), (size,), (False,), row[order], element[order])
 
 
+def behind_matrix(populations: Populations, op: Op) -> bool:
+    """Whether there is a matrix before a layer, so that it may be cut by what its neurons read."""
+    between = populations.synapses.between(op).values()
+    return any(o.kind in ("linear", "masked_linear") for ops in between for o in ops)
+
+
 def _whole(populations: Populations, op: Op, segment: Segment, count: int) -> bool:
     return count > SPARSE * populations.size(op) * segment.source.type.size
 

@@ -15,7 +15,7 @@ from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling import hypergraph
 from snnc.targets.paicore.tiling.irregular import Kind, Problem, choose_codes
 from snnc.targets.paicore.tiling.plan import Plan
-from snnc.targets.paicore.tiling.reads import SPARSE, density_of, reads_of
+from snnc.targets.paicore.tiling.reads import SPARSE, behind_matrix, density_of, reads_of
 from snnc.targets.paicore.tiling.scatter import Codes
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -80,9 +80,7 @@ class Sparse:
     def _may_be_sparse(self, op: Op) -> bool:
         """Whether there is a matrix before a layer, and some of its neurons read little."""
         if op not in self._sparse:
-            between = self.populations.synapses.between(op).values()
-            matrix = any(o.kind in ("linear", "masked_linear") for ops in between for o in ops)
-            self._sparse[op] = matrix and self._some_read_little(op)
+            self._sparse[op] = behind_matrix(self.populations, op) and self._some_read_little(op)
         return self._sparse[op]
 
     def _some_read_little(self, op: Op) -> bool:

@@ -162,6 +162,41 @@ def test_no_placement_is_below_the_bound(weights):
         assert bound.neurons_per_core <= capacity(False, bound.bits, 1)
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_windows_beside_a_matrix_count_their_weights_alone(apart):
+    build = Builder("n", "int")
+    x, z = build.input("x", "u1[128, 4, 4]~"), build.input("z", "u1[512]~")
+    w = np.random.default_rng(0).integers(-8, 8, (32, 128, 3, 3)).astype(np.int8)
+    w *= (np.arange(32)[:, None] // 4 == np.arange(128) // 16)[:, :, None, None].astype(np.int8)
+    current = build.op("conv2d", x, build.weight("w", w), padding=(1, 1))
+    current = build.op("reshape", current, shape=(512,))
+    matrix = build.weight("m", np.eye(512, dtype=np.int8) * 7)
+    # In one layer with the windows, or in another that reads what they read.
+    if apart:
+        flat = build.op("slice", build.op("reshape", x, shape=(2048,)), axis=0, start=0, stop=512)
+        other = build.op("neuron", build.op("linear", flat, matrix), name="other", threshold=9)
+        module = build.finish(build.op("neuron", current, name="y", threshold=9), other)
+    else:
+        current = build.op("add", current, build.op("linear", z, matrix))
+        module = build.finish(build.op("neuron", current, name="y", threshold=9))
+    found = bounds(scheduled(module))
+    cores = read_placed(run_pipeline(module, "@paicore", target="paicore")).cores
+    assert total(found) <= len(cores)
+    assert 4 == found["y"].cores
+
+
+def test_rows_times_a_matrix_with_zeros_count_their_weights_alone():
+    build = Builder("n", "int")
+    x = build.input("x", "u1[4, 1200]~")
+    half = np.kron(np.eye(2, dtype=np.int8), np.ones((32, 600), np.int8) * 100)
+    current = build.op("linear", x, build.weight("w", half))
+    module = build.finish(build.op("neuron", current, name="y", threshold=9))
+    found = bounds(scheduled(module))["y"]
+    cores = read_placed(run_pipeline(module, "@paicore", target="paicore")).cores
+    assert (600, 4) == (found.fan_in, found.cores)
+    assert found.cores <= len(cores)
+
+
 def test_what_no_core_can_hold_has_no_neurons_per_core():
     build = Builder("n", "int")
     x = build.input("x", "u1[80000]~")
