@@ -58,7 +58,7 @@ def test_rows_of_windows_never_cover_fewer_rows(axis):
         (made(3, 3, 1, 1, after=1), made(4, 3, 1, 1, after=1)),
         (made(6, 3, 2, 1), made(8, 2, 2, 0)),
         (made(5, 2, 1, 1), made(7, 3, 2, 1)),
-        (made(7, 2, 1, 0, dilation=3), made(7, 3, 1, 2, dilation=2)),
+        (made(6, 2, 1, 0, dilation=3), made(7, 3, 1, 2, dilation=2)),
     ],
 )
 def test_no_set_of_places_sees_less_than_its_bound(rows, columns):
