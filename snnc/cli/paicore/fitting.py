@@ -32,7 +32,7 @@ LARGEST = 5
 """Layers that are named."""
 
 TRIED = (1, 1.25, 1.5, 2)
-"""Numbers of chips that are tried, by the fewest that have so many cores."""
+"""Numbers of chips that are tried, by the fewest that have room without pins."""
 
 SHORT = 4
 """Chips of an option that a column of a table still holds."""
@@ -105,7 +105,7 @@ class Fitting:
         try:
             division = _between(self._stages(chosen, self.passes), "schedule", "group")
             begin, behind = self._run(begin, division, chosen), "group"
-            least, numbers = ceil(_cores(begin) / CHIP), TRIED
+            least, numbers = _chips(begin), TRIED
         except SnncError:
             pass  # What the division says, the one try says again.
         chips = list(chosen.options.chips)
@@ -184,11 +184,15 @@ def _between(stages: Sequence["Stage"], behind: str, last: str = "") -> Sequence
     return stages[at.get(behind, 0) : at.get(last, len(stages))]
 
 
-def _cores(module: "Module") -> int:
-    """Return how many cores of a module behind `group` hold neurons."""
+def _chips(module: "Module") -> int:
+    """Return on how many chips first fit lays the regions of a module behind `group`."""
     from snnc.targets.paicore.laid import Division
+    from snnc.targets.paicore.regions import allocate
 
-    return sum(map(len, Division(module).cores.values()))
+    division = Division(module)
+    wishes = [division.wish(group) for group in division.members]
+    made = allocate(wishes, [(0, n) for n in range(len(wishes))])
+    return len({region.chip_rank for region in made.values()})
 
 
 def show_needs(needs: Mapping[str, Any], ways: Sequence[Mapping[str, Any]]) -> None:
