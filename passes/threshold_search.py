@@ -59,8 +59,9 @@ def count_errors(
     for chunk in data.trains(program, [name]):
         wanted = real[first : first + len(chunk[name])]
         first += len(chunk[name])
+        # A layer of neurons runs once: machine code for it would take longer than the run.
         for number, layer in enumerate(layers):
-            spikes = data.run(layer, {"x": chunk[name]}).outputs["s"]
+            spikes = data.run(layer, {"x": chunk[name]}, engine="numpy").outputs["s"]
             off = spikes.sum(axis=1, dtype=np.int64) - wanted
             errors[number] += (off * off).reshape(len(off), blocks, -1).sum(axis=(0, 2))
     return errors
