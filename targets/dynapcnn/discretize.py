@@ -50,8 +50,7 @@ class Discretize(Pass):
         if self.scale == "data":
             found = factors_by_data(module, network, context)
         else:
-            fine = self.scale == "fine"
-            found = [min(for_weights(x), for_state(x, fine)) for x in network.layers]
+            found = [self._factor(layer, context) for layer in network.layers]
         layers = [
             _checked(layer, factor, context)
             for layer, factor in zip(network.layers, found, strict=True)
@@ -61,6 +60,33 @@ class Discretize(Pass):
             for layer, factor, made in zip(network.layers, found, layers, strict=True)
         }
         return write_network(network, _bounded(layers), "int")
+
+    def _factor(self, layer: Layer, context: Context) -> np.float32:
+        """Return the factor of a layer.
+
+        By the vendor's rules an unlimited lower bound lets no factor above 1 be; where that leaves
+        no weight, it takes no part.
+        """
+        fine = min(for_weights(layer), for_state(layer, True))
+        if self.scale == "fine":
+            return fine
+        vendor = min(for_weights(layer), for_state(layer, False))
+        if (
+            layer.floor is not None
+            or not layer.weights.any()
+            or not integers(layer, fine).weights.any()
+        ):
+            return vendor
+        if integers(layer, vendor).weights.any():
+            return vendor
+        context.diagnostics.warn(
+            "unlimited-floor",
+            f"%{layer.result.name} has no lower bound: with the vendor's factor {vendor:.6g} all "
+            f"its weights would become 0, so it takes no part in the factor, now {fine:.6g}",
+            layer.loc,
+            help="say --scale fine to do so for all layers, or give the neurons a lower bound",
+        )
+        return fine
 
 
 def _told(layer: Layer, factor: np.float32, made: Layer) -> dict[str, Any]:

@@ -114,10 +114,19 @@ def faint(strength: float) -> Module:
     return b.finish(neuron(b, made, "y", floor=None))
 
 
+def test_a_layer_whose_weights_would_all_vanish_leaves_its_unlimited_lower_bound_out() -> None:
+    found = Diagnostics()
+    made = compiled(faint(0.1), diagnostics=found)
+    assert ["unlimited-floor"] == [d.code for d in found]
+    assert 127 == np.abs(made.config["cnn_layers"][0]["weights"]).max()
+    assert made.config == compiled(faint(0.1), scale="fine").config
+
+
 def test_a_layer_whose_weights_all_vanish_is_refused() -> None:
-    module = faint(0.1)
-    assert "weights-vanish" == refusal(module).code
-    assert 127 == np.abs(compiled(module, scale="fine").config["cnn_layers"][0]["weights"]).max()
+    b = Builder("faint", "snn")
+    w = b.weight("w", np.full((1, 1, 1, 1), 0.001, np.float32))
+    made = b.op("conv2d", b.input("x", "u1[1, 6, 6]~"), w, b.weight("b", np.ones(1, np.float32)))
+    assert "weights-vanish" == refusal(b.finish(neuron(b, made, "y"))).code
 
 
 def test_weights_that_vanish_are_warned_about_and_can_be_kept() -> None:
