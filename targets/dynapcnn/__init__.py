@@ -35,10 +35,7 @@ class Dynapcnn:
     level: str = "dynapcnn"
     doc: str = "DYNAP-CNN, Speck: 9 event-driven convolution cores, 8-bit weights, JSON"
     Options: type[Any] = Options
-    reads_out: tuple[str, ...] = (
-        *("reshape", "slice", "concat", "add", "permute"),
-        *("sum_pool1d", "sum_pool2d", "avg_pool1d", "avg_pool2d"),
-    )
+    reads_out: tuple[str, ...] = ("reshape", "slice", "concat", "add", "sum_pool2d", "avg_pool2d")
 
     def variants(self) -> tuple[str, ...]:
         """Return the devices by their names in sinabs."""

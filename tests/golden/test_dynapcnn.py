@@ -34,7 +34,6 @@ REFUSED = {
     "f03_neuron_memory": "no-core-fits",
     "f05_relu": "not-for-cores",
     "f06_lif": "neuron-not-for-cores",
-    "f08_missing_spiking": "not-for-cores",
     "f10_nonsquare_pool": "not-for-cores",
     "f11_pool_stride": "not-for-cores",
     "f13_pool3": "pool-size",
@@ -46,19 +45,20 @@ REFUSED = {
     "f22_no_input_shape": "type-mismatch",
     "f23_shape_conflict": "golden-shape",
     "f26_spiking_first": "not-for-cores",
-    "f27_conv_pool": "not-for-cores",
     "g04_manual_map_overflow": "bad-map",
 }
 WORKING = (
     "f07_iaf_not_squeeze",
+    "f08_missing_spiking",
     "f24_dynapcnndevkit",
+    "f27_conv_pool",
     "f28_same_dest_twice",
     "f29_dvs_only",
     "f30_dvs_swap_nonsquare",
     "g01_groups",
     "g02_dilation",
 )
-"""What the chip can do, and the vendor's software can't, or does wrong."""
+"""What the chip, or the host behind it, can do, and the vendor's software can't, or does wrong."""
 
 DEFECTS = ("pass-broke-module", "pass-not-exact", "build-differs")
 
