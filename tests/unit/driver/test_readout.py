@@ -161,8 +161,8 @@ def of_the_input(b):
 
 
 def mean(b):
-    shaped = b.op("reshape", spiking(b), shape=(1, 5))
-    return b.op("avg_pool1d", shaped, kernel=(5,))
+    shaped = b.op("reshape", spiking(b), shape=(1, 1, 5))
+    return b.op("avg_pool2d", shaped, kernel=(1, 5))
 
 
 @pytest.mark.parametrize(
