@@ -33,13 +33,18 @@ def neighbors(populations: Populations, some: Callable[[Op], bool]) -> Iterator[
 
 
 def of_one_time(populations: Populations, some: Callable[[Op], bool]) -> Iterator[tuple[Op, Op]]:
-    """Yield pairs of some populations that work at one time and are joined by what they read."""
+    """Yield pairs of some populations that work at one time and are joined by what they read.
+
+    Those that fill most of a core come first.
+    """
     found: dict[tuple[object, ...], list[Op]] = {}
     joined = _joined(populations)
     for op, source in joined.items():
         found.setdefault((source, *populations.times(op)), []).append(op)
     for ops in (list(filter(some, ops)) for ops in found.values() if len(ops) > 1):
-        yield from combinations(ops, 2) if len(ops) <= EVERY_PAIR else pairwise(ops)
+        fill = {op: populations.size(op) * populations.bits(op) for op in ops}
+        pairs = combinations(ops, 2) if len(ops) <= EVERY_PAIR else pairwise(ops)
+        yield from sorted(pairs, key=lambda pair: -sum(fill[op] for op in pair))
 
 
 def _joined(populations: Populations) -> dict[Op, Value]:

@@ -59,7 +59,9 @@ def test_layers_that_work_at_one_time_are_joined_through_a_third() -> None:
     assert ["ac", "bc"] == names(list(neighbors(populations, always)))
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [((10, 60, 31), 2), ((20, 50, 44), 2)])
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [((10, 60, 31), 2), ((20, 50, 44), 2), ((24, 24, 39, 37), 2)]
+)
 def test_small_layers_share_a_core_past_a_large_one(sizes: tuple[int, ...], expected: int) -> None:
     # A core holds 64 neurons with weights of eight bits.
     assert expected == cores(fan(*sizes))
