@@ -20,9 +20,14 @@ from snnc.targets.paicore.regions import ONLINE, Chip, Wish, by_size
 Ranks = dict[int, int]
 """The chip of each region."""
 
+MOST_REGIONS = 64
+"""Of more regions all stay where first fit has them: trying which have room takes minutes."""
+
 
 def cut(wishes: Sequence[Wish], first: Mapping[int, int], flows: Flows) -> Ranks:
     """Return the chip of each region, of those that `first` uses."""
+    if len(wishes) > MOST_REGIONS:
+        return dict(first)
     room = _Room(wishes)
     joined = _spread(_joined(room, first, flows), room, first)
     begun = [dict(first)] if joined is None else [dict(first), joined]

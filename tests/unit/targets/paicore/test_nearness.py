@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from snnc.targets.paicore.cutting import crossing, cut
+from snnc.targets.paicore.cutting import MOST_REGIONS, crossing, cut
 from snnc.targets.paicore.flows import LEVEL, LINKS, Flow, Flows
 from snnc.targets.paicore.nearness import nearer
 from snnc.targets.paicore.regions import ONLINE, Wish, allocate
@@ -105,6 +105,15 @@ def test_no_other_cut_of_a_few_regions_is_better_by_far(seed):
     )
     assert {*found.values()} <= {*first.values()}
     assert best <= crossing(found, flows) <= min(crossing(first, flows), 1.2 * best)
+
+
+def test_of_very_many_regions_all_stay_on_the_chips_of_first_fit():
+    count = MOST_REGIONS + 1
+    wishes = [Wish.block(number, 20) for number in range(count)]
+    first = {n: region.chip_rank for n, region in allocate(wishes, CHIPS).items()}
+    flows = exchange({(n, count - 1 - n): 9 for n in range(count // 2)})
+    assert first == cut(wishes, first, flows)
+    assert len({*first.values()}) > 1
 
 
 def test_pinned_regions_stay_and_others_come_to_them():
