@@ -200,7 +200,8 @@ class Build:
             SnncError: `run-too-long` beyond the ticks for which the build is exact; what the
                 emulator refuses.
         """
-        before, probe = state or State(), tuple(probe)
+        before = state or State()
+        probe = (probe,) if isinstance(probe, str) else tuple(probe)
         spikes, host = self._host.encode(
             named(self.module, inputs), ticks, before.host, first_sample
         )

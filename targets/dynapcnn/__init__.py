@@ -111,7 +111,7 @@ class Dynapcnn:
 
     def emulate(self, folder: Path) -> Program:
         """Return a program that runs a configuration in time steps; see `timestep.Timestep`."""
-        from snnc.targets.dynapcnn.timestep import Timestep
+        from snnc.targets.dynapcnn.emulation.timestep import Timestep
 
         return Timestep(folder)
 
@@ -120,36 +120,36 @@ class Dynapcnn:
 
         On every other engine numpy runs it.
         """
-        from snnc.targets.dynapcnn.timestep import Timestep
+        from snnc.targets.dynapcnn.emulation.timestep import Timestep
 
         return Timestep(folder, machine_code=engine.name == "native")
 
     def emulators(self) -> Mapping[str, Callable[[Path], Program]]:
         """Return both semantics; see `timestep` and `eventwise`."""
-        from snnc.targets.dynapcnn.eventwise import Eventwise
-        from snnc.targets.dynapcnn.timestep import Timestep
+        from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+        from snnc.targets.dynapcnn.emulation.timestep import Timestep
 
         return {"timestep": Timestep, "event": Eventwise}
 
     def encode(self, folder: Path, inputs: Mapping[str, Any], ticks: int | None = None) -> Any:
         """Return the events to send for one sample, in ticks of a millisecond; see `stream`."""
-        from snnc.targets.dynapcnn.events import TICK
-        from snnc.targets.dynapcnn.layout import read_files
-        from snnc.targets.dynapcnn.stream import encode_sample
+        from snnc.targets.dynapcnn.artifact.layout import read_files
+        from snnc.targets.dynapcnn.emulation.stream import encode_sample
+        from snnc.targets.dynapcnn.recordings.events import TICK
 
         return encode_sample(read_files(folder), inputs, ticks, TICK)
 
     def decode(self, folder: Path, frames: Any, ticks: int) -> Mapping[str, Any]:
         """Return the outputs that events of monitored cores say; see `stream.decode`."""
-        from snnc.targets.dynapcnn.events import TICK
-        from snnc.targets.dynapcnn.layout import read_files
-        from snnc.targets.dynapcnn.stream import decode
+        from snnc.targets.dynapcnn.artifact.layout import read_files
+        from snnc.targets.dynapcnn.emulation.stream import decode
+        from snnc.targets.dynapcnn.recordings.events import TICK
 
         return decode(read_files(folder), frames, ticks, TICK)
 
     def config(self, folder: Path) -> Any:
         """Return the configuration tree of a build, by the vendor's attribute names."""
-        from snnc.targets.dynapcnn.layout import read_config
+        from snnc.targets.dynapcnn.artifact.layout import read_config
 
         return read_config(folder)
 

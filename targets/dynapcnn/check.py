@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Module
 from snnc.ir.types import parse_type
-from snnc.targets.dynapcnn.assemble import read_module
+from snnc.targets.dynapcnn.artifact.assemble import read_module
+from snnc.targets.dynapcnn.artifact.records import Core, Destination, Placed, Shape, memory, pooled
 from snnc.targets.dynapcnn.limits import Chip, chip
-from snnc.targets.dynapcnn.records import Core, Destination, Placed, Shape, memory, pooled
 from snnc.targets.dynapcnn.rules import Problem, core_problems, pixel_problems
 
 

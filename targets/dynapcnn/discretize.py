@@ -14,10 +14,10 @@ from snnc.diagnostics import fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module
 from snnc.ir.types import I32
-from snnc.targets.dynapcnn.by_data import factors_by_data
-from snnc.targets.dynapcnn.canonical import write_network
-from snnc.targets.dynapcnn.factors import for_state, for_weights, integers
-from snnc.targets.dynapcnn.network import Layer, Tap, read_network
+from snnc.targets.dynapcnn.lowering.by_data import factors_by_data
+from snnc.targets.dynapcnn.lowering.canonical import write_network
+from snnc.targets.dynapcnn.lowering.factors import for_state, for_weights, integers
+from snnc.targets.dynapcnn.lowering.network import Layer, Tap, read_network
 
 
 @frozen

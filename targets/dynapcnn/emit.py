@@ -5,15 +5,15 @@ from typing import Any
 
 from snnc.extend.target import Emitted
 from snnc.ir.graph import Module
-from snnc.targets.dynapcnn import device_script, settings
-from snnc.targets.dynapcnn.assemble import read_module, to_module
+from snnc.targets.dynapcnn.artifact import device_script, settings
+from snnc.targets.dynapcnn.artifact.assemble import read_module, to_module
+from snnc.targets.dynapcnn.artifact.config import tree
+from snnc.targets.dynapcnn.artifact.layout import read_files, write_files
+from snnc.targets.dynapcnn.artifact.records import Placed, memory
+from snnc.targets.dynapcnn.artifact.settings import configured
 from snnc.targets.dynapcnn.check import check
-from snnc.targets.dynapcnn.config import tree
-from snnc.targets.dynapcnn.layout import read_files, write_files
 from snnc.targets.dynapcnn.limits import LIMITS, chip
 from snnc.targets.dynapcnn.options import Options
-from snnc.targets.dynapcnn.records import Placed, memory
-from snnc.targets.dynapcnn.settings import configured
 
 MEMORIES = ("kernel", "neuron", "bias")
 

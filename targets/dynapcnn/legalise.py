@@ -8,8 +8,8 @@ from attrs import frozen
 
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module
-from snnc.targets.dynapcnn.canonical import write_network
-from snnc.targets.dynapcnn.network import read_network
+from snnc.targets.dynapcnn.lowering.canonical import write_network
+from snnc.targets.dynapcnn.lowering.network import read_network
 
 
 @frozen

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from snnc.ir.graph import Module
-from snnc.targets.dynapcnn.assemble import to_module
-from snnc.targets.dynapcnn.layout import read_files
+from snnc.targets.dynapcnn.artifact.assemble import to_module
+from snnc.targets.dynapcnn.artifact.layout import read_files
 
 
 def load(folder: Path) -> Module:

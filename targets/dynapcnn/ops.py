@@ -11,7 +11,7 @@ Maps are (features, y, x), pairs (y, x).
 
 from snnc.ir.opset import ABSENT, REQUIRED, AttrSpec, Call, OperandSpec, OpSpec, register_level
 from snnc.ir.types import I32, U1, U16, Type
-from snnc.targets.dynapcnn.records import pooled, windows
+from snnc.targets.dynapcnn.artifact.records import pooled, windows
 
 MANY = OperandSpec("a", many=True, optional=True)
 

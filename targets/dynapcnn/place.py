@@ -14,15 +14,15 @@ from snnc.diagnostics import Diagnostics, fail, nearest
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Value
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn.assemble import to_module
-from snnc.targets.dynapcnn.fit import fitting, layer_table, nowhere
+from snnc.targets.dynapcnn.artifact.assemble import to_module
+from snnc.targets.dynapcnn.artifact.records import Core, Destination, Input, Output, Placed, memory
 from snnc.targets.dynapcnn.limits import LIMITS, Chip, chip
-from snnc.targets.dynapcnn.matching import match, tightest
-from snnc.targets.dynapcnn.network import Layer, Network, read_network
+from snnc.targets.dynapcnn.lowering.network import Layer, Network, read_network
+from snnc.targets.dynapcnn.lowering.pixels import pixel_block
+from snnc.targets.dynapcnn.lowering.readout import with_readout
+from snnc.targets.dynapcnn.mapping.fit import fitting, layer_table, nowhere
+from snnc.targets.dynapcnn.mapping.matching import match, tightest
 from snnc.targets.dynapcnn.ops import map_of
-from snnc.targets.dynapcnn.pixels import pixel_block
-from snnc.targets.dynapcnn.readout import with_readout
-from snnc.targets.dynapcnn.records import Core, Destination, Input, Output, Placed, memory
 from snnc.targets.dynapcnn.rules import core_problems, pixel_problems, pool_problems
 from snnc.targets.dynapcnn.spread import spread
 

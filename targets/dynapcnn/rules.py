@@ -10,8 +10,8 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.weights import Array
+from snnc.targets.dynapcnn.artifact.records import Core, Pixels, Shape, windows
 from snnc.targets.dynapcnn.limits import LIMITS
-from snnc.targets.dynapcnn.records import Core, Pixels, Shape, windows
 
 
 @frozen

@@ -11,15 +11,15 @@ from attrs import frozen
 
 from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.graph import Module
-from snnc.targets.dynapcnn.canonical import write_network
-from snnc.targets.dynapcnn.fit import fitting
+from snnc.targets.dynapcnn.artifact.records import memory
 from snnc.targets.dynapcnn.limits import LIMITS, Chip, chip
-from snnc.targets.dynapcnn.matching import match
-from snnc.targets.dynapcnn.network import Layer, Network, read_network
-from snnc.targets.dynapcnn.pixels import through_block
-from snnc.targets.dynapcnn.records import memory
-from snnc.targets.dynapcnn.relays import relayed
-from snnc.targets.dynapcnn.split import Sizes, split, ways
+from snnc.targets.dynapcnn.lowering.canonical import write_network
+from snnc.targets.dynapcnn.lowering.network import Layer, Network, read_network
+from snnc.targets.dynapcnn.lowering.pixels import through_block
+from snnc.targets.dynapcnn.mapping.fit import fitting
+from snnc.targets.dynapcnn.mapping.matching import match
+from snnc.targets.dynapcnn.mapping.relays import relayed
+from snnc.targets.dynapcnn.mapping.split import Sizes, split, ways
 
 
 @frozen

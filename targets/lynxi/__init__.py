@@ -77,7 +77,7 @@ class Lynxi:
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         """Return the model informations of a build; see `describe.describe`."""
-        from snnc.targets.lynxi.describe import describe
+        from snnc.targets.lynxi.artifact.describe import describe
 
         return describe(folder)
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from snnc.diagnostics import Diagnostics
 from snnc.ir.graph import Module
-from snnc.targets.lynxi.assemble import to_artifact
-from snnc.targets.lynxi.limits import LIMITS, needed_version
-from snnc.targets.lynxi.records import (
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.artifact.records import (
     LOAD,
     RANDOM,
     SAVE,
@@ -22,6 +21,7 @@ from snnc.targets.lynxi.records import (
     Node,
     TensorType,
 )
+from snnc.targets.lynxi.limits import LIMITS, needed_version
 
 SHARED = ("offset", "step", "uselookup", "mode", "group_id")
 Finding = tuple[str, str, str]

@@ -8,11 +8,11 @@ import numpy as np
 from snnc.extend.target import Emitted
 from snnc.ir.files import write_atomically
 from snnc.ir.graph import Module
-from snnc.targets.lynxi.assemble import to_artifact
-from snnc.targets.lynxi.deploy import script
-from snnc.targets.lynxi.layout import states, write_files
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.artifact.deploy import script
+from snnc.targets.lynxi.artifact.layout import states, write_files
+from snnc.targets.lynxi.artifact.records import RANDOM, Artifact
 from snnc.targets.lynxi.options import Options
-from snnc.targets.lynxi.records import RANDOM, Artifact
 
 DEPLOY = "deploy.py"
 """The script for the vendor's software, beside what it reads."""

@@ -17,12 +17,7 @@ from snnc.diagnostics import Diagnostic, SnncError, fail, nearest
 from snnc.extend.engine import Result
 from snnc.ir.weights import Array
 from snnc.machine.threads import check as check_halted
-from snnc.targets.lynxi import kernels
-from snnc.targets.lynxi.check import check_states
-from snnc.targets.lynxi.limits import LIMITS
-from snnc.targets.lynxi.load import read
-from snnc.targets.lynxi.ports import made_output, read_inputs
-from snnc.targets.lynxi.records import (
+from snnc.targets.lynxi.artifact.records import (
     BINDING,
     LOAD,
     RANDOM,
@@ -40,6 +35,11 @@ from snnc.targets.lynxi.records import (
     TupleType,
     Var,
 )
+from snnc.targets.lynxi.check import check_states
+from snnc.targets.lynxi.emulation import kernels
+from snnc.targets.lynxi.emulation.ports import made_output, read_inputs
+from snnc.targets.lynxi.limits import LIMITS
+from snnc.targets.lynxi.load import read
 
 ELEMENTS = 1 << 22
 """Elements of all values of a step, and of a sample's draws, that are held at a time."""

@@ -17,8 +17,8 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.types import F16, F32, U1, U8
 from snnc.ir.weights import Array
 from snnc.targets.lynxi.limits import LIMITS
-from snnc.targets.lynxi.neurons import Clock, Neuron
-from snnc.targets.lynxi.sketch import Sketch, symbol_name
+from snnc.targets.lynxi.lowering.neurons import Clock, Neuron
+from snnc.targets.lynxi.lowering.sketch import Sketch, symbol_name
 from snnc.targets.lynxi.split_bias import is_bias
 
 ENCODERS = ("poisson", "latency", "periodic", "direct")

@@ -6,10 +6,10 @@ from attrs import evolve
 
 from snnc.diagnostics import Location, SnncError
 from snnc.ir.graph import Module
-from snnc.targets.lynxi.assemble import FROM_GRAPH, to_module
+from snnc.targets.lynxi.artifact.assemble import FROM_GRAPH, to_module
+from snnc.targets.lynxi.artifact.layout import GRAPH, read_files
+from snnc.targets.lynxi.artifact.records import Artifact
 from snnc.targets.lynxi.check import check_states
-from snnc.targets.lynxi.layout import GRAPH, read_files
-from snnc.targets.lynxi.records import Artifact
 
 
 def load(folder: Path) -> Module:

@@ -14,7 +14,7 @@ from attrs import frozen
 from snnc.ir.analysis import makers
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.weights import Array
-from snnc.targets.lynxi.records import SAVE
+from snnc.targets.lynxi.artifact.records import SAVE
 
 COMPARES = {"greater": "gt", "greater_equal": "ge"}
 

@@ -18,10 +18,10 @@ from snnc.extend.passes import Context, Exactness, Pass
 from snnc.ir.analysis import makers
 from snnc.ir.build import Builder
 from snnc.ir.graph import Module, Op, Value
-from snnc.targets.lynxi.assemble import GROUPED, not_a_graph
+from snnc.targets.lynxi.artifact.assemble import GROUPED, not_a_graph
+from snnc.targets.lynxi.artifact.records import BINDING, LOAD, SAVE, TIE
 from snnc.targets.lynxi.limits import LIMITS, needed_version
-from snnc.targets.lynxi.records import BINDING, LOAD, SAVE, TIE
-from snnc.targets.lynxi.sketch import PROGRAM
+from snnc.targets.lynxi.lowering.sketch import PROGRAM
 
 ENDS = ("data", "param", "constant", "scalar", "result")
 _OURS = re.compile(r"\d.*|(?:scalar|constant|data)[._].*")

@@ -19,8 +19,8 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.types import F32, U1, Element, train
 from snnc.ir.weights import Array
+from snnc.targets.lynxi.artifact.records import LOAD, RANDOM, SAVE, TIE
 from snnc.targets.lynxi.patterns import Found, Number, Patterns
-from snnc.targets.lynxi.records import LOAD, RANDOM, SAVE, TIE
 
 MOVES = ("reshape", "squeeze", "expand_dims", "transpose", "strided_slice")
 IDLE = ("param", "constant", "scalar", SAVE, TIE, RANDOM)

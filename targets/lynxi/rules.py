@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from snnc.ir.opset import Call
 from snnc.ir.types import F16, U1, Element, Type
-from snnc.targets.lynxi.elements import DTYPES
+from snnc.targets.lynxi.lowering.elements import DTYPES
 
 Shape = tuple[int, ...]
 Rule = Callable[[Call], tuple[Type, ...]]

@@ -13,7 +13,7 @@ from snnc.ir.graph import Module
 from snnc.targets.paicore.options import Options
 
 if TYPE_CHECKING:
-    from snnc.targets.paicore.frames import Words
+    from snnc.targets.paicore.chip.frames import Words
 
 _PASSES = ("legalise", "schedule", "group", "place")
 
@@ -94,25 +94,25 @@ class Paicore:
 
     def emulate(self, folder: Path) -> Program:
         """Return a program that runs the frames of a build; see `program.Program`."""
-        from snnc.targets.paicore.program import Program as Emulated
+        from snnc.targets.paicore.emulation.program import Program as Emulated
 
         return Emulated(folder)
 
     def emulate_on(self, folder: Path, engine: Engine) -> Program:
         """Return a program that runs what the frames of a build mean; see `fast.emulate_on`."""
-        from snnc.targets.paicore.fast import emulate_on
+        from snnc.targets.paicore.emulation.fast import emulate_on
 
         return emulate_on(folder, engine)
 
     def frames(self, folder: Path) -> "Words":
         """Return the configuration words of a build, in the order of its files."""
-        from snnc.targets.paicore.files import read_image
+        from snnc.targets.paicore.artifact.files import read_image
 
         return read_image(folder).words()
 
     def encode(self, folder: Path, inputs: Mapping[str, Any], ticks: int | None = None) -> "Words":
         """Return the words to send to a board for one sample; see `board.encode`."""
-        from snnc.targets.paicore.board import encode
+        from snnc.targets.paicore.emulation.board import encode
 
         return encode(folder, inputs, ticks)
 
@@ -120,6 +120,6 @@ class Paicore:
         self, folder: Path, frames: "Words | Sequence[Words]", ticks: int
     ) -> Mapping[str, Any]:
         """Return the outputs that frames from a board say; see `board.decode`."""
-        from snnc.targets.paicore.board import decode
+        from snnc.targets.paicore.emulation.board import decode
 
         return decode(folder, frames, ticks)

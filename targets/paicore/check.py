@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir.graph import Module
 from snnc.ir.weights import Array, check_tensor
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.ops import WEIGHTS
 from snnc.targets.paicore.placed import Core, Idle, Layer, Placed, read_placed
-from snnc.targets.paicore.routes import EXTENSIONS, check_inputs, check_outputs, check_routes
-from snnc.targets.paicore.twins import check_twins
+from snnc.targets.paicore.rules.routes import EXTENSIONS, check_inputs, check_outputs, check_routes
+from snnc.targets.paicore.rules.twins import check_twins
 
 _TOP = LIMITS.potential_max
 _ADDRESS = LIMITS.side * LIMITS.side - 1

@@ -13,14 +13,14 @@ from snnc.diagnostics import fail
 from snnc.extend.target import Emitted
 from snnc.ir.files import write_composed
 from snnc.ir.graph import Module
-from snnc.targets.paicore import side
-from snnc.targets.paicore.core import Coordinate
-from snnc.targets.paicore.frames import linear
-from snnc.targets.paicore.layout import LAYOUT, describe
+from snnc.targets.paicore.artifact import side
+from snnc.targets.paicore.artifact.layout import LAYOUT, describe
+from snnc.targets.paicore.artifact.writer import Part, parts, write_config
+from snnc.targets.paicore.chip.core import Coordinate
+from snnc.targets.paicore.chip.frames import linear
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.options import Options
 from snnc.targets.paicore.placed import Idle, Placed, read_placed
-from snnc.targets.paicore.writer import Part, parts, write_config
 
 
 def emit(module: Module, folder: Path, options: Options) -> Emitted:

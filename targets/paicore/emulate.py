@@ -15,13 +15,13 @@ import numpy as np
 from attrs import frozen
 
 from snnc.diagnostics import fail
-from snnc.targets.paicore import frames
-from snnc.targets.paicore.buffer import Bytes, Core, Groups, Place
-from snnc.targets.paicore.frames import Ints, Kind, Words
-from snnc.targets.paicore.host import Wiring
-from snnc.targets.paicore.image import ChipImage
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.frames import Ints, Kind, Words
+from snnc.targets.paicore.chip.image import ChipImage
+from snnc.targets.paicore.emulation.buffer import Bytes, Core, Groups, Place
+from snnc.targets.paicore.emulation.host import Wiring
+from snnc.targets.paicore.emulation.neuron import Semantics
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.neuron import Semantics
 
 __all__ = ["Machine", "Output", "Place", "Played", "Semantics", "Trace", "play"]
 

@@ -15,9 +15,9 @@ from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op
 from snnc.ir.rewrite import Rebuild, rebuild
-from snnc.targets.paicore.grouping import Regions, TooLarge
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.mapping.grouping import Regions, TooLarge
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling.plan import MULTICAST, PARTITION
 from snnc.targets.paicore.tiling.shares import Share
 
@@ -61,7 +61,7 @@ class Group(Pass):
         regions, hints = self._hints(populations)
         made = _placed(module, hints)
         if any("codes" in hint for hint in hints.values()):
-            from snnc.targets.paicore.holes import taken
+            from snnc.targets.paicore.mapping.holes import taken
             from snnc.targets.paicore.tiling.sparse import partitions
 
             whole = self._whole(module, populations)
@@ -82,7 +82,7 @@ class Group(Pass):
 
         Layers that read only inputs may be taken apart into boxes that lie in holes of others.
         """
-        from snnc.targets.paicore.holes import taken
+        from snnc.targets.paicore.mapping.holes import taken
         from snnc.targets.paicore.tiling.filling import filling
 
         populations, planner = regions.populations, regions.planner

@@ -21,15 +21,15 @@ from snnc.ir.opset import Symbol
 from snnc.ir.rewrite import Rebuild, rebuild, with_ops
 from snnc.ir.synapses import Synapses
 from snnc.ir.types import I32, U1, U8
-from snnc.targets.paicore.beginnings import beginnings, begun
-from snnc.targets.paicore.biases import fold_biases
-from snnc.targets.paicore.equivalents import with_equivalents
-from snnc.targets.paicore.fields import check_neuron, check_place, forgets
-from snnc.targets.paicore.gates import gate_late_readers
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.parallel import split_parallel, split_weights
-from snnc.targets.paicore.populations import RETURNED
-from snnc.targets.paicore.relay import PASS_VALUE, RELAY, pass_on
+from snnc.targets.paicore.neurons.beginnings import beginnings, begun
+from snnc.targets.paicore.neurons.biases import fold_biases
+from snnc.targets.paicore.neurons.equivalents import with_equivalents
+from snnc.targets.paicore.neurons.fields import check_neuron, check_place, forgets
+from snnc.targets.paicore.neurons.gates import gate_late_readers
+from snnc.targets.paicore.neurons.parallel import split_parallel, split_weights
+from snnc.targets.paicore.neurons.populations import RETURNED
+from snnc.targets.paicore.neurons.relay import PASS_VALUE, RELAY, pass_on
 
 WRAP = "wrap-modulus: a potential beyond 30 bits comes back by 2^30 - 1, as PAIBox simulates it"
 

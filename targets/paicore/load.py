@@ -19,12 +19,9 @@ from snnc.ir.graph import Module, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.types import ELEMENTS, U1, U8, Element, Type
 from snnc.ir.weights import Tensor, tensor
-from snnc.targets.paicore import frames, side
-from snnc.targets.paicore.distinct import distinct
-from snnc.targets.paicore.files import read_image
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.image import ChipImage, CoreImage
-from snnc.targets.paicore.layout import (
+from snnc.targets.paicore.artifact import side
+from snnc.targets.paicore.artifact.files import read_image
+from snnc.targets.paicore.artifact.layout import (
     ADDRESSES,
     COLUMNS,
     HELP,
@@ -33,6 +30,10 @@ from snnc.targets.paicore.layout import (
     read_json,
     read_layout,
 )
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.distinct import distinct
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.image import ChipImage, CoreImage
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
 from snnc.targets.paicore.placed import Place, Placed, read_placed
 

@@ -4,7 +4,7 @@ from attrs import frozen
 
 from snnc.diagnostics import fail
 from snnc.extend.passes import option
-from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.chip.core import Coordinate
 from snnc.targets.paicore.limits import LIMITS
 
 

@@ -18,18 +18,18 @@ from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
 from snnc.ir.types import ELEMENTS, Type
 from snnc.ir.weights import Array, Tensor
-from snnc.targets.paicore.dense import Dense, Piece
-from snnc.targets.paicore.frames import Ints, coordinate, linear
-from snnc.targets.paicore.geometry import axons_of
-from snnc.targets.paicore.hints import Laid
-from snnc.targets.paicore.laid import Division
+from snnc.targets.paicore.chip.frames import Ints, coordinate, linear
+from snnc.targets.paicore.chip.geometry import axons_of
+from snnc.targets.paicore.chip.regions import Region, Wish, allocate, core_at
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.mapping.hints import Laid
+from snnc.targets.paicore.mapping.laid import Division
+from snnc.targets.paicore.neurons.populations import RETURNED, Destination, Segment
 from snnc.targets.paicore.ops import LEVEL, TABLES, WEIGHTS
-from snnc.targets.paicore.populations import RETURNED, Destination, Segment
-from snnc.targets.paicore.records import record_tables
-from snnc.targets.paicore.regions import Region, Wish, allocate, core_at
-from snnc.targets.paicore.sending import Arriving, Sender
-from snnc.targets.paicore.ways import Ways
+from snnc.targets.paicore.placing.dense import Dense, Piece
+from snnc.targets.paicore.placing.records import record_tables
+from snnc.targets.paicore.placing.sending import Arriving, Sender
+from snnc.targets.paicore.placing.ways import Ways
 
 KEPT_BYTES = 1 << 25
 """Weights of all cores up to this size are made once and kept; larger ones each time anew."""
@@ -95,8 +95,8 @@ class Placer:
         first = allocate(wishes, self.chips)
         if len(wishes) <= 2:
             return first
-        from snnc.targets.paicore.flows import flows
-        from snnc.targets.paicore.nearness import nearer
+        from snnc.targets.paicore.placing.flows import flows
+        from snnc.targets.paicore.placing.nearness import nearer
 
         return nearer(wishes, first, self.chips, flows(self.division, rates))
 

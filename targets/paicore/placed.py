@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from snnc.diagnostics import Location, SnncError, fail
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.opset import Symbol
-from snnc.targets.paicore.core import Coordinate, Register
-from snnc.targets.paicore.distinct import distinct, members
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axon_step, axons_of
+from snnc.targets.paicore.chip.core import Coordinate, Register
+from snnc.targets.paicore.chip.distinct import distinct, members
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axon_step, axons_of
 from snnc.targets.paicore.ops import TABLES
 
 Place = tuple[Coordinate, Coordinate]

@@ -19,10 +19,10 @@ from snnc.diagnostics import SnncError, fail
 from snnc.extend.passes import Context, Exactness, Pass, option
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.rewrite import Rebuild, rebuild
-from snnc.targets.paicore.detour import count_cores, sources_of_detours, with_detours
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, checked_extension, extension
-from snnc.targets.paicore.relay import Relays
+from snnc.targets.paicore.mapping.detour import count_cores, sources_of_detours, with_detours
+from snnc.targets.paicore.neurons.populations import Populations, checked_extension, extension
+from snnc.targets.paicore.neurons.relay import Relays
 from snnc.targets.paicore.tiling.plan import MULTICAST, PARTITION, Planner
 
 ROUNDS = 8
@@ -86,7 +86,7 @@ class Schedule(Pass):
 
 def _passed_on(planner: Planner) -> tuple[Module, Module]:
     """Return a module in boxes, with relays between layers where they save cores, and starts."""
-    from snnc.targets.paicore.passing import with_relays
+    from snnc.targets.paicore.mapping.passing import with_relays
 
     relayed = with_relays(planner)
     if relayed is not planner:

@@ -4,7 +4,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir import Value
-from snnc.targets.lynxi.sketch import Sketch
+from snnc.targets.lynxi.lowering.sketch import Sketch
 
 
 @frozen

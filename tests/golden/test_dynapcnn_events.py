@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from snnc.machine import installed
-from snnc.targets.dynapcnn.commands import STEP, from_rasters
-from snnc.targets.dynapcnn.eventwise import Eventwise
-from snnc.targets.dynapcnn.played import Wanted
+from snnc.targets.dynapcnn.emulation.commands import STEP, from_rasters
+from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+from snnc.targets.dynapcnn.emulation.played import Wanted
 from tests.golden.test_dynapcnn import PASSING, build, case
 
 SMALL = ("02_bias", "04_padding", "15_batchnorm")

@@ -80,7 +80,11 @@ NEURONS = [
         },
     ),
     ("TonicSpiking(fire_step=4)", "TonicSpiking", {"fire_step": 4}),
-    ("PhasicSpiking(fire_step=3, neg_floor=-5)", "PhasicSpiking", {"fire_step": 3, "neg_floor": 5}),
+    (
+        "PhasicSpiking(fire_step=3, neg_floor=-5)",
+        "PhasicSpiking",
+        {"fire_step": 3, "neg_floor": -5},
+    ),
     ("Bypass()", "BypassNeuron", {}),
     ("StoreVoltage(leak_v=-1, bias=3)", "StoreVoltageNeuron", {"leak_v": -1, "bias": 3}),
 ]

@@ -13,14 +13,14 @@ import pytest
 from attrs import evolve
 
 from snnc.diagnostics import SnncError
-from snnc.targets.lynxi.assemble import to_artifact, to_module
+from snnc.targets.lynxi.artifact.assemble import to_artifact, to_module
+from snnc.targets.lynxi.artifact.layout import write_files
+from snnc.targets.lynxi.artifact.parse import read
+from snnc.targets.lynxi.artifact.records import DICT_KEY, STATE_KEY, Artifact, Port
 from snnc.targets.lynxi.check import check_states
+from snnc.targets.lynxi.devices.pipeline import run_matrix
+from snnc.targets.lynxi.devices.slices import cut
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.layout import write_files
-from snnc.targets.lynxi.parse import read
-from snnc.targets.lynxi.pipeline import run_matrix
-from snnc.targets.lynxi.records import DICT_KEY, STATE_KEY, Artifact, Port
-from snnc.targets.lynxi.slices import cut
 
 HERE = Path(__file__).parent / "lynxi"
 BESIDE = Path(__file__).parents[3] / "shared/golden/lynxi"

@@ -17,10 +17,10 @@ from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.frontends.bidl.equations import Readout, lif, lif_plus, switches
 from snnc.ir import Builder
-from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.artifact.assemble import to_artifact
 from snnc.targets.lynxi.emulate import Emulator
+from snnc.targets.lynxi.lowering.sketch import Sketch
 from snnc.targets.lynxi.place import Place
-from snnc.targets.lynxi.sketch import Sketch
 from tests.golden.lynxi_terms import Term, Terms, per_channel
 from tests.golden.test_lynxi import FOLDER
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from snnc.ir import Builder
-from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.artifact.records import LOAD, RANDOM
+from snnc.targets.lynxi.artifact.strict import opened, plain_name, strict, tables
+from snnc.targets.lynxi.artifact.text import write
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.records import LOAD, RANDOM
-from snnc.targets.lynxi.strict import opened, plain_name, strict, tables
-from snnc.targets.lynxi.text import write
 from tests.golden.test_lynxi import FOLDER, HERE, tutorial
 from tests.unit.targets.lynxi.networks import build, small
 

@@ -1,7 +1,7 @@
 """Recorded cases of all chips, natively: every value is that of the reference or the emulator.
 
 Those of PAIBox are in tests/unit/runtime/native/test_golden.py as networks, and as frames in
-tests/unit/targets/paicore/test_fast.py.
+tests/unit/targets/paicore/emulation/test_fast.py.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from snnc.diagnostics import SnncError
 from snnc.runtime.compare import first_difference, graph_order
 from snnc.runtime.native.engine import NativeEngine
 from snnc.runtime.reference import Reference
-from snnc.targets.dynapcnn.timestep import Timestep
-from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.dynapcnn.emulation.timestep import Timestep
+from snnc.targets.lynxi.artifact.assemble import to_artifact
 from snnc.targets.lynxi.emulate import Emulator
 from snnc.targets.lynxi.native.program import Native
 from tests.golden import test_lynxi_neurons as bidl

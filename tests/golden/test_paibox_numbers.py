@@ -12,8 +12,8 @@ import pytest
 from snnc.builtins import open_registry
 from snnc.driver.pipeline import choose, plan, run_stages
 from snnc.extend.passes import Context
+from snnc.targets.paicore.artifact.side import graph
 from snnc.targets.paicore.placed import read_placed
-from snnc.targets.paicore.side import graph
 from tests.golden.paibox_translate import chips, translate
 from tests.golden.test_paibox import FOLDERS, REFUSED
 

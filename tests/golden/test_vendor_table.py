@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore import frames
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.image import parse
 from snnc.targets.paicore.emulate import Machine
-from snnc.targets.paicore.image import parse
 from tests.golden.test_paibox_objects import PYTHON, needs_paibox
 from tests.golden.test_paibox_table import ENTRIES, HERE
 from tests.unit.targets.paicore.test_vendor_frames import (

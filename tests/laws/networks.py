@@ -13,7 +13,7 @@ from snnc.ir import Builder, Module, Op, Value, train
 from snnc.ir.types import I32, U1
 from snnc.ir.weights import Array
 from snnc.ir.write import write
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 
 WIDTHS = {1: (0, 1), 2: (-2, 1), 4: (-8, 7), 8: (-128, 127)}
 SMALL = [1, 2, 3, 7, 16, 40]

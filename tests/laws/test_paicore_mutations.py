@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snnc.ir import Module, Op, Tensor, Weight
 from snnc.targets.paicore import Paicore
 from snnc.targets.paicore.placed import read_placed, weighs
-from snnc.targets.paicore.routes import destinations, region
+from snnc.targets.paicore.rules.routes import destinations, region
 from tests.laws.effort import examples
 from tests.laws.networks import Case, networks
 from tests.laws.test_paicore import RELAXED, lower

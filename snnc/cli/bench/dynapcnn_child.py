@@ -73,8 +73,8 @@ def compiling(task: dict[str, Any]) -> dict[str, Any]:
 def running(task: dict[str, Any]) -> dict[str, Any]:
     """Return what running a build takes, in time steps or event by event."""
     from snnc.machine import installed
-    from snnc.targets.dynapcnn.eventwise import Eventwise
-    from snnc.targets.dynapcnn.timestep import Timestep
+    from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+    from snnc.targets.dynapcnn.emulation.timestep import Timestep
 
     if not installed():
         raise SystemExit("llvmlite is not installed: pip install snnc[native]")

@@ -21,7 +21,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     """Return what compiling a network of a task takes, and what its mapping is."""
     from snnc.driver import compile as compile_network
     from snnc.driver.pipeline import run_pipeline
-    from snnc.targets.paicore.bounds import bounds, total
+    from snnc.targets.paicore.reports.bounds import bounds, total
 
     layers = tuple(task["layers"])
     module = make_network("bench", tuple(task["shape"]), layers, task["bits"])
@@ -54,7 +54,7 @@ def tiny() -> Any:
 def counts(module: Any) -> dict[str, Any]:
     """Return cores, and links and deliveries of one spike of every neuron and input element."""
     from snnc.targets.paicore.placed import read_placed
-    from snnc.targets.paicore.traffic import traffic
+    from snnc.targets.paicore.reports.traffic import traffic
 
     placed = read_placed(module)
     costs = traffic(placed)

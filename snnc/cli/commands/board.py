@@ -38,7 +38,7 @@ def _board(session: Session, folder: str) -> tuple["Build", Any]:
             f"{folder} is for {build.manifest['target']}, which takes no frames",
             help="its files go to the vendor's own loader; see the README in the folder",
         )
-    from snnc.targets.paicore import board
+    from snnc.targets.paicore.emulation import board
 
     return build, board
 
@@ -147,7 +147,7 @@ def _write(output: str, parts: list[Any], apart: bool, what: str, as_json: bool)
     """Write words into one file, or one per part, and say which."""
     import numpy as np
 
-    from snnc.targets.paicore.files import write_words
+    from snnc.targets.paicore.artifact.files import write_words
 
     path = Path(output)
     none = np.zeros(0, dtype=np.uint64)
@@ -193,7 +193,7 @@ def decode(
     apart once they are mixed. With --read-back, one file with the answers to all requests, in
     order; Y.npz then holds NAME.v for each layer.
     """
-    from snnc.targets.paicore.files import read_words
+    from snnc.targets.paicore.artifact.files import read_words
 
     if (build := session.open(folder)).target.level == events.LEVEL:
         if read_back:
@@ -242,7 +242,7 @@ def split_answers(words: Any, requests: list[Any]) -> list[list[Any]]:
     """
     import numpy as np
 
-    from snnc.targets.paicore.frames import PACKAGE, decode
+    from snnc.targets.paicore.chip.frames import PACKAGE, decode
 
     asked = np.concatenate([np.zeros(0, np.uint64), *requests])
     counts = decode(PACKAGE, asked[:, None], ("count",))["count"] + 1

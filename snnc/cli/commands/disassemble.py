@@ -42,7 +42,7 @@ def command(session: Session, source: str, full: bool) -> None:
             help=f"give a folder that snnc compile wrote, or a file {', '.join(FRAMES)}",
         )
     from snnc.cli.paicore.listing import listing, problems
-    from snnc.targets.paicore.files import read_words
+    from snnc.targets.paicore.artifact.files import read_words
 
     words = read_words(path)
     for line in listing(words, full):

@@ -152,7 +152,7 @@ def where(session: Session, folder: str, what: str, as_json: bool) -> None:
 def _found(session: Session, folder: str, what: str) -> tuple[str, list[dict[str, Any]]]:
     if (build := session.open(folder)).target.level == "dynapcnn":
         from snnc.cli.dynapcnn.places import find as find_on_chip
-        from snnc.targets.dynapcnn.assemble import read_module
+        from snnc.targets.dynapcnn.artifact.assemble import read_module
 
         return find_on_chip(read_module(build.placed), what)
     from snnc.cli.paicore.places import find

@@ -75,8 +75,8 @@ def command(
             f"{folder} is for {build.manifest['target']}; only graphs of one step are sliced",
             help="compile the network with -t lynxi",
         )
-    from snnc.targets.lynxi.gantt import picture
-    from snnc.targets.lynxi.timing import Costs, timeline
+    from snnc.targets.lynxi.devices.gantt import picture
+    from snnc.targets.lynxi.devices.timing import Costs, timeline
 
     told: Mapping[str, Any] = build.module.attrs
     devices = told.get("devices", ())
@@ -143,10 +143,10 @@ def _run(
     import numpy as np
 
     from snnc.driver.stimuli import stimuli
-    from snnc.targets.lynxi.assemble import to_artifact
+    from snnc.targets.lynxi.artifact.assemble import to_artifact
+    from snnc.targets.lynxi.devices.pipeline import run_matrix
+    from snnc.targets.lynxi.devices.slices import cut
     from snnc.targets.lynxi.emulate import Emulator
-    from snnc.targets.lynxi.pipeline import run_matrix
-    from snnc.targets.lynxi.slices import cut
 
     whole = Emulator.of(to_artifact(build.placed))
     slices = [Emulator.of(to_artifact(module)) for module in cut(build.placed, names)]

@@ -7,9 +7,9 @@ text made from numbers and escaped names, so that the same build gives the same 
 from collections.abc import Iterator
 from html import escape
 
+from snnc.targets.dynapcnn.artifact.records import Core, Placed
 from snnc.targets.dynapcnn.emit import MEMORIES, memory_table
 from snnc.targets.dynapcnn.limits import LIMITS
-from snnc.targets.dynapcnn.records import Core, Placed
 
 BOX, TALL, GAP, EDGE = 190, 124, 70, 24
 """Width and height of a box, space between boxes, around all of them."""

@@ -12,7 +12,7 @@ from snnc.diagnostics import fail
 
 if TYPE_CHECKING:
     from snnc.driver import Build
-    from snnc.targets.dynapcnn.records import Placed
+    from snnc.targets.dynapcnn.artifact.records import Placed
 
 LEVEL = "dynapcnn"
 
@@ -29,8 +29,8 @@ def run_events(
     """
     from snnc.cli.commands.run import show_values
     from snnc.runtime.values import write_values
-    from snnc.targets.dynapcnn import stream
-    from snnc.targets.dynapcnn.event_files import read_events, write_events
+    from snnc.targets.dynapcnn.emulation import stream
+    from snnc.targets.dynapcnn.recordings.event_files import read_events, write_events
 
     if not is_build(running.source) or running.engine != "auto":
         raise click.UsageError("--events runs the emulator of a build; leave --engine out")
@@ -62,8 +62,8 @@ def _told(output: Path, events: int, dt: int, as_json: bool) -> None:
 
 def encode(build: "Build", trains: dict[str, Any], output: Path, dt: int, as_json: bool) -> None:
     """Write the events of one sample (1, ticks, *shape), and say how many."""
-    from snnc.targets.dynapcnn.event_files import write_events
-    from snnc.targets.dynapcnn.stream import encode_sample
+    from snnc.targets.dynapcnn.emulation.stream import encode_sample
+    from snnc.targets.dynapcnn.recordings.event_files import write_events
 
     events = encode_sample(_records(build), trains, None, dt)
     write_events(output, events)
@@ -78,8 +78,8 @@ def decode(build: "Build", files: tuple[str, ...], dt: int, ticks: int | None) -
     """
     import numpy as np
 
-    from snnc.targets.dynapcnn.event_files import read_events
-    from snnc.targets.dynapcnn.stream import decode as to_outputs
+    from snnc.targets.dynapcnn.emulation.stream import decode as to_outputs
+    from snnc.targets.dynapcnn.recordings.event_files import read_events
 
     parts = [read_events(Path(name)) for name in files]
     for name, part in zip(files, parts, strict=True):
@@ -96,6 +96,6 @@ def decode(build: "Build", files: tuple[str, ...], dt: int, ticks: int | None) -
 
 def _records(build: "Build") -> "Placed":
     """Return what the files of a build say."""
-    from snnc.targets.dynapcnn.assemble import read_module
+    from snnc.targets.dynapcnn.artifact.assemble import read_module
 
     return read_module(build.placed)

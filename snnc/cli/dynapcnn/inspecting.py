@@ -19,7 +19,7 @@ def inspect(
 ) -> None:
     """Print the tables of a build; write its picture where one is wanted."""
     from snnc.cli.dynapcnn import tables
-    from snnc.targets.dynapcnn.assemble import read_module
+    from snnc.targets.dynapcnn.artifact.assemble import read_module
 
     placed = read_module(build.placed)
     found: dict[str, Any] = {
@@ -133,7 +133,7 @@ def divergence(folder: Path, trains: dict[str, Any]) -> dict[str, Any]:
     """Return how far the semantics are apart on trains of a build's inputs, as plain data."""
     from attrs import asdict
 
-    from snnc.targets.dynapcnn.divergence import compare
+    from snnc.targets.dynapcnn.emulation.divergence import compare
 
     found = compare(folder, trains)
     return {

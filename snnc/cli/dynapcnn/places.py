@@ -8,9 +8,9 @@ import numpy as np
 from snnc.cli.dynapcnn.tables import cores
 from snnc.diagnostics import fail, nearest
 from snnc.ir.types import parse_type
+from snnc.targets.dynapcnn.artifact.records import Core, Input, Placed, Shape
 from snnc.targets.dynapcnn.limits import LIMITS
 from snnc.targets.dynapcnn.ops import map_of
-from snnc.targets.dynapcnn.records import Core, Input, Placed, Shape
 
 _INDEXED = re.compile(r"%?(?P<name>.+?)(?:\[(?P<index>[\d, ]+)\])?")
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from snnc.targets.dynapcnn.artifact.records import Placed
 from snnc.targets.dynapcnn.emit import MEMORIES, memory_table
+from snnc.targets.dynapcnn.emulation.played import Activity
 from snnc.targets.dynapcnn.limits import LIMITS, chip
-from snnc.targets.dynapcnn.played import Activity
-from snnc.targets.dynapcnn.records import Placed
 
 
 def cores(placed: Placed) -> Iterator[dict[str, Any]]:

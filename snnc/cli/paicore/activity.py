@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from snnc.cli.paicore.mapping import in_time
 from snnc.cli.paicore.tables import dendrites, layer_name
+from snnc.targets.paicore.artifact.side import numbered
 from snnc.targets.paicore.placed import Core, Placed
-from snnc.targets.paicore.side import numbered
-from snnc.targets.paicore.traffic import LEVELS, Costs, Traffic
+from snnc.targets.paicore.reports.traffic import LEVELS, Costs, Traffic
 
 if TYPE_CHECKING:
     from snnc.driver import Build

@@ -15,10 +15,10 @@ from attrs import frozen
 from snnc.cli.paicore.mapping import coverage, in_time
 from snnc.cli.paicore.tables import available, dendrites, held, layer_name, place
 from snnc.cli.printing import counted
-from snnc.targets.paicore.core import Coordinate
+from snnc.targets.paicore.chip.core import Coordinate
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.placed import Core, Placed
-from snnc.targets.paicore.traffic import Address
+from snnc.targets.paicore.reports.traffic import Address
 
 CELL, EDGE, KEY, LINE = 15, 24, 250, 17
 """Sizes of a cell, of the margin, of a column of the list of layers, and of one line of text."""

@@ -14,8 +14,8 @@ from attrs import frozen
 
 from snnc.cli.printing import counted, show_pairs, show_table
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore.bounds import bounds, total
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.reports.bounds import bounds, total
 
 if TYPE_CHECKING:
     from snnc.driver.pipeline import Chosen, Stage
@@ -186,8 +186,8 @@ def _between(stages: Sequence["Stage"], behind: str, last: str = "") -> Sequence
 
 def _chips(module: "Module") -> int:
     """Return on how many chips first fit lays the regions of a module behind `group`."""
-    from snnc.targets.paicore.laid import Division
-    from snnc.targets.paicore.regions import allocate
+    from snnc.targets.paicore.chip.regions import allocate
+    from snnc.targets.paicore.mapping.laid import Division
 
     division = Division(module)
     wishes = [division.wish(group) for group in division.members]

@@ -86,7 +86,7 @@ def inspect(session: Session, build: "Build", given: Given, json: bool) -> None:
 
 def _activity(build: "Build", placed: Placed, given: Given) -> dict[str, Any]:
     from snnc.cli.paicore import activity
-    from snnc.targets.paicore.traffic import traffic
+    from snnc.targets.paicore.reports.traffic import traffic
 
     profile = given.wanted.energy
     constants = None if profile is None else read_profile(Path(profile))

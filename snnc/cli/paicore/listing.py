@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from snnc.diagnostics import Diagnostics, Location, SnncError
-from snnc.targets.paicore import frames
-from snnc.targets.paicore.frames import Kind, Words
-from snnc.targets.paicore.image import parse
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.frames import Kind, Words
+from snnc.targets.paicore.chip.image import parse
 
 PLAIN = {Kind.SEED: frames.SEED, Kind.REGISTER: frames.REGISTER}
 """Kinds whose payloads, three words of them, make one layout."""

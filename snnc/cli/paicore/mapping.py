@@ -9,10 +9,10 @@ from snnc.cli.paicore.tables import place
 from snnc.cli.printing import counted, show_table
 from snnc.cli.session import Session
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore.bounds import Bound, bounds, total
+from snnc.targets.paicore.artifact.side import graph
 from snnc.targets.paicore.placed import Core, Idle, Layer, Place, Placed
-from snnc.targets.paicore.side import graph
-from snnc.targets.paicore.traffic import Address, Reach, links
+from snnc.targets.paicore.reports.bounds import Bound, bounds, total
+from snnc.targets.paicore.reports.traffic import Address, Reach, links
 
 if TYPE_CHECKING:
     from snnc.driver import Build

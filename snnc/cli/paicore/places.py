@@ -7,8 +7,8 @@ import numpy as np
 
 from snnc.cli.paicore.tables import held, layer_name, place
 from snnc.diagnostics import SnncError, fail, nearest
-from snnc.targets.paicore.core import Coordinate
-from snnc.targets.paicore.frames import Ints, coordinate
+from snnc.targets.paicore.chip.core import Coordinate
+from snnc.targets.paicore.chip.frames import Ints, coordinate
 from snnc.targets.paicore.placed import Core, Input, Layer, Placed
 
 _CORE = re.compile(r"\(?(?:(\d+),(\d+):)?(\d+),(\d+)\)?")

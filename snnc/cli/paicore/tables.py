@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from snnc.targets.paicore.geometry import capacity
+from snnc.targets.paicore.chip.geometry import capacity
+from snnc.targets.paicore.chip.ram import RAM_BITS
 from snnc.targets.paicore.placed import Core, Layer, Placed
-from snnc.targets.paicore.ram import RAM_BITS
 
 
 def place(chip: tuple[int, int], core: tuple[int, int]) -> str:

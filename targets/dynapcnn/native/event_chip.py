@@ -3,8 +3,11 @@
 import numpy as np
 
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn.commands import unpack
-from snnc.targets.dynapcnn.heard import Heard
+from snnc.targets.dynapcnn.artifact.records import Placed
+from snnc.targets.dynapcnn.emulation.commands import unpack
+from snnc.targets.dynapcnn.emulation.heard import Heard
+from snnc.targets.dynapcnn.emulation.played import Played, Wanted, since
+from snnc.targets.dynapcnn.emulation.storm import LONGEST, QUEUE, storm
 from snnc.targets.dynapcnn.native import functions
 from snnc.targets.dynapcnn.native.event_code import DONE, EARS_FULL, STATE, STORM
 from snnc.targets.dynapcnn.native.tables import (
@@ -16,9 +19,6 @@ from snnc.targets.dynapcnn.native.tables import (
     to_memory,
     touched,
 )
-from snnc.targets.dynapcnn.played import Played, Wanted, since
-from snnc.targets.dynapcnn.records import Placed
-from snnc.targets.dynapcnn.storm import LONGEST, QUEUE, storm
 
 BY_FEATURE = (1, 2, 3)
 """Weights lie by feature in, ky and kx: an event needs those of one feature."""

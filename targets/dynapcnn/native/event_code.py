@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir
 
 from snnc.machine.assembly import I1, I8, I16, I32, I64, Assembly, vector
-from snnc.targets.dynapcnn.commands import EVENT, JOINED, LEAK
+from snnc.targets.dynapcnn.emulation.commands import EVENT, JOINED, LEAK
 from snnc.targets.dynapcnn.native.tables import BYTES, DESTINATIONS, LANES, place, place_to
 
 NAME = "serve"

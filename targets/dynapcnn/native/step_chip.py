@@ -6,6 +6,8 @@ import numpy as np
 
 from snnc.ir.types import I16, I32
 from snnc.ir.weights import Array
+from snnc.targets.dynapcnn.artifact.records import Core, Placed
+from snnc.targets.dynapcnn.emulation.played import Played, Wanted, since
 from snnc.targets.dynapcnn.native import functions
 from snnc.targets.dynapcnn.native.tables import (
     LANES,
@@ -16,8 +18,6 @@ from snnc.targets.dynapcnn.native.tables import (
     place_to,
     to_memory,
 )
-from snnc.targets.dynapcnn.played import Played, Wanted, since
-from snnc.targets.dynapcnn.records import Core, Placed
 
 BY_PLACE = (2, 3, 1)
 """Weights lie by ky, kx and feature in: neurons see the features of a place one by one."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from snnc.ir.weights import Array
-from snnc.targets.dynapcnn.records import Core
+from snnc.targets.dynapcnn.artifact.records import Core
 
 LANES = 32
 """Neurons that are updated together."""

@@ -19,8 +19,8 @@ from snnc.ir.build import Builder
 from snnc.ir.graph import Module
 from snnc.ir.types import F16, F32, U1, U8, Element, train
 from snnc.ir.weights import Array
-from snnc.targets.lynxi.exact import pieces
-from snnc.targets.lynxi.records import Binding
+from snnc.targets.lynxi.artifact.records import Binding
+from snnc.targets.lynxi.emulation.exact import pieces
 
 _DIGITS = 24
 """Bits of a float32."""

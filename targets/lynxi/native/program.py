@@ -20,8 +20,9 @@ from snnc.machine.compiler import Compiler
 from snnc.machine.paths import choose
 from snnc.machine.threads import check as check_halted
 from snnc.machine.threads import spread, threads
-from snnc.targets.lynxi import kernels
+from snnc.targets.lynxi.artifact.records import LOAD, SAVE, Arg, Artifact, Node, Var
 from snnc.targets.lynxi.emulate import Emulator, Lanes, Ran, State
+from snnc.targets.lynxi.emulation import kernels
 from snnc.targets.lynxi.native.layers import Layer, shape_of
 from snnc.targets.lynxi.native.region_code import NAME
 from snnc.targets.lynxi.native.region_code import Region as Code
@@ -35,7 +36,6 @@ from snnc.targets.lynxi.native.regions import (
     tensor,
 )
 from snnc.targets.lynxi.native.stages import Stage, stages
-from snnc.targets.lynxi.records import LOAD, SAVE, Arg, Artifact, Node, Var
 
 FLOATS = ("float16", "float32")
 

@@ -12,7 +12,9 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.weights import Array
-from snnc.targets.lynxi.kernels import storage
+from snnc.targets.lynxi.artifact.records import LOAD, SAVE, Arg, Binding, TensorType, TupleType, Var
+from snnc.targets.lynxi.artifact.records import Node as Ref
+from snnc.targets.lynxi.emulation.kernels import storage
 from snnc.targets.lynxi.limits import LIMITS
 from snnc.targets.lynxi.native.region_code import (
     BIT,
@@ -24,8 +26,6 @@ from snnc.targets.lynxi.native.region_code import (
     Form,
     Node,
 )
-from snnc.targets.lynxi.records import LOAD, SAVE, Arg, Binding, TensorType, TupleType, Var
-from snnc.targets.lynxi.records import Node as Ref
 
 if TYPE_CHECKING:
     from snnc.targets.lynxi.emulate import Emulator

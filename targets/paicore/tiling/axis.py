@@ -17,7 +17,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.tiling.answers import Answers
 
 AT_ONCE = 1 << 16

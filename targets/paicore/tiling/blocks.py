@@ -18,9 +18,9 @@ import numpy as np
 from attrs import evolve
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling.boxes import Among, Choices, Reading, choices, relay_choices
 from snnc.targets.paicore.tiling.choose import OCCUPIED
 from snnc.targets.paicore.tiling.plan import Plan

@@ -12,10 +12,10 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, Segment, blocks
+from snnc.targets.paicore.neurons.populations import Populations, Segment, blocks
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span
 from snnc.targets.paicore.tiling.shares import Share, in_boxes
 from snnc.targets.paicore.tiling.sources import share_shape, sources_of

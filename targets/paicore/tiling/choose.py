@@ -17,10 +17,10 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import ArrayLike, NDArray
 
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Segment
+from snnc.targets.paicore.neurons.populations import Segment
 from snnc.targets.paicore.tiling.answers import Answers
 from snnc.targets.paicore.tiling.axis import Axis, axes, codes_of, width
 from snnc.targets.paicore.tiling.reach import Reach, told

@@ -13,8 +13,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.tiling.axis import gray, width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED, Member
 from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, ReadByLayer, cut

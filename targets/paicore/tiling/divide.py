@@ -16,8 +16,8 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import MOST_BITS, OCCUPIED, Sources

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.tiling.plan import Planner
 from snnc.targets.paicore.tiling.reach import Reach
 from snnc.targets.paicore.tiling.shares import Share, in_boxes

@@ -15,9 +15,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.distinct import distinct
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.populations import Segment
+from snnc.targets.paicore.chip.distinct import distinct
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.neurons.populations import Segment
 from snnc.targets.paicore.tiling.axis import Axis, axis, codes_of, everywhere, width
 from snnc.targets.paicore.tiling.reach import Reach
 

@@ -13,8 +13,8 @@ from math import ceil
 import numpy as np
 from attrs import evolve, frozen
 
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling import hypergraph, orders
 from snnc.targets.paicore.tiling.axis import codes_of, width

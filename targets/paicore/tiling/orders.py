@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.tiling.reads import Reads
 
 Halve = Callable[[Reads, int], NDArray[np.bool_]]

@@ -18,8 +18,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.populations import Segment
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.neurons.populations import Segment
 from snnc.targets.paicore.tiling.grid import Arrival, Part
 from snnc.targets.paicore.tiling.reach import Reach, Span
 from snnc.targets.paicore.tiling.shares import Share

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
 from snnc.ir.graph import Module, Op
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.geometry import axons_of, capacity
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.chip.geometry import axons_of, capacity
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, extension
+from snnc.targets.paicore.neurons.populations import Populations, extension
 from snnc.targets.paicore.tiling import spread
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.choose import OCCUPIED, Member, Terms, chosen

@@ -14,7 +14,7 @@ from attrs import frozen
 from snnc.ir.adjoints import window
 from snnc.ir.graph import Module, Op, Value
 from snnc.ir.synapses import Edge, Synapses
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 
 NOWHERE = np.zeros(0, dtype=np.int64)
 

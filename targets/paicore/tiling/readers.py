@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.populations import Destination, Populations, Segment
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.neurons.populations import Destination, Populations, Segment
 from snnc.targets.paicore.tiling.shares import Share
 from snnc.targets.paicore.tiling.sources import read_by
 

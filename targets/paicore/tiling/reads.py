@@ -12,8 +12,8 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
-from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.chip.frames import Ints
+from snnc.targets.paicore.neurons.populations import Populations, Segment
 from snnc.targets.paicore.tiling.shares import Share
 
 SPARSE = 0.4

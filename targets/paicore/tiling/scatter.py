@@ -14,10 +14,10 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from snnc.diagnostics import fail
-from snnc.targets.paicore.distinct import distinct
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.distinct import distinct
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
-from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.neurons.populations import Populations, Segment
 from snnc.targets.paicore.tiling.grid import Arrival, Part
 from snnc.targets.paicore.tiling.reads import Reads, reads_of
 from snnc.targets.paicore.tiling.shares import Share

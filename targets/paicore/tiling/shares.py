@@ -12,7 +12,7 @@ import numpy as np
 from attrs import frozen
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.tiling.reach import Reach, Span
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.populations import Populations, Segment
+from snnc.targets.paicore.neurons.populations import Populations, Segment
 from snnc.targets.paicore.tiling.choose import Sources
 from snnc.targets.paicore.tiling.patches import ReadByLayer
 from snnc.targets.paicore.tiling.reach import ALL, Reach, Span, joined, shape_of

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from snnc.ir.graph import Op
-from snnc.targets.paicore.geometry import axons_of
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.chip.geometry import axons_of
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling import hypergraph
 from snnc.targets.paicore.tiling.irregular import Kind, Problem, choose_codes
 from snnc.targets.paicore.tiling.plan import Plan

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from attrs import frozen
 
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.limits import LIMITS
 from snnc.targets.paicore.tiling.axis import Axis, width
 

@@ -8,7 +8,7 @@ places, from large blocks to small ones, while the cubes of all sources together
 
 import numpy as np
 
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.tiling.reads import Reads
 from snnc.targets.paicore.tiling.scatter import ONES
 

@@ -16,8 +16,8 @@ from snnc.cli.bench import (
     paibox_map,
     plotting,
 )
-from snnc.targets.paicore.routes import Region
-from snnc.targets.paicore.traffic import links
+from snnc.targets.paicore.reports.traffic import links
+from snnc.targets.paicore.rules.routes import Region
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from snnc.cli import failures
 from snnc.cli.session import check_length
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore import frames
+from snnc.targets.paicore.artifact.files import read_image, read_words, write_words
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.frames import Kind
 from snnc.targets.paicore.emulate import Machine
-from snnc.targets.paicore.files import read_image, read_words, write_words
-from snnc.targets.paicore.frames import Kind
 
 
 def play(folder, words):

@@ -94,8 +94,8 @@ def test_a_file_of_frames_is_listed(folder, build, snnc):
 
 
 def test_a_listing_shows_every_kind_of_word(folder, snnc):
-    from snnc.targets.paicore import frames
-    from snnc.targets.paicore.files import write_words
+    from snnc.targets.paicore.artifact.files import write_words
+    from snnc.targets.paicore.chip import frames
 
     words = [
         frames.spike_words((0, 0), (1, 2), (0, 3), 5, 6),
@@ -143,8 +143,8 @@ def test_a_file_of_frames_without_words_is_refused(folder, snnc):
 
 
 def test_a_package_without_all_its_data_is_told(folder, snnc):
-    from snnc.targets.paicore import frames
-    from snnc.targets.paicore.files import write_words
+    from snnc.targets.paicore.artifact.files import write_words
+    from snnc.targets.paicore.chip import frames
 
     test = frames.package_word(frames.Kind.TEST_NEURONS, (0, 0), (0, 0), 0, 8)
     write_words(folder / "t.bin", np.concatenate([test, np.arange(5, dtype=np.uint64)]))

@@ -6,8 +6,8 @@ import pytest
 import snnc
 from snnc.diagnostics import SnncError
 from snnc.ir import Builder
-from snnc.targets.paicore.fast import FastProgram
-from snnc.targets.paicore.program import Program
+from snnc.targets.paicore.emulation.fast import FastProgram
+from snnc.targets.paicore.emulation.program import Program
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from snnc.driver import rates
 from snnc.driver.rates import counter
 from snnc.ir.build import Builder
 from snnc.targets.paicore.placed import read_placed
-from snnc.targets.paicore.traffic import traffic
+from snnc.targets.paicore.reports.traffic import traffic
 
 
 def network(encoded=False):

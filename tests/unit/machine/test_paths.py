@@ -15,9 +15,9 @@ from snnc.machine import compiler, paths
 from snnc.machine.paths import available, choose
 from snnc.runtime.native.engine import NativeEngine
 from snnc.runtime.reference import Reference
-from snnc.targets.dynapcnn.eventwise import Eventwise
+from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+from snnc.targets.dynapcnn.emulation.timestep import Timestep
 from snnc.targets.dynapcnn.native import functions
-from snnc.targets.dynapcnn.timestep import Timestep
 from snnc.targets.lynxi.native.program import Native
 from tests.laws.effort import examples
 from tests.laws.strategies import modules, spikes

@@ -9,10 +9,10 @@ import pytest
 
 import snnc
 from snnc.diagnostics import SnncError
-from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.devices.pipeline import run_matrix
+from snnc.targets.lynxi.devices.slices import cut
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.pipeline import run_matrix
-from snnc.targets.lynxi.slices import cut
 
 torch = pytest.importorskip("torch")
 

@@ -19,8 +19,8 @@ from snnc.driver import Build
 from snnc.ir.write import save, write
 from snnc.runtime.reference import Reference
 from snnc.targets.dynapcnn import Dynapcnn
-from snnc.targets.dynapcnn.assemble import read_module, to_module
-from snnc.targets.dynapcnn.records import Destination, Pixels, Placed
+from snnc.targets.dynapcnn.artifact.assemble import read_module, to_module
+from snnc.targets.dynapcnn.artifact.records import Destination, Pixels, Placed
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, flat, flat_maps, small
 from tests.unit.targets.dynapcnn.random_networks import Wish, wishes

@@ -17,15 +17,15 @@ from snnc.ir import Module
 from snnc.ir.types import parse_type
 from snnc.machine.compiler import Compiler
 from snnc.machine.paths import available, choose
-from snnc.targets.dynapcnn import python_chip, storm
-from snnc.targets.dynapcnn.commands import from_rasters
-from snnc.targets.dynapcnn.eventwise import Eventwise
+from snnc.targets.dynapcnn.artifact.records import Destination, Placed
+from snnc.targets.dynapcnn.emulation import python_chip, storm
+from snnc.targets.dynapcnn.emulation.commands import from_rasters
+from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+from snnc.targets.dynapcnn.emulation.played import Wanted
+from snnc.targets.dynapcnn.emulation.python_chip import PythonChip
+from snnc.targets.dynapcnn.emulation.timestep import Timestep
 from snnc.targets.dynapcnn.native import event_chip, functions
 from snnc.targets.dynapcnn.native.event_chip import EventChip
-from snnc.targets.dynapcnn.played import Wanted
-from snnc.targets.dynapcnn.python_chip import PythonChip
-from snnc.targets.dynapcnn.records import Destination, Placed
-from snnc.targets.dynapcnn.timestep import Timestep
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, one_layer, saved, small
 from tests.unit.targets.dynapcnn.test_laws import REFUSALS, RELAXED

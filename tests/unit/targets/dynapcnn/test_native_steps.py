@@ -12,8 +12,8 @@ pytest.importorskip("llvmlite")
 from snnc.diagnostics import SnncError
 from snnc.extend.engine import Result
 from snnc.ir import Module
-from snnc.targets.dynapcnn.eventwise import Eventwise
-from snnc.targets.dynapcnn.timestep import Timestep
+from snnc.targets.dynapcnn.emulation.eventwise import Eventwise
+from snnc.targets.dynapcnn.emulation.timestep import Timestep
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, one_layer, saved, small
 from tests.unit.targets.dynapcnn.test_laws import REFUSALS, RELAXED

@@ -12,8 +12,8 @@ from snnc.diagnostics import Diagnostics, SnncError
 from snnc.ir import Module
 from snnc.ir.build import Builder
 from snnc.targets.dynapcnn import Dynapcnn
-from snnc.targets.dynapcnn.events import EVENT
 from snnc.targets.dynapcnn.limits import chip
+from snnc.targets.dynapcnn.recordings.events import EVENT
 from tests.unit.targets.dynapcnn.networks import compiled, neuron, one_layer, saved, small, weights
 
 TARGET = Dynapcnn()

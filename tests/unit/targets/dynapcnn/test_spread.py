@@ -12,10 +12,10 @@ from snnc.driver import run_pipeline
 from snnc.ir import Module
 from snnc.ir.build import Builder
 from snnc.runtime.reference import Reference
-from snnc.targets.dynapcnn.canonical import write_network
-from snnc.targets.dynapcnn.network import read_network
-from snnc.targets.dynapcnn.relays import relayed
-from snnc.targets.dynapcnn.split import split, ways
+from snnc.targets.dynapcnn.lowering.canonical import write_network
+from snnc.targets.dynapcnn.lowering.network import read_network
+from snnc.targets.dynapcnn.mapping.relays import relayed
+from snnc.targets.dynapcnn.mapping.split import split, ways
 from tests.laws.effort import examples
 from tests.unit.targets.dynapcnn.networks import compiled, networks, neuron, one_layer, weights
 

@@ -8,8 +8,8 @@ import snnc
 from snnc.builtins import open_registry
 from snnc.ir import Builder, Module
 from snnc.targets.lynxi import Lynxi
-from snnc.targets.lynxi.assemble import to_artifact
-from snnc.targets.lynxi.records import Artifact
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.artifact.records import Artifact
 
 TARGET = Lynxi()
 open_registry()

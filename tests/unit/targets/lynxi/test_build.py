@@ -10,10 +10,10 @@ from attrs import evolve
 import snnc
 from snnc.diagnostics import SnncError
 from snnc.ir import Builder, Module
+from snnc.targets.lynxi.artifact.layout import APU, FILES, GRAPH, PARAMS, TOP, VALUES, read_files
+from snnc.targets.lynxi.artifact.records import LOAD, SAVE, STATE_KEY, Binding, Node
 from snnc.targets.lynxi.check import check_states
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.layout import APU, FILES, GRAPH, PARAMS, TOP, VALUES, read_files
-from snnc.targets.lynxi.records import LOAD, SAVE, STATE_KEY, Binding, Node
 from tests.unit.targets.lynxi.networks import TARGET, artifact, build, emitted, small, train
 
 

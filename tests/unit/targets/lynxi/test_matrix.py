@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.targets.lynxi.assemble import to_artifact
+from snnc.targets.lynxi.artifact.assemble import to_artifact
+from snnc.targets.lynxi.devices.pipeline import pack, run_matrix, run_parallel, unpack
+from snnc.targets.lynxi.devices.slices import cut
+from snnc.targets.lynxi.devices.timing import Costs, split_steps, timeline
 from snnc.targets.lynxi.emulate import Emulator
-from snnc.targets.lynxi.pipeline import pack, run_matrix, run_parallel, unpack
-from snnc.targets.lynxi.slices import cut
-from snnc.targets.lynxi.timing import Costs, split_steps, timeline
 from tests.unit.targets.lynxi.networks import build, small, train
 
 COPIES = {"input": 0.1, "memory": 0.2, "output": 0.1, "sync": 0.05}

@@ -11,10 +11,19 @@ from snnc.diagnostics import SnncError
 from snnc.ir import Builder
 from snnc.machine.paths import available
 from snnc.runtime.native.engine import NativeEngine
+from snnc.targets.lynxi.artifact.records import (
+    Artifact,
+    Binding,
+    Graph,
+    Node,
+    Port,
+    Scalar,
+    TensorType,
+    Var,
+)
 from snnc.targets.lynxi.emulate import Emulator
 from snnc.targets.lynxi.native import program as native
 from snnc.targets.lynxi.native.program import Native
-from snnc.targets.lynxi.records import Artifact, Binding, Graph, Node, Port, Scalar, TensorType, Var
 from tests.golden.test_lynxi import tutorial
 from tests.laws.effort import examples
 from tests.laws.strategies import modules

@@ -7,7 +7,7 @@ import snnc
 from snnc.diagnostics import SnncError
 from snnc.driver.pipeline import run_pipeline
 from snnc.ir import Builder
-from snnc.targets.lynxi.assemble import to_module
+from snnc.targets.lynxi.artifact.assemble import to_module
 from tests.golden.test_lynxi import FOLDER, bits, tutorial
 from tests.unit.targets.lynxi.networks import build, small, train
 

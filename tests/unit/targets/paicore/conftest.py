@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from snnc.targets.paicore.frames import RECORD
-from snnc.targets.paicore.image import ChipImage, CoreImage, Register
+from snnc.targets.paicore.chip.frames import RECORD
+from snnc.targets.paicore.chip.image import ChipImage, CoreImage, Register
 
 NO_NEGATIVE = 2**29 - 1
 

@@ -5,8 +5,8 @@ import pytest
 
 from snnc.driver.pipeline import run_pipeline
 from snnc.ir.build import Builder
-from snnc.targets.paicore.bounds import bounds, total
 from snnc.targets.paicore.placed import read_placed
+from snnc.targets.paicore.reports.bounds import bounds, total
 
 
 def network(seed):

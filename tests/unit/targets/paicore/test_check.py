@@ -198,7 +198,7 @@ def test_each_violation_is_found(code, make):
 
 def test_every_code_is_provoked():
     folder = Path(snnc.targets.paicore.__file__).parent
-    text = "".join((folder / name).read_text() for name in ("check.py", "routes.py"))
+    text = "".join((folder / name).read_text() for name in ("check.py", "rules/routes.py"))
     found = set(re.findall(r"error\(\s*\"([a-z-]+)\"", text))
     found |= set(re.findall(r"\"(core-[a-z-]+)\": \(", text))
     # Two come from what reads the module and its weights.

@@ -8,7 +8,7 @@ from snnc.extend.passes import Context
 from snnc.ir import Builder
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
-from snnc.targets.paicore.detour import count_cores, sources_of_detours
+from snnc.targets.paicore.mapping.detour import count_cores, sources_of_detours
 from snnc.targets.paicore.schedule import Schedule
 
 

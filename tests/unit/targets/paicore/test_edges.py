@@ -10,12 +10,14 @@ from snnc.diagnostics import SnncError
 from snnc.ir import Builder
 from snnc.ir.types import I32
 from snnc.runtime.reference import Reference
-from snnc.targets.paicore import Paicore, board, frames
-from snnc.targets.paicore.core import Register, check_register
+from snnc.targets.paicore import Paicore
+from snnc.targets.paicore.artifact.wiring import read_system
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.core import Register, check_register
+from snnc.targets.paicore.chip.frames import Kind
 from snnc.targets.paicore.emulate import Machine
-from snnc.targets.paicore.frames import Kind
-from snnc.targets.paicore.host import read_requests
-from snnc.targets.paicore.wiring import read_system
+from snnc.targets.paicore.emulation import board
+from snnc.targets.paicore.emulation.host import read_requests
 from tests.unit.targets.paicore.test_wide_cores import wide_core
 
 

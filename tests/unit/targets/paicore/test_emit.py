@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
+from snnc.targets.paicore.artifact.files import read_image
 from snnc.targets.paicore.emit import emit
-from snnc.targets.paicore.files import read_image
 from snnc.targets.paicore.load import load
 from snnc.targets.paicore.options import Options
 from tests.unit.targets.paicore import placed_modules

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore import emulate, frames
+from snnc.targets.paicore import emulate
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.image import ChipImage, CoreImage
 from snnc.targets.paicore.emulate import Machine, play
-from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
-from snnc.targets.paicore.image import ChipImage, CoreImage
+from snnc.targets.paicore.emulation.host import InputPort, OutputPort, Wiring
 
 MAX = 2**29 - 1
 HARD, SOFT, NONE = 0, 1, 2

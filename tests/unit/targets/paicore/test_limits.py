@@ -3,7 +3,7 @@
 import tomllib
 from importlib.resources import files
 
-from snnc.targets.paicore.frames import RECORD, REGISTER
+from snnc.targets.paicore.chip.frames import RECORD, REGISTER
 from snnc.targets.paicore.limits import LIMITS
 
 

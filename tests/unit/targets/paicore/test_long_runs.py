@@ -7,10 +7,11 @@ import pytest
 
 import snnc
 from snnc.ir import Builder
-from snnc.targets.paicore import Paicore, board
+from snnc.targets.paicore import Paicore
+from snnc.targets.paicore.artifact.files import read_image
+from snnc.targets.paicore.chip.frames import Words
 from snnc.targets.paicore.emulate import Machine
-from snnc.targets.paicore.files import read_image
-from snnc.targets.paicore.frames import Words
+from snnc.targets.paicore.emulation import board
 
 TICKS = 300
 SPIKE, SYNC = 8, 9

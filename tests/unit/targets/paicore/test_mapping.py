@@ -8,11 +8,11 @@ import snnc
 from snnc.diagnostics import SnncError
 from snnc.extend.passes import Context
 from snnc.ir import Builder, Module, Op, Value
-from snnc.targets.paicore.frames import coordinate
+from snnc.targets.paicore.chip.frames import coordinate
+from snnc.targets.paicore.chip.regions import Wish, allocate, core_at
 from snnc.targets.paicore.group import Group
 from snnc.targets.paicore.legalise import Legalise
 from snnc.targets.paicore.place import Place
-from snnc.targets.paicore.regions import Wish, allocate, core_at
 from snnc.targets.paicore.schedule import Schedule
 
 

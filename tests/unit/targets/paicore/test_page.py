@@ -7,9 +7,9 @@ import re
 import pytest
 
 from snnc.targets.paicore import legalise
-from snnc.targets.paicore.core import Mode
+from snnc.targets.paicore.chip.core import Mode
+from snnc.targets.paicore.chip.geometry import capacity
 from snnc.targets.paicore.emit import RELIANCE
-from snnc.targets.paicore.geometry import capacity
 
 
 @pytest.fixture(scope="module")

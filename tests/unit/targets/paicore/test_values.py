@@ -12,9 +12,9 @@ from snnc.ir.write import write
 from snnc.runtime.numpy_engine import NumpyEngine
 from snnc.runtime.reference import Reference
 from snnc.targets.paicore import Paicore
-from snnc.targets.paicore.board import decode, potentials, requests
+from snnc.targets.paicore.artifact.wiring import read_system
 from snnc.targets.paicore.emulate import Machine
-from snnc.targets.paicore.wiring import read_system
+from snnc.targets.paicore.emulation.board import decode, potentials, requests
 
 
 def emulated(module, x, tmp_path, **options):

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snnc.targets.paicore import frames
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.image import parse
 from snnc.targets.paicore.emulate import Machine, Semantics
-from snnc.targets.paicore.image import parse
 
 FOLDER = Path(
     os.environ.get("SNNC_GOLDEN_PAIBOX")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from snnc.diagnostics import SnncError
-from snnc.targets.paicore import frames
-from snnc.targets.paicore.core import CoreImage, Register
+from snnc.targets.paicore.chip import frames
+from snnc.targets.paicore.chip.core import CoreImage, Register
+from snnc.targets.paicore.chip.image import ChipImage, parse
 from snnc.targets.paicore.emulate import Machine, play
-from snnc.targets.paicore.host import InputPort, OutputPort, Wiring
-from snnc.targets.paicore.image import ChipImage, parse
+from snnc.targets.paicore.emulation.host import InputPort, OutputPort, Wiring
 
 VECTOR_C = "e563fa055f5efa90691ba12cae00e4a8190e35a2e149e7c7d4bdac16df9c23c3"
 C_INPUT = "804896ab6d5cda4d568187f4c28068eda9620d4e675a4cf60c9c325eea98c22f"

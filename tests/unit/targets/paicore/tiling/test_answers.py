@@ -2,7 +2,7 @@
 
 import pytest
 
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling import choose, finer
 from snnc.targets.paicore.tiling.answers import Answers
 from snnc.targets.paicore.tiling.plan import Planner

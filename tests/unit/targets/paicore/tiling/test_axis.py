@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnc.targets.paicore.frames import Ints
+from snnc.targets.paicore.chip.frames import Ints
 from snnc.targets.paicore.tiling.axis import Axis, _cut, axes, axis, codes_of, everywhere, width
 
 

@@ -12,8 +12,8 @@ from snnc.extend.passes import Context
 from snnc.ir import Module
 from snnc.ir.rewrite import rebuild
 from snnc.targets.paicore.group import Group
-from snnc.targets.paicore.laid import Division
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.mapping.laid import Division
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.schedule import Schedule
 from snnc.targets.paicore.tiling.boxes import choices
 from snnc.targets.paicore.tiling.choose import OCCUPIED

@@ -10,8 +10,8 @@ from snnc.cli.bench.map_networks import growing, make_network
 from snnc.driver.pipeline import run_pipeline
 from snnc.ir.graph import Module
 from snnc.targets.paicore.limits import LIMITS
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.place import Placer
-from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling.divide import Divider
 from snnc.targets.paicore.tiling.plan import Planner
 from tests.unit.targets.paicore.tiling.networks import Net

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import snnc
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling.filling import filling
 from snnc.targets.paicore.tiling.plan import Planner
 from tests.unit.targets.paicore.tiling.networks import Net, residual

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import snnc
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling.braid import CodeSearch, Shared
 from snnc.targets.paicore.tiling.patches import Patched
 from snnc.targets.paicore.tiling.plan import Plan, Planner

@@ -13,8 +13,8 @@ from snnc.driver.pipeline import run_pipeline
 from snnc.ir import Builder, Module
 from snnc.ir.graph import Op
 from snnc.ir.rewrite import Rebuild, rebuild
-from snnc.targets.paicore.laid import Division
-from snnc.targets.paicore.populations import Segment
+from snnc.targets.paicore.mapping.laid import Division
+from snnc.targets.paicore.neurons.populations import Segment
 from snnc.targets.paicore.tiling.cutter import ends
 from snnc.targets.paicore.tiling.patches import Patch, Patched, Patches, ReadByLayer
 from snnc.targets.paicore.tiling.reach import ALL, Span

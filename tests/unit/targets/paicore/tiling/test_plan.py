@@ -3,8 +3,8 @@
 import pytest
 
 from snnc.driver.pipeline import run_pipeline
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.placed import read_placed
-from snnc.targets.paicore.populations import Populations
 from snnc.targets.paicore.tiling.plan import Planner
 from snnc.targets.paicore.tiling.shares import Share
 from tests.unit.targets.paicore.tiling.networks import CHAINS, Net, chain

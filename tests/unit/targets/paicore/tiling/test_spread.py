@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snnc.targets.paicore.populations import Populations
+from snnc.targets.paicore.neurons.populations import Populations
 from snnc.targets.paicore.tiling.axis import width
 from snnc.targets.paicore.tiling.plan import Planner, grid
 from snnc.targets.paicore.tiling.shares import Share

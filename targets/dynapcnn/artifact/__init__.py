@@ -1,0 +1,1 @@
+"""The files of a build: configuration, layout, settings, loader script."""

@@ -1,0 +1,1 @@
+"""Runs a configuration, in time steps or event by event."""

@@ -1,0 +1,1 @@
+"""Networks in the form of cores, with integers that cores hold."""

@@ -1,0 +1,1 @@
+"""Layers to cores: room, matchings, relays, splits."""

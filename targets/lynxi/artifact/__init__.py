@@ -1,0 +1,1 @@
+"""The folder of a build: the vendor's text, layouts, parameters, scripts."""

@@ -1,0 +1,1 @@
+"""Graphs over several devices: slices, calls, time."""

@@ -1,0 +1,1 @@
+"""What ops of a graph compute, and what goes in and out."""

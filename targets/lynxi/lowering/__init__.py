@@ -1,0 +1,1 @@
+"""From `snn` to a graph: neurons as elementwise ops and states."""

@@ -1,0 +1,1 @@
+"""What the chip is: its words bit by bit, its cores, and the blocks of its quad tree."""

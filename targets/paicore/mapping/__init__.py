@@ -1,0 +1,1 @@
+"""From populations to regions of cores, and relays that save copies."""

@@ -1,0 +1,1 @@
+"""From regions to places: chips, blocks, destinations, records, weights."""

@@ -1,0 +1,1 @@
+"""What a mapping costs, beside the least that any mapping takes."""

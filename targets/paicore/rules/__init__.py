@@ -1,0 +1,1 @@
+"""Rules of the judge that speak of more than one core."""
