@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from snnc.cli.bench.options import runs as runs_option
 from snnc.cli.parameters import Command, as_json
 from snnc.cli.printing import show_json, show_table
 from snnc.cli.session import Session, to_terminal
@@ -35,6 +36,7 @@ SUITES = ("conv", "residual", "fc", "sparse", "growth")
     show_default=True,
     help="As for the target paicore: how far layers are cut.",
 )
+@runs_option("Rounds of each case that no side needs 5 seconds for.")
 @click.option("--verify", is_flag=True, help="Also emulate each build, as snnc verify does.")
 @click.option("--plot", metavar="FILE", help="Also draw it, .svg or .png; needs matplotlib.")
 @as_json
@@ -46,6 +48,7 @@ def command(
     peer: str | None,
     limit: float,
     multicast: str,
+    runs: int,
     verify: bool,
     plot: str | None,
     as_json: bool,
@@ -53,9 +56,9 @@ def command(
     """Mapping networks to paicore: cores required and occupied, links, time and memory.
 
     `bound` is the fewest cores that any mapping needs; `links` are those of the quad tree for one
-    spike of every neuron and input element; seconds are the processor's. With --peer, PAIBox maps
-    the same networks, and the columns by the peer are ours divided by its. A network that a side
-    cannot map is a row with the reason. `met` is empty where a row has no goal.
+    spike of every neuron and input element; seconds are the processor's, medians of the runs. With
+    --peer, PAIBox maps the same networks, and the columns by the peer are ours divided by its. A
+    network that a side cannot map is a row with the reason. `met` is empty where a row has no goal.
     """
     from snnc.cli.bench.mapping import Sides, cases, run
 
@@ -76,7 +79,7 @@ def command(
         if to_terminal():
             click.echo(f"measuring {name} ...", err=True)
 
-    rows = run(chosen, Sides(peer, limit, verify, multicast), tell)
+    rows = run(chosen, Sides(peer, limit, verify, multicast, runs), tell)
     if plot:
         from snnc.cli.bench.map_plot import draw
 

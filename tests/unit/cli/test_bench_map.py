@@ -3,6 +3,7 @@
 import base64
 import json
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +182,25 @@ def _slow(command, needs, environment, limit):
     from snnc.cli.bench.compiling import child
 
     return child(["/bin/sleep", "60"], needs, environment, 0.1)
+
+
+def test_times_are_medians_of_rounds_while_no_side_takes_long(monkeypatch):
+    ours = iter([2.0, 1.0, 3.0, 1.0, 9.0, 1.0])
+    asked = []
+
+    def found(command, needs, environment, limit):
+        asked.append(json.loads(Path(command[-1]).read_text())["verify"])
+        counts = dict.fromkeys(("required", "occupied", "links", "bound", "bytes"), 4)
+        seconds = next(ours) if "snnc.cli.bench.map_child" in command else 10.0
+        return {**counts, "seconds": 0.1 * seconds, "peak_bytes": 1, "chips": 1}
+
+    monkeypatch.setattr(mapping, "child", found)
+    sides = mapping.Sides(None, 60.0, verify=True, runs=3)
+    (row, *_) = mapping.run([mapping.cases()[1]], sides, lambda name: None)
+    assert (0.2, [True, False, False]) == (pytest.approx(row["seconds"]), asked)
+    monkeypatch.setattr(mapping, "LONG", 0.5)
+    (row, *_) = mapping.run([mapping.cases()[1]], sides, lambda name: None)
+    assert pytest.approx(0.5) == row["seconds"]
 
 
 def test_cases_that_are_none_are_told(snnc):
