@@ -11,6 +11,7 @@ weights' element, while the network before the pass rounded after the convolutio
 pool.
 """
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -43,21 +44,24 @@ class FoldPool(Pass):
             SnncError: `weight-not-finite` where a folded weight leaves float32.
         """
         # A chain of pools folds from its head on, one link per round.
-        while any(_layer_of(module, op) for op in module.ops(*POOLS)):
-            folded = rebuild(module, _folder(module))
+        while layers := _layers(module):
+            folded = rebuild(module, _folder(module, layers))
             module = with_ops(folded, live_ops(folded.graph))
         return module
 
 
-def _layer_of(module: Module, pool: Op) -> Op | None:
-    """Return the convolution that a pool goes into, None where it stays."""
-    layer = makers(module.graph).get(pool.values[0])
-    if layer is None or layer.kind != f"conv{pool.kind[-2:]}" or any(_each(pool, "padding", 0)):
-        return None
-    alone = readers(module.graph)[layer.result] == [pool]
-    if not alone or layer.result in module.graph.outputs or set(_each(layer, "dilation", 1)) != {1}:
-        return None
-    return layer
+def _layers(module: Module) -> dict[Op, Op]:
+    """Return for each pool that does not stay the convolution that it goes into."""
+    made_by, read_by = makers(module.graph), readers(module.graph)
+    found: dict[Op, Op] = {}
+    for pool in module.ops(*POOLS):
+        layer = made_by.get(pool.values[0])
+        if layer is None or layer.kind != f"conv{pool.kind[-2:]}" or any(_each(pool, "padding", 0)):
+            continue
+        alone = read_by[layer.result] == [pool] and layer.result not in module.graph.outputs
+        if alone and set(_each(layer, "dilation", 1)) == {1}:
+            found[pool] = layer
+    return found
 
 
 def _each(op: Op, name: str, default: int) -> tuple[int, ...]:
@@ -69,9 +73,9 @@ def _each(op: Op, name: str, default: int) -> tuple[int, ...]:
     return tuple(value) * axes if len(value) == 1 else tuple(value)
 
 
-def _folder(module: Module) -> Replace:
+def _folder(module: Module, layers: Mapping[Op, Op]) -> Replace:
     def one(op: Op, build: Rebuild) -> list[Value] | None:
-        layer = _layer_of(module, op) if op.kind in POOLS else None
+        layer = layers.get(op)
         return None if layer is None else [_into(module, layer, op, build)]
 
     return one

@@ -86,10 +86,12 @@ class Group(Pass):
         from snnc.targets.paicore.tiling.filling import filling
 
         populations, planner = regions.populations, regions.planner
-        ops = [op for op in populations.ops if any(op not in {s.op for s in h} for h in holes)]
+        leaving = [{share.op for share in shares} for shares in holes]
+        ops = [op for op in populations.ops if any(op not in own for own in leaving)]
         boxed = {op: boxes for op in ops if (boxes := filling(planner, op))}
         _, least = taken(made)
-        for near, apart in ((False, {}), (True, boxed)) if boxed else ((False, {}),):
+        trials = [(False, {}), (True, boxed)] if boxed else [(False, {})]
+        for near, apart in trials:
             other = _placed(module, self._hints(populations, near, apart)[1])
             _, cores = taken(other)
             if cores < least:

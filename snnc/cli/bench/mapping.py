@@ -134,16 +134,18 @@ def _rounds(
     """Return what each side found in each round; only the first build is verified."""
     about = {"shape": case.net.shape, "layers": with_masks(case.net.layers), "bits": case.bits}
     about |= {"chip": case.chips, "multicast": sides.multicast}
-    script = str(Path(__file__).with_name("paibox_map.py"))
+    own = [sys.executable, "-m", "snnc.cli.bench.map_child", str(task)]
+    peer: list[str] = []
+    if sides.peer and case.net.suite != "growth":
+        peer = [sides.peer, str(Path(__file__).with_name("paibox_map.py")), str(task)]
     ours: list[dict[str, Any]] = []
     theirs: list[dict[str, Any]] = []
     for _ in range(sides.runs):
         asked = about | {"verify": sides.verify and not ours}
         task.write_text(json.dumps(asked), encoding="utf-8")
-        own = [sys.executable, "-m", "snnc.cli.bench.map_child", str(task)]
         ours.append(_tried(own, sides.limit))
-        if sides.peer and case.net.suite != "growth":
-            theirs.append(_tried([sides.peer, script, str(task)], sides.limit))
+        if peer:
+            theirs.append(_tried(peer, sides.limit))
         latest = (ours[-1], *theirs[-1:])
         if any("error" in one for one in latest):
             return ours[-1:], theirs[-1:]

@@ -3,11 +3,10 @@
 The bound of a layer is strict under what the chip says of a core (capacity by weight bits and axon
 extension, distinct axons) and one premise: each element under a neuron's window takes an axon of
 its core, also where its weight is 0, unless 60 % of a matrix are 0, or the window shares cores with
-a matrix. Neurons of a core share axons
-where their windows overlap, so what counts is the smallest union of windows that so many neurons
-can have (`windows.py`), and that a map has few corners, where it is smallest (`corners.py`). Bits
-are those of each neuron's own weights. Copies that a placement needs are not in the bound, nor are
-relays that it adds.
+a matrix. Neurons of a core share axons where their windows overlap, so what counts is the smallest
+union of windows that so many neurons can have (`windows.py`), and that a map has few corners, where
+it is smallest (`corners.py`). Bits are those of each neuron's own weights. Copies that a placement
+needs are not in the bound, nor are relays that it adds.
 
 A core may hold several layers only if its one register fits them all: the bound of a network takes
 layers of one register together, and adds the rest.
